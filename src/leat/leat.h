@@ -1,0 +1,130 @@
+/* leat.h - what a processor is written against. See docs/guide and topology/leads.yaml.
+ *
+ * A handler gets one command (or event) and the state of the stream it belongs to, and answers what
+ * happened. It is deterministic: time, randomness and effects come from `ctx` only, because it may
+ * run again (after a crash, a conflict, in a replay) and must then decide the same.
+ * Threads: handlers of different keys may run at once; a ctx lives for one call. All pointers given
+ * to a handler, and those it passes on, are valid until it returns. */
+#ifndef LEAT_LEAT_H
+#define LEAT_LEAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leat/str.h"
+#include "leat/type.h"
+
+struct leat_ctx; /* one call of one handler */
+
+typedef enum leat_answer {
+    LEAT_DONE = 0,        /* events and commands of this call are kept        */
+    LEAT_ANSWER_REJECTED, /* made by leat_reject(): a business "no", recorded */
+    LEAT_ANSWER_RETRY,    /* made by leat_retry(): transient, run again       */
+    LEAT_ANSWER_POISON,   /* made by leat_poison(): can never succeed: dead   */
+} leat_answer;
+
+/* The three other answers. `code` is a short stable word ("order-exists"); the text is for people,
+ * bounded at 500 bytes. Whatever the call had emitted or sent is dropped. */
+leat_answer leat_reject(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+leat_answer leat_poison(struct leat_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+int64_t leat_now(const struct leat_ctx *ctx);     /* unix ms: when this command was first received */
+uint64_t leat_random(struct leat_ctx *ctx);       /* seeded by the command's id */
+struct leat_str leat_key(const struct leat_ctx *ctx);      /* the stream's key */
+int64_t leat_version(const struct leat_ctx *ctx);          /* of the stream before this call; 0 = new */
+struct leat_str leat_priority(const struct leat_ctx *ctx); /* name: hot, warm, cold */
+/* Memory for strings and arrays that the call passes on; freed by leat after the batch. */
+void *leat_alloc(struct leat_ctx *ctx, size_t bytes);
+struct leat_str leat_text(struct leat_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The processor's `options` from the topology: text of `key`, or `fallback`. Valid for the process. */
+const char *leat_option(const struct leat_ctx *ctx, const char *key, const char *fallback);
+/* What the module's `open` returned (rules read from a file and the like), or NULL. */
+void *leat_module_data(const struct leat_ctx *ctx);
+
+/* Priority of the commands sent after this call within the handler; by default they inherit that of
+ * the command being handled. An unknown name makes the call poison. */
+void leat_send_priority(struct leat_ctx *ctx, const char *priority);
+
+/* What generated code calls: emit_<event>() and send_<command>(). The value is encoded at once. */
+void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
+void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
+
+/* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the module loads ---- */
+
+/* One message type a processor handles. Generated ON_<TYPE>(fn) makes it and refuses, at compile
+ * time, a function of another type. `call` is cast back to the generated type's signature. */
+struct leat_on {
+    const struct leat_type *message;
+    const struct leat_type *state; /* NULL for a policy: no aggregate */
+    leat_answer (*call)(struct leat_ctx *ctx, const void *message, const void *state);
+};
+
+/* One event folded into a state: generated FOLD_<EVENT>(fn). */
+struct leat_fold {
+    const struct leat_type *event;
+    const struct leat_type *state;
+    void (*call)(void *state, const void *event);
+};
+
+struct leat_processor_def {
+    const char *name;
+    int version;
+    const struct leat_on *on;
+    size_t on_count;
+    /* Optional: called once before the first message, `options` as text; what it returns reaches
+     * handlers by leat_module_data(). NULL with a text in `error` stops the start. */
+    void *(*open)(const struct leat_options *options, char *error, size_t error_bytes);
+    void (*close)(void *data);
+    struct leat_processor_def *next;
+};
+
+struct leat_aggregate_def {
+    const char *name;
+    int version;
+    const struct leat_fold *fold;
+    size_t fold_count;
+    struct leat_aggregate_def *next;
+};
+
+void leat_register_processor(struct leat_processor_def *def);
+void leat_register_aggregate(struct leat_aggregate_def *def);
+
+/* LEAT_PROCESSOR(orders, 1, ON_PLACE_ORDER(place), ON_MARK_PAID(paid)); */
+#define LEAT_PROCESSOR(name_, version_, ...) LEAT_PROCESSOR_WITH(name_, version_, NULL, NULL, __VA_ARGS__)
+
+/* The same with open and close functions for what the module needs besides messages. */
+#define LEAT_PROCESSOR_WITH(name_, version_, open_, close_, ...)                                   \
+    static const struct leat_on leat_on_##name_[] = {__VA_ARGS__};                                 \
+    static struct leat_processor_def leat_def_##name_ = {                                          \
+        .name = #name_,                                                                            \
+        .version = (version_),                                                                     \
+        .on = leat_on_##name_,                                                                     \
+        .on_count = sizeof leat_on_##name_ / sizeof leat_on_##name_[0],                            \
+        .open = (open_),                                                                           \
+        .close = (close_)};                                                                        \
+    __attribute__((constructor)) static void leat_enter_##name_(void)                              \
+    {                                                                                              \
+        leat_register_processor(&leat_def_##name_);                                                \
+    }                                                                                              \
+    struct leat_on_end_##name_ /* takes the semicolon */
+
+/* LEAT_AGGREGATE(order, 1, FOLD_ORDER_PLACED(placed), FOLD_ORDER_PAID(paid)); */
+#define LEAT_AGGREGATE(name_, version_, ...)                                                       \
+    static const struct leat_fold leat_fold_##name_[] = {__VA_ARGS__};                             \
+    static struct leat_aggregate_def leat_aggregate_##name_ = {                                    \
+        .name = #name_,                                                                            \
+        .version = (version_),                                                                     \
+        .fold = leat_fold_##name_,                                                                 \
+        .fold_count = sizeof leat_fold_##name_ / sizeof leat_fold_##name_[0]};                     \
+    __attribute__((constructor)) static void leat_enter_aggregate_##name_(void)                    \
+    {                                                                                              \
+        leat_register_aggregate(&leat_aggregate_##name_);                                          \
+    }                                                                                              \
+    struct leat_fold_end_##name_ /* takes the semicolon */
+
+#endif

@@ -1,0 +1,51 @@
+/* type.h - how generated code describes a C struct to the codec: one row per field.
+ * Written by `leat gen`, read by src/codec; nobody else fills these in by hand. */
+#ifndef LEAT_TYPE_H
+#define LEAT_TYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leat/str.h"
+
+typedef enum leat_kind {
+    LEAT_KIND_BOOL,   /* bool               */
+    LEAT_KIND_INT,    /* int32_t            */
+    LEAT_KIND_LONG,   /* int64_t            */
+    LEAT_KIND_FLOAT,  /* float              */
+    LEAT_KIND_DOUBLE, /* double             */
+    LEAT_KIND_STRING, /* struct leat_str, UTF-8 */
+    LEAT_KIND_BYTES,  /* struct leat_str    */
+    LEAT_KIND_ENUM,   /* int32-sized C enum; value = position in `symbols` */
+    LEAT_KIND_RECORD, /* struct, embedded   */
+    LEAT_KIND_ARRAY,  /* struct { T *at; size_t len; } of `item` */
+    LEAT_KIND_MAP,    /* struct { struct { struct leat_str key; T value; } *at; size_t len; } */
+} leat_kind;
+
+struct leat_type;
+
+struct leat_field {
+    const char *name; /* as in the schema */
+    leat_kind kind;
+    uint32_t offset;                 /* of the value within its struct */
+    int32_t has_offset;              /* of the `bool has_<name>` of a union with null, else -1 */
+    const struct leat_type *record;  /* of a RECORD, or of items/values that are records */
+    const struct leat_field *item;   /* ARRAY and MAP: how one item lies in memory */
+    const char *const *symbols;      /* ENUM */
+    uint32_t symbol_count;
+    uint32_t item_bytes;             /* ARRAY and MAP: distance between items */
+};
+
+struct leat_type {
+    const char *name;   /* the Avro record's name: PlaceOrder */
+    size_t size;        /* of the C struct */
+    const struct leat_field *fields;
+    uint32_t field_count;
+    const char *schema; /* Avro schema as JSON text, self-contained */
+    const char *key;    /* field that holds the stream's key; NULL when the topology names none */
+};
+
+struct leat_options; /* text by key; see leat_options_get() */
+const char *leat_options_get(const struct leat_options *o, const char *key, const char *fallback);
+
+#endif
