@@ -1,0 +1,286 @@
+/* store.h - the event store in Postgres: one handle = one connection (design 3).
+ *
+ * Threads: a handle has one owner. Errors: RETRY = infrastructure (connection lost, time-out,
+ * deadlock): the outcome of a write is then unknown until the lane is acquired again; FENCED only
+ * through replies; FATAL = the store is not what we expect (schema missing, other system id).
+ * Nothing here uses session state or named prepared statements unless options.prepare, so PgBouncer in
+ * transaction mode works. Every write of a slice goes through leat_store_append(). */
+#ifndef LEAT_STORE_STORE_H
+#define LEAT_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/uuid.h"
+#include "leat/str.h"
+
+struct leat_store;
+
+struct leat_store_options {
+    const char *url;              /* libpq URI */
+    const char *schema;           /* Postgres schema = topology name */
+    const char *application_name; /* shows in pg_stat_activity */
+    bool prepare;
+    int connect_timeout_ms; /* 0 = 5000 */
+    int lock_timeout_ms;    /* 0 = 5000 */
+};
+
+LEAT_MUST_CHECK leat_status leat_store_open(const struct leat_store_options *o,
+                                            struct leat_store **ret, struct leat_error *err);
+void leat_store_close(struct leat_store *s); /* NULL allowed */
+/* After RETRY: a new connection in the same handle; waits at most connect_timeout_ms. */
+LEAT_MUST_CHECK leat_status leat_store_reconnect(struct leat_store *s, struct leat_error *err);
+bool leat_store_connected(const struct leat_store *s);
+/* Round trips made so far, for the benchmark's figures. */
+struct leat_store_counts {
+    uint64_t write_trips, read_trips, batches;
+};
+struct leat_store_counts leat_store_counts(const struct leat_store *s);
+
+/* ---- set-up (store/migrate.h has the migrations; used by `leat apply`) ---- */
+
+struct leat_store_layout {
+    int32_t partitions;
+    const char *const *processors; /* fence rows are made for each x k */
+    size_t processor_count;
+};
+/* Creates or upgrades schema, tables, functions; makes rows of slices, published, owners. Idempotent,
+ * forward only, refuses (INVALID) another partition count. Reports what it did through `log`. */
+LEAT_MUST_CHECK leat_status leat_store_migrate(struct leat_store *s,
+                                               const struct leat_store_layout *layout,
+                                               void (*log)(void *arg, const char *line), void *arg,
+                                               struct leat_error *err);
+/* ABSENT with a hint naming `leat apply` when the store is not ready for this binary; FATAL when
+ * Postgres' system identifier is not the recorded one. */
+LEAT_MUST_CHECK leat_status leat_store_check(struct leat_store *s, int32_t partitions,
+                                             struct leat_error *err);
+struct leat_schema_row {
+    int32_t id;
+    struct leat_str subject, text;
+};
+/* Registers `text` under `subject` unless its newest version is the same text; gives the id. */
+LEAT_MUST_CHECK leat_status leat_store_put_schema(struct leat_store *s, struct leat_str subject,
+                                                  struct leat_str text, int32_t *ret_id,
+                                                  struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_store_schemas(struct leat_store *s, struct leat_arena *arena,
+                                               struct leat_schema_row **ret, size_t *ret_n,
+                                               struct leat_error *err);
+
+/* ---- ownership of (processor, k): one fence row for all priorities ---- */
+
+struct leat_lane_position { /* one row of `lanes`; absent rows are not returned */
+    struct leat_str topic;
+    int32_t k;
+    int64_t next_offset;
+    uint64_t fingerprint; /* of the record before next_offset; 0 = none */
+    int64_t next_seq;     /* lanes on an events topic */
+};
+struct leat_fence_state {
+    int32_t k;
+    int64_t epoch;
+    int64_t head_seq;            /* of slice k */
+    struct leat_uuid store_id;   /* of slice k */
+    bool claimed;                /* by leat_store_claim: our compare-and-set won */
+};
+/* Fence rows of the ks (and their lanes), without locks. Arrays live in the arena. */
+LEAT_MUST_CHECK leat_status leat_store_fences(struct leat_store *s, struct leat_str processor,
+                                              const int32_t *ks, size_t n, struct leat_arena *arena,
+                                              struct leat_fence_state **ret,
+                                              struct leat_lane_position **ret_lanes,
+                                              size_t *ret_lane_count, struct leat_error *err);
+/* epoch + 1 where epoch = expected[i], waiting for calls in flight; lanes and heads are read after the
+ * lock, by later statements. A k not claimed has claimed = false and the epoch found. */
+LEAT_MUST_CHECK leat_status leat_store_claim(struct leat_store *s, struct leat_str processor,
+                                             const int32_t *ks, const int64_t *expected, size_t n,
+                                             struct leat_arena *arena,
+                                             struct leat_fence_state **ret,
+                                             struct leat_lane_position **ret_lanes,
+                                             size_t *ret_lane_count, struct leat_error *err);
+
+/* ---- the batch: one call, one transaction, one round trip (design 3, steps 1-6) ---- */
+
+typedef enum leat_outcome {
+    LEAT_OUTCOME_ACCEPTED = 1, /* commands row, events, outbox rows            */
+    LEAT_OUTCOME_REJECTED = 2, /* commands row with error code and text        */
+    LEAT_OUTCOME_DEAD = 3,     /* commands row with its bytes, dlq outbox row  */
+    LEAT_OUTCOME_FORWARDED = 4 /* no commands row: outbox row to the right k   */
+} leat_outcome;
+
+struct leat_batch_fence { /* each (k) once */
+    int32_t k;
+    int64_t epoch; /* -1: no fence asked (append_events, import, admin) */
+    int64_t since; /* head seq as of which all expected versions of slice k are right; -1 = look up */
+};
+struct leat_batch_lane { /* each (topic, k) once; k has a fence row in the batch */
+    struct leat_str topic;
+    int32_t k;
+    int64_t first_offset; /* must equal lanes.next_offset (an absent row counts as `first_offset`) */
+    int64_t next_offset;  /* where the lane stands when everything in the batch is settled */
+    uint64_t fingerprint;
+    int64_t next_seq; /* lanes on events topics, else 0 */
+};
+struct leat_batch_command {
+    int32_t k;
+    int32_t lane;    /* index into lanes; -1 = none (admin) */
+    int64_t offset;  /* of its record; low-water mark when it does not settle */
+    struct leat_uuid id;
+    struct leat_str type, stream, source, priority, error_code, error_text, payload;
+    int64_t received_at_ms;
+    int64_t expected_version; /* of the stream before its first event; -1 = any */
+    int32_t attempts;
+    leat_outcome outcome;
+    struct leat_uuid correlation_id, causation_id; /* zero = own id */
+};
+struct leat_batch_event { /* in the order of commands; versions follow from expected_version */
+    uint32_t command;     /* index into commands */
+    int32_t schema_id;
+    struct leat_uuid id;
+    struct leat_str type, payload;
+};
+struct leat_batch_outbox { /* in the order of commands */
+    uint32_t command;
+    int32_t partition; /* of the target topic */
+    struct leat_str topic, key, headers /* as record_headers.h packs them */, value;
+    bool key_null, value_null;
+};
+struct leat_batch {
+    struct leat_str processor;
+    struct leat_batch_fence *fences;
+    struct leat_batch_lane *lanes;
+    struct leat_batch_command *commands;
+    struct leat_batch_event *events;
+    struct leat_batch_outbox *outbox;
+    size_t fence_count, lane_count, command_count, event_count, outbox_count;
+};
+
+typedef enum leat_settled {
+    LEAT_SETTLED_STORED = 0,
+    LEAT_SETTLED_DUPLICATE = 1, /* its id is known: nothing of it was written */
+    LEAT_SETTLED_CONFLICT = 2,  /* or follows, in this batch, a duplicate or conflict of its stream:
+                                   decide again on fresh state; its lane stands at or before it */
+    LEAT_SETTLED_LEFT_OUT = 3,  /* its k was fenced or its lane's offset differed */
+} leat_settled;
+
+typedef enum leat_fence_result {
+    LEAT_FENCE_OK = 0,
+    LEAT_FENCE_LOST = 1,  /* another epoch */
+    LEAT_FENCE_OFFSET = 2 /* a lane of this k does not stand at first_offset */
+} leat_fence_result;
+
+struct leat_reply_fence { /* in the order of batch fences */
+    leat_fence_result result;
+    int64_t head_before, head_after; /* seqs (head_before, head_after] were given, in batch order, to
+                                        the events of stored commands of this k */
+    int64_t outbox_before, outbox_after; /* the same for outbox rows */
+    struct leat_uuid store_id;
+};
+struct leat_reply {
+    int64_t recorded_at_us; /* unix, the store's clock: same for all events of the call */
+    struct leat_reply_fence *fences;
+    uint8_t *settled; /* leat_settled per command */
+    size_t conflicts, duplicates; /* how many; both 0 on the usual path */
+    int64_t *duplicate_versions; /* reserved: NULL */
+};
+/* Blocks until the reply. Text of the payload is not interpreted. Reply lives in the arena. */
+LEAT_MUST_CHECK leat_status leat_store_append(struct leat_store *s, const struct leat_batch *b,
+                                              struct leat_arena *arena, struct leat_reply *ret,
+                                              struct leat_error *err);
+/* The second try after a conflict: opens a transaction, takes the batch's fence and head rows in the
+ * same order as append does, leaves them locked; the caller loads state, decides, and calls append
+ * (which then commits) or abort. Not more than idle_in_transaction_session_timeout in between. */
+LEAT_MUST_CHECK leat_status leat_store_lock(struct leat_store *s, const struct leat_batch *b,
+                                            struct leat_error *err);
+void leat_store_abort(struct leat_store *s);
+
+/* ---- reading ---- */
+
+struct leat_stored_event {
+    int32_t slice;
+    int64_t seq, version;
+    int32_t schema_id;
+    struct leat_uuid id, command_id, correlation_id;
+    struct leat_str stream, type, payload;
+    int64_t recorded_at_us;
+};
+struct leat_stream_want {
+    int32_t k;
+    struct leat_str stream;
+    int64_t after_version; /* cached version; 0 = from the start */
+};
+/* For each wanted stream its events after `after_version`, ordered by (index of want, version), and
+ * the head of every slice named, all in one statement = one snapshot. */
+struct leat_loaded {
+    uint32_t *want;                  /* per event: index into wants */
+    struct leat_stored_event *events;
+    size_t event_count;
+    struct leat_fence_state *heads;  /* k and head_seq of each slice asked; epoch 0 */
+    size_t head_count;
+};
+LEAT_MUST_CHECK leat_status leat_store_load(struct leat_store *s, const struct leat_stream_want *wants,
+                                            size_t n, struct leat_arena *arena,
+                                            struct leat_loaded *ret, struct leat_error *err);
+/* Up to `limit` events of a slice with seq in (after, upto], in seq order; upto -1 = head. */
+LEAT_MUST_CHECK leat_status leat_store_slice(struct leat_store *s, int32_t slice, int64_t after,
+                                             int64_t upto, size_t limit, struct leat_arena *arena,
+                                             struct leat_stored_event **ret, size_t *ret_n,
+                                             struct leat_error *err);
+/* Up to `limit` events of one stream after `version`. */
+LEAT_MUST_CHECK leat_status leat_store_stream(struct leat_store *s, int32_t slice,
+                                              struct leat_str stream, int64_t after_version,
+                                              size_t limit, struct leat_arena *arena,
+                                              struct leat_stored_event **ret, size_t *ret_n,
+                                              struct leat_error *err);
+struct leat_command_status {
+    struct leat_uuid id;
+    int32_t slice;
+    int64_t first_seq, last_seq; /* of its events; for none: head at its commit in both */
+    struct leat_uuid store_id;
+    struct leat_str processor, type, stream, outcome /* "accepted" … */, error_code, error_text;
+    int64_t received_at_us, finished_at_us;
+};
+/* slice -1 = not known: all are asked. ABSENT when the command is not (yet) known. */
+LEAT_MUST_CHECK leat_status leat_store_command(struct leat_store *s, int32_t slice,
+                                               const struct leat_uuid *id, struct leat_arena *arena,
+                                               struct leat_command_status *ret,
+                                               struct leat_error *err);
+
+/* ---- relay: position and outbox of a slice, moved by epoch only forward ---- */
+
+struct leat_published {
+    int32_t slice;
+    int64_t epoch, seq, outbox_seq; /* highest contiguous acknowledged */
+    int64_t head_seq, head_outbox;  /* of the slice */
+    struct leat_uuid store_id;
+    bool claimed;
+};
+LEAT_MUST_CHECK leat_status leat_store_published(struct leat_store *s, const int32_t *slices, size_t n,
+                                                 struct leat_arena *arena,
+                                                 struct leat_published **ret, struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_store_claim_relay(struct leat_store *s, const int32_t *slices,
+                                                   const int64_t *expected, size_t n,
+                                                   struct leat_arena *arena,
+                                                   struct leat_published **ret,
+                                                   struct leat_error *err);
+/* Moves positions forward where the epoch is ours, deletes outbox rows up to outbox_seq, in one trip;
+ * moves[i].claimed = false where the epoch was another's. */
+LEAT_MUST_CHECK leat_status leat_store_record(struct leat_store *s, struct leat_published *moves,
+                                              size_t n, struct leat_error *err);
+struct leat_outbox_row {
+    int32_t slice;
+    int64_t seq;
+    int32_t partition;
+    struct leat_str topic, key, headers, value;
+    bool key_null, value_null;
+};
+LEAT_MUST_CHECK leat_status leat_store_outbox(struct leat_store *s, int32_t slice, int64_t after,
+                                              size_t limit, struct leat_arena *arena,
+                                              struct leat_outbox_row **ret, size_t *ret_n,
+                                              struct leat_error *err);
+/* A record the broker refuses for good: kept in outbox_refused with its reason. */
+LEAT_MUST_CHECK leat_status leat_store_refuse(struct leat_store *s, int32_t slice, int64_t epoch,
+                                              const struct leat_outbox_row *row, const char *reason,
+                                              struct leat_error *err);
+
+#endif
