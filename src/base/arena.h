@@ -22,6 +22,7 @@ char *leat_arena_printf(struct leat_arena *a, const char *fmt, ...) LEAT_PRINTF(
 size_t leat_arena_used(const struct leat_arena *a);
 /* Grows an array whose elements live in the arena: returns the (moved) array with room for
  * `need` elements; *cap is updated. Old memory stays in the arena until reset. */
-void *leat_arena_grow(struct leat_arena *a, void *array, size_t elem_bytes, size_t *cap, size_t need);
+void *leat_arena_grow(struct leat_arena *a, void *array, size_t elem_bytes, size_t *cap,
+                      size_t need);
 
 #endif

@@ -10,7 +10,8 @@
 uint32_t leat_murmur2(const void *data, size_t len); /* Kafka's seed, 32 bit */
 /* Kafka's default partition of a key: (murmur2 & 0x7fffffff) % partitions. */
 int32_t leat_partition(struct leat_str key, int32_t partitions);
-uint64_t leat_hash64(const void *data, size_t len, uint64_t seed); /* tables, fingerprints; not for attackers */
+uint64_t leat_hash64(const void *data, size_t len,
+                     uint64_t seed); /* tables, fingerprints; not for attackers */
 void leat_sha256(const void *data, size_t len, uint8_t ret_digest[32]);
 
 #endif

@@ -1,13 +1,14 @@
 /* status.h - error values that say what to do next and carry their own trail.
- * A function returns an error or logs it, never both. Threads: a struct leat_error has one owner. */
+ * A function returns an error or logs it, never both. Threads: a struct leat_error has one owner.
+ */
 #ifndef LEAT_BASE_STATUS_H
 #define LEAT_BASE_STATUS_H
 
 #include <stdarg.h>
 #include <stddef.h>
 
-#define LEAT_MUST_CHECK __attribute__((warn_unused_result))
-#define LEAT_AUTO(fn) __attribute__((cleanup(fn)))
+#define LEAT_MUST_CHECK        __attribute__((warn_unused_result))
+#define LEAT_AUTO(fn)          __attribute__((cleanup(fn)))
 #define LEAT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define LEAT_TAKE(p)                                                                               \
     __extension__({                                                                                \
