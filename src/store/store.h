@@ -157,7 +157,8 @@ struct leat_batch {
 
 typedef enum leat_settled {
     LEAT_SETTLED_STORED = 0,
-    LEAT_SETTLED_DUPLICATE = 1, /* its id is known: nothing of it was written */
+    LEAT_SETTLED_DUPLICATE = 1, /* (slice, processor, id) is known: nothing of it was written. The
+                                   processor belongs to the key: policies share event ids */
     LEAT_SETTLED_CONFLICT = 2,  /* or follows, in this batch, a duplicate or conflict of its stream:
                                    decide again on fresh state; its lane stands at or before it */
     LEAT_SETTLED_LEFT_OUT = 3,  /* its k was fenced or its lane's offset differed */
