@@ -1,0 +1,231 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+
+void leat_json_writer_init(struct leat_json_writer *w, struct leat_buf *buf)
+{
+    *w = (struct leat_json_writer){.buf = buf};
+}
+
+static bool in_object(const struct leat_json_writer *w)
+{
+    return w->depth > 0 && (w->objects >> (w->depth - 1) & 1) != 0;
+}
+
+static void comma(struct leat_json_writer *w)
+{
+    if (w->depth == 0)
+        return;
+    uint64_t bit = UINT64_C(1) << (w->depth - 1);
+    if ((w->filled & bit) != 0)
+        leat_buf_putc(w->buf, ',');
+    w->filled |= bit;
+}
+
+static void before_value(struct leat_json_writer *w)
+{
+    if (w->after_key) {
+        w->after_key = false;
+        return;
+    }
+    leat_assert(!in_object(w));
+    comma(w);
+}
+
+static void begin(struct leat_json_writer *w, char open, bool object)
+{
+    before_value(w);
+    leat_assert(w->depth < LEAT_JSON_DEPTH_MAX);
+    uint64_t bit = UINT64_C(1) << w->depth;
+    w->objects = object ? w->objects | bit : w->objects & ~bit;
+    w->filled &= ~bit;
+    w->depth++;
+    leat_buf_putc(w->buf, open);
+}
+
+void leat_json_begin_object(struct leat_json_writer *w)
+{
+    begin(w, '{', true);
+}
+
+void leat_json_begin_array(struct leat_json_writer *w)
+{
+    begin(w, '[', false);
+}
+
+void leat_json_end_object(struct leat_json_writer *w)
+{
+    leat_assert(in_object(w) && !w->after_key);
+    w->depth--;
+    leat_buf_putc(w->buf, '}');
+}
+
+void leat_json_end_array(struct leat_json_writer *w)
+{
+    leat_assert(w->depth > 0 && !in_object(w));
+    w->depth--;
+    leat_buf_putc(w->buf, ']');
+}
+
+static void put_escape(struct leat_buf *b, unsigned char c)
+{
+    static const char short_escapes[] = "btn\0fr"; /* 0x08 .. 0x0d */
+    char e = '\0';
+    if (c == '"' || c == '\\')
+        e = (char)c;
+    else if (c >= 0x08 && c <= 0x0d)
+        e = short_escapes[c - 0x08];
+    if (e != '\0') {
+        const char two[2] = {'\\', e};
+        leat_buf_put(b, two, sizeof two);
+    } else {
+        leat_buf_printf(b, "\\u%04x", c);
+    }
+}
+
+/* Length of the bytes at `at` that can be copied as they are. */
+static size_t plain_run(const char *at, const char *end)
+{
+    const char *p = at;
+    while (p < end) {
+        unsigned char c = (unsigned char)*p;
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+            p++;
+            continue;
+        }
+        size_t n = c < 0x80 ? 0 : leat_utf8_length(p, end);
+        if (n == 0)
+            break;
+        p += n;
+    }
+    return (size_t)(p - at);
+}
+
+static void put_quoted(struct leat_buf *b, struct leat_str s)
+{
+    const char *p = s.at;
+    const char *end = s.len == 0 ? p : p + s.len;
+    leat_buf_putc(b, '"');
+    while (p < end) {
+        size_t n = plain_run(p, end);
+        leat_buf_put(b, p, n);
+        p += n;
+        if (p == end)
+            break;
+        if ((unsigned char)*p >= 0x80)
+            leat_buf_puts(b, "\xef\xbf\xbd");
+        else
+            put_escape(b, (unsigned char)*p);
+        p++;
+    }
+    leat_buf_putc(b, '"');
+}
+
+void leat_json_key(struct leat_json_writer *w, struct leat_str key)
+{
+    leat_assert(in_object(w) && !w->after_key);
+    comma(w);
+    put_quoted(w->buf, key);
+    leat_buf_putc(w->buf, ':');
+    w->after_key = true;
+}
+
+void leat_json_str(struct leat_json_writer *w, struct leat_str value)
+{
+    before_value(w);
+    put_quoted(w->buf, value);
+}
+
+void leat_json_cstr(struct leat_json_writer *w, const char *value)
+{
+    if (value == NULL)
+        leat_json_null(w);
+    else
+        leat_json_str(w, leat_str_of(value));
+}
+
+void leat_json_int(struct leat_json_writer *w, int64_t value)
+{
+    char text[24];
+    char *p = text + sizeof text;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--p = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        *--p = '-';
+    before_value(w);
+    leat_buf_put(w->buf, p, (size_t)(text + sizeof text - p));
+}
+
+void leat_json_double(struct leat_json_writer *w, double value)
+{
+    if (!isfinite(value)) {
+        leat_json_null(w);
+        return;
+    }
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    /* A double stays a double for whoever reads it: 3 is written 3.0. */
+    if (strpbrk(text, ".e") == NULL)
+        memcpy(text + strlen(text), ".0", 3);
+    before_value(w);
+    leat_buf_puts(w->buf, text);
+}
+
+void leat_json_bool(struct leat_json_writer *w, bool value)
+{
+    before_value(w);
+    leat_buf_puts(w->buf, value ? "true" : "false");
+}
+
+void leat_json_null(struct leat_json_writer *w)
+{
+    before_value(w);
+    leat_buf_puts(w->buf, "null");
+}
+
+void leat_json_raw(struct leat_json_writer *w, struct leat_str json)
+{
+    before_value(w);
+    leat_buf_put(w->buf, json.at, json.len);
+}
+
+void leat_json_put_str(struct leat_json_writer *w, const char *key, struct leat_str value)
+{
+    leat_json_key(w, leat_str_of(key));
+    leat_json_str(w, value);
+}
+
+void leat_json_put_cstr(struct leat_json_writer *w, const char *key, const char *value)
+{
+    leat_json_key(w, leat_str_of(key));
+    leat_json_cstr(w, value);
+}
+
+void leat_json_put_int(struct leat_json_writer *w, const char *key, int64_t value)
+{
+    leat_json_key(w, leat_str_of(key));
+    leat_json_int(w, value);
+}
+
+void leat_json_put_double(struct leat_json_writer *w, const char *key, double value)
+{
+    leat_json_key(w, leat_str_of(key));
+    leat_json_double(w, value);
+}
+
+void leat_json_put_bool(struct leat_json_writer *w, const char *key, bool value)
+{
+    leat_json_key(w, leat_str_of(key));
+    leat_json_bool(w, value);
+}

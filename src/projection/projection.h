@@ -1,0 +1,60 @@
+/* projection.h - read models: declared projections folded from the events topic into LMDB.
+ *
+ * A projector holds all partitions of all LMDB projections it is given: one LMDB environment per model
+ * version, with a vector of checkpoints (store id, seq, event id; and the Kafka offset as a hint) in the
+ * same environment, written in the same transaction as the rows. It applies seq == last + 1, drops what
+ * it has, takes holes from the store, compares itself with the store's published seq when idle (1 s). */
+#ifndef LEAT_PROJECTION_PROJECTION_H
+#define LEAT_PROJECTION_PROJECTION_H
+
+#include "base/status.h"
+#include "codec/schemas.h"
+#include "kafka/kafka.h"
+#include "store/store.h"
+#include "topology/topology.h"
+
+struct leat_projector;
+
+struct leat_projector_config {
+    const struct leat_topology *topology;
+    const struct leat_store_options *store;
+    struct leat_schemas *schemas; /* shared, thread-safe; unknown ids are fetched from the store */
+    const char *data_dir;         /* environments live in <data_dir>/models/<name>.<version>/ */
+};
+LEAT_MUST_CHECK leat_status leat_projector_start(const struct leat_projector_config *c,
+                                                 struct leat_projector **ret,
+                                                 struct leat_error *err);
+void leat_projector_stop(struct leat_projector *p, int timeout_ms);
+
+struct leat_projector_figures {
+    uint64_t applied, dropped, repaired, transactions;
+    int64_t lag; /* published - applied, over all slices and models; -1 unknown */
+};
+void leat_projector_figures(struct leat_projector *p, struct leat_projector_figures *ret);
+
+/* ---- reading a model: any process, any thread (bounded reader pool inside) ---- */
+
+struct leat_model; /* an open read handle on one model's current version */
+LEAT_MUST_CHECK leat_status leat_model_open(const struct leat_topology *t, const char *model,
+                                            const char *data_dir, struct leat_model **ret,
+                                            struct leat_error *err);
+void leat_model_close(struct leat_model *m);
+/* One row as a JSON object into `out`; ABSENT when there is none. */
+LEAT_MUST_CHECK leat_status leat_model_get(struct leat_model *m, struct leat_str key,
+                                           struct leat_buf *out, struct leat_error *err);
+struct leat_model_range {
+    const char *index;         /* NULL: by key */
+    struct leat_str from, to;  /* comma-separated leading column values; empty = open */
+    struct leat_str cursor;    /* from a former answer */
+    int32_t limit;             /* 1..1000 */
+};
+/* {"rows":[…],"cursor":"…"|null} */
+LEAT_MUST_CHECK leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,
+                                            struct leat_buf *out, struct leat_error *err);
+/* Position of the model: seq applied per slice (array of topology partitions) and when it was last
+ * known complete to the published seq (unix ms; 0 = never). */
+LEAT_MUST_CHECK leat_status leat_model_position(struct leat_model *m, int64_t *ret_seqs,
+                                                struct leat_uuid *ret_store_ids,
+                                                int64_t *ret_complete_ms, struct leat_error *err);
+
+#endif
