@@ -32,16 +32,17 @@ leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
 leat_answer leat_poison(struct leat_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-int64_t leat_now(const struct leat_ctx *ctx);     /* unix ms: when this command was first received */
-uint64_t leat_random(struct leat_ctx *ctx);       /* seeded by the command's id */
-struct leat_str leat_key(const struct leat_ctx *ctx);      /* the stream's key */
-int64_t leat_version(const struct leat_ctx *ctx);          /* of the stream before this call; 0 = new */
+int64_t leat_now(const struct leat_ctx *ctx); /* unix ms: when this command was first received */
+uint64_t leat_random(struct leat_ctx *ctx);   /* seeded by the command's id */
+struct leat_str leat_key(const struct leat_ctx *ctx); /* the stream's key */
+int64_t leat_version(const struct leat_ctx *ctx);     /* of the stream before this call; 0 = new */
 struct leat_str leat_priority(const struct leat_ctx *ctx); /* name: hot, warm, cold */
 /* Memory for strings and arrays that the call passes on; freed by leat after the batch. */
 void *leat_alloc(struct leat_ctx *ctx, size_t bytes);
 struct leat_str leat_text(struct leat_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The processor's `options` from the topology: text of `key`, or `fallback`. Valid for the process. */
+/* The processor's `options` from the topology: text of `key`, or `fallback`. Valid for the process.
+ */
 const char *leat_option(const struct leat_ctx *ctx, const char *key, const char *fallback);
 /* What the module's `open` returned (rules read from a file and the like), or NULL. */
 void *leat_module_data(const struct leat_ctx *ctx);
@@ -54,15 +55,26 @@ void leat_send_priority(struct leat_ctx *ctx, const char *priority);
 void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
 void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
 
-/* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the module loads ---- */
+/* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the module loads ----
+ */
 
 /* One message type a processor handles. Generated ON_<TYPE>(fn) makes it and refuses, at compile
- * time, a function of another type. `call` is cast back to the generated type's signature. */
+ * time, a function of another type: `call` takes the message's and the state's own struct types,
+ * and is kept here with their addresses as void pointers. Call it through leat_on_call(). */
 struct leat_on {
     const struct leat_type *message;
-    const struct leat_type *state; /* NULL for a policy: no aggregate */
-    leat_answer (*call)(struct leat_ctx *ctx, const void *message, const void *state);
+    const struct leat_type *state; /* NULL: no aggregate, then `react` is set instead of `call` */
+    union {
+        leat_answer (*call)(struct leat_ctx *ctx, const void *message, const void *state);
+        leat_answer (*react)(struct leat_ctx *ctx, const void *message);
+    };
 };
+
+static inline leat_answer leat_on_call(const struct leat_on *on, struct leat_ctx *ctx,
+                                       const void *message, const void *state)
+{
+    return on->state == NULL ? on->react(ctx, message) : on->call(ctx, message, state);
+}
 
 /* One event folded into a state: generated FOLD_<EVENT>(fn). */
 struct leat_fold {
@@ -95,18 +107,19 @@ void leat_register_processor(struct leat_processor_def *def);
 void leat_register_aggregate(struct leat_aggregate_def *def);
 
 /* LEAT_PROCESSOR(orders, 1, ON_PLACE_ORDER(place), ON_MARK_PAID(paid)); */
-#define LEAT_PROCESSOR(name_, version_, ...) LEAT_PROCESSOR_WITH(name_, version_, NULL, NULL, __VA_ARGS__)
+#define LEAT_PROCESSOR(name_, version_, ...)                                                       \
+    LEAT_PROCESSOR_WITH(name_, version_, NULL, NULL, __VA_ARGS__)
 
 /* The same with open and close functions for what the module needs besides messages. */
 #define LEAT_PROCESSOR_WITH(name_, version_, open_, close_, ...)                                   \
     static const struct leat_on leat_on_##name_[] = {__VA_ARGS__};                                 \
-    static struct leat_processor_def leat_def_##name_ = {                                          \
-        .name = #name_,                                                                            \
-        .version = (version_),                                                                     \
-        .on = leat_on_##name_,                                                                     \
-        .on_count = sizeof leat_on_##name_ / sizeof leat_on_##name_[0],                            \
-        .open = (open_),                                                                           \
-        .close = (close_)};                                                                        \
+    static struct leat_processor_def leat_def_##name_ = {.name = #name_,                           \
+                                                         .version = (version_),                    \
+                                                         .on = leat_on_##name_,                    \
+                                                         .on_count = sizeof leat_on_##name_ /      \
+                                                                     sizeof leat_on_##name_[0],    \
+                                                         .open = (open_),                          \
+                                                         .close = (close_)};                       \
     __attribute__((constructor)) static void leat_enter_##name_(void)                              \
     {                                                                                              \
         leat_register_processor(&leat_def_##name_);                                                \

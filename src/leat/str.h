@@ -12,7 +12,7 @@ struct leat_str {
 };
 
 #define LEAT_STR(literal) ((struct leat_str){(literal), (uint32_t)(sizeof(literal) - 1)})
-#define LEAT_STR_FMT(s) (int)(s).len, (s).at /* for "%.*s" */
+#define LEAT_STR_FMT(s)   (int)(s).len, (s).at /* for "%.*s" */
 
 static inline struct leat_str leat_str_of(const char *cstr)
 {

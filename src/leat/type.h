@@ -17,6 +17,7 @@ typedef enum leat_kind {
     LEAT_KIND_STRING, /* struct leat_str, UTF-8 */
     LEAT_KIND_BYTES,  /* struct leat_str    */
     LEAT_KIND_ENUM,   /* int32-sized C enum; value = position in `symbols` */
+    LEAT_KIND_FIXED,  /* uint8_t[item_bytes] */
     LEAT_KIND_RECORD, /* struct, embedded   */
     LEAT_KIND_ARRAY,  /* struct { T *at; size_t len; } of `item` */
     LEAT_KIND_MAP,    /* struct { struct { struct leat_str key; T value; } *at; size_t len; } */
@@ -25,23 +26,26 @@ typedef enum leat_kind {
 struct leat_type;
 
 struct leat_field {
-    const char *name; /* as in the schema */
+    const char *name;               /* as in the schema */
+    const char *fallback;           /* the schema's default as JSON text; NULL: it has none */
+    const struct leat_type *record; /* RECORD */
+    const struct leat_field *item;  /* ARRAY and MAP: how one item (value) lies in its element */
+    const char *const *symbols;     /* ENUM */
     leat_kind kind;
-    uint32_t offset;                 /* of the value within its struct */
-    int32_t has_offset;              /* of the `bool has_<name>` of a union with null, else -1 */
-    const struct leat_type *record;  /* of a RECORD, or of items/values that are records */
-    const struct leat_field *item;   /* ARRAY and MAP: how one item lies in memory */
-    const char *const *symbols;      /* ENUM */
-    uint32_t symbol_count;
-    uint32_t item_bytes;             /* ARRAY and MAP: distance between items */
+    uint32_t offset;       /* of the value within its struct */
+    int32_t has_offset;    /* of the `bool has_<name>` of a union with null, else -1 */
+    uint32_t symbol_count; /* ENUM */
+    uint32_t item_bytes;   /* ARRAY and MAP: distance between elements; FIXED: its size */
+    uint16_t name_len;     /* 0: count it */
+    uint8_t null_branch;   /* of a union with null: 0 for [null, T], 1 for [T, null] */
 };
 
 struct leat_type {
-    const char *name;   /* the Avro record's name: PlaceOrder */
-    size_t size;        /* of the C struct */
-    const struct leat_field *fields;
+    const char *name;                /* the Avro record's name: PlaceOrder */
+    size_t size;                     /* of the C struct */
+    const struct leat_field *fields; /* in the schema's order */
     uint32_t field_count;
-    const char *schema; /* Avro schema as JSON text, self-contained */
+    const char *schema; /* Avro schema as JSON text, self-contained; NULL for nested records */
     const char *key;    /* field that holds the stream's key; NULL when the topology names none */
 };
 
