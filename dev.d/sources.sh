@@ -1,0 +1,19 @@
+# Which C files the tree has. Sourced by the verbs.
+
+# All .c and .h files that git tracks or would track, NUL separated.
+c_sources() {
+    git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' | while IFS= read -r -d '' file; do
+        [ -f "$file" ] && printf '%s\0' "$file"
+    done
+    return 0
+}
+
+# The same, only those that differ from the last commit on origin or, without one, from HEAD.
+c_changed() {
+    local base
+    base=$(git rev-parse -q --verify '@{upstream}' 2>/dev/null || git rev-parse HEAD)
+    {
+        git diff -z --name-only --diff-filter=d "$base" -- '*.c' '*.h'
+        git ls-files -z --others --exclude-standard -- '*.c' '*.h'
+    } | sort -z -u
+}

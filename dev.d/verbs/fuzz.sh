@@ -1,0 +1,33 @@
+# fuzz: run the libFuzzer targets of tests/fuzz, each for a while
+#
+# Usage: ./dev fuzz [--seconds n] [target...]     default: every target, 60 seconds each
+#
+# Inputs that find new paths are kept in build/fuzz-corpus/<target>; the seeds are in
+# tests/fuzz/corpus/<target>. An input that crashes is kept in build/fuzz-crashes.
+. dev.d/install.sh
+. dev.d/build.sh
+. dev.d/fuzz.sh
+
+verb_main() {
+    local seconds=60 targets=() failed=0 target
+    while [ $# -gt 0 ]; do
+        case "$1" in
+        --seconds)
+            [[ ${2:-} =~ ^[0-9]+$ ]] || dev_usage "fuzz: --seconds needs a number"
+            seconds=$2
+            shift
+            ;;
+        -*) dev_usage "fuzz: unknown argument '$1'" ;;
+        *) targets+=("$1") ;;
+        esac
+        shift
+    done
+    need build fuzz
+    [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(fuzz_targets)
+    [ ${#targets[@]} -gt 0 ] || die "no fuzz targets in tests/fuzz"
+    build_preset fuzz "${targets[@]/#/fuzz_}"
+    for target in "${targets[@]}"; do
+        fuzz_run "$target" "$seconds" || failed=1
+    done
+    return $failed
+}
