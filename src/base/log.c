@@ -80,14 +80,16 @@ struct line {
     uint32_t suppressed;
 };
 
-static void put_time(struct leat_buf *b, const char *fmt)
+static void put_time(struct leat_buf *b, bool with_date)
 {
     int64_t now = leat_now_ms();
     time_t seconds = (time_t)(now / 1000);
     struct tm tm;
     char text[32];
     (void)gmtime_r(&seconds, &tm);
-    if (strftime(text, sizeof text, fmt, &tm) > 0)
+    if (with_date && strftime(text, sizeof text, "%Y-%m-%dT", &tm) > 0)
+        leat_buf_puts(b, text);
+    if (strftime(text, sizeof text, "%H:%M:%S", &tm) > 0)
         leat_buf_puts(b, text);
     leat_buf_printf(b, ".%03dZ", (int)(now % 1000));
 }
@@ -97,7 +99,7 @@ static void format_json(const struct line *l, struct leat_buf *b)
     char time_text[40];
     struct leat_buf t;
     leat_buf_init(&t, sizeof time_text);
-    put_time(&t, "%Y-%m-%dT%H:%M:%S");
+    put_time(&t, true);
     struct leat_json_writer w;
     leat_json_writer_init(&w, b);
     leat_json_begin_object(&w);
@@ -129,7 +131,7 @@ static void put_plain(struct leat_buf *b, struct leat_str s)
 
 static void format_text(const struct line *l, struct leat_buf *b)
 {
-    put_time(b, "%H:%M:%S");
+    put_time(b, false);
     leat_buf_printf(b, " %-5s ", level_names[l->level]);
     if (process_name[0] != '\0')
         leat_buf_printf(b, "%s ", process_name);
