@@ -1,0 +1,93 @@
+/* nodes.h - what a parsed Avro schema is: flat arrays that refer to each other by index.
+ * Private to codec. Immutable after leat_schema_parse(); any thread may read. */
+#ifndef LEAT_CODEC_NODES_H
+#define LEAT_CODEC_NODES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "codec/codec.h"
+#include "leat/str.h"
+
+#define LEAT_SCHEMA_DEPTH_MAX  64   /* nesting of types, and of values */
+#define LEAT_SCHEMA_FIELDS_MAX 512  /* of one record */
+#define LEAT_SCHEMA_NODES_MAX  4096 /* of one schema */
+
+typedef enum leat_node_kind {
+    LEAT_NODE_NULL,
+    LEAT_NODE_BOOL,
+    LEAT_NODE_INT,
+    LEAT_NODE_LONG,
+    LEAT_NODE_FLOAT,
+    LEAT_NODE_DOUBLE,
+    LEAT_NODE_STRING,
+    LEAT_NODE_BYTES,
+    LEAT_NODE_FIXED,
+    LEAT_NODE_ENUM,
+    LEAT_NODE_RECORD,
+    LEAT_NODE_ARRAY,
+    LEAT_NODE_MAP,
+    LEAT_NODE_UNION,
+} leat_node_kind;
+
+struct leat_node_field {
+    struct leat_str name;     /* NUL-terminated too */
+    struct leat_str fallback; /* default as JSON text; at == NULL: none */
+    uint32_t node;
+};
+
+struct leat_node {
+    leat_node_kind kind;
+    struct leat_str name;  /* RECORD, ENUM, FIXED: short name, NUL-terminated */
+    struct leat_str space; /* their namespace, may be empty */
+    uint32_t first, count; /* RECORD: of fields; ENUM: of symbols; UNION: of branches */
+    uint32_t item;         /* ARRAY, MAP: node of items or values; UNION [null,T]: T */
+    uint32_t size;         /* FIXED: bytes */
+    uint32_t bytes_min;    /* least bytes a value takes on the wire */
+    uint8_t null_branch;   /* UNION of null and one other: 0 or 1 */
+};
+
+struct leat_schema {
+    struct leat_node *nodes;
+    uint32_t node_count;
+    struct leat_node_field *fields;
+    uint32_t field_count;
+    struct leat_str *symbols; /* NUL-terminated too */
+    uint32_t symbol_count;
+    uint32_t *branches; /* nodes */
+    uint32_t branch_count;
+    size_t node_cap, field_cap, symbol_cap, branch_cap;
+    uint32_t top;
+    uint64_t fingerprint;
+    struct leat_arena *arena; /* everything above, names and defaults */
+};
+
+/* avro_parse.c: fills everything but defaults, bytes_min and the fingerprint. */
+LEAT_MUST_CHECK leat_status leat_avro_parse(struct leat_str json, struct leat_schema *s,
+                                            struct leat_error *err);
+/* schema_defaults.c: the defaults, which avro-c forgets, from the same text. */
+LEAT_MUST_CHECK leat_status leat_schema_defaults(struct leat_str json, struct leat_schema *s,
+                                                 struct leat_error *err);
+/* canonical.c: Avro's parsing canonical form of one node, and its CRC-64-AVRO. */
+void leat_schema_canonical(const struct leat_schema *s, uint32_t node, struct leat_buf *out);
+uint64_t leat_rabin64(struct leat_str text);
+
+static inline const struct leat_node *leat_node_at(const struct leat_schema *s, uint32_t node)
+{
+    return &s->nodes[node];
+}
+
+/* The type itself, a union with null looked through. */
+static inline uint32_t leat_node_plain(const struct leat_schema *s, uint32_t node)
+{
+    return s->nodes[node].kind == LEAT_NODE_UNION ? s->nodes[node].item : node;
+}
+
+const char *leat_node_kind_name(leat_node_kind kind);
+/* Field of a record by name; NULL when absent. */
+const struct leat_node_field *leat_node_field_find(const struct leat_schema *s, uint32_t record,
+                                                   struct leat_str name);
+
+#endif

@@ -1,0 +1,89 @@
+/* dispatch.h - runs handlers: from the bytes of a message and a state to an answer, events, commands.
+ * No I/O. Made once per process and processor from topology + loaded modules + schemas; immutable then,
+ * shared by executors. A leat_call belongs to one thread. */
+#ifndef LEAT_WORKER_DISPATCH_H
+#define LEAT_WORKER_DISPATCH_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/uuid.h"
+#include "codec/schemas.h"
+#include "leat/leat.h"
+#include "topology/topology.h"
+
+struct leat_dispatch;
+
+/* Checks that the module's handlers and the topology agree (all mismatches named) and calls open(). */
+LEAT_MUST_CHECK leat_status leat_dispatch_new(const struct leat_topology *t,
+                                              const struct leat_processor *processor,
+                                              struct leat_schemas *schemas,
+                                              struct leat_dispatch **ret, struct leat_error *err);
+void leat_dispatch_free(struct leat_dispatch *d);
+const struct leat_processor *leat_dispatch_processor(const struct leat_dispatch *d);
+const struct leat_topology *leat_dispatch_topology(const struct leat_dispatch *d);
+
+/* Handler index of a message type, or -1. */
+int32_t leat_dispatch_find(const struct leat_dispatch *d, struct leat_str type);
+/* The one command type of the processor, when it has exactly one (records without ce_type); else -1. */
+int32_t leat_dispatch_only(const struct leat_dispatch *d);
+struct leat_str leat_dispatch_type(const struct leat_dispatch *d, int32_t handler);
+/* Processor's name as stored with commands. */
+struct leat_str leat_dispatch_name(const struct leat_dispatch *d);
+/* Prefix of stream ids ("order-"); "" for a policy. */
+struct leat_str leat_dispatch_prefix(const struct leat_dispatch *d);
+bool leat_dispatch_has_state(const struct leat_dispatch *d);
+
+/* Bytes of a message -> its struct in the arena. POISON with the reason when they do not decode. */
+LEAT_MUST_CHECK leat_status leat_dispatch_decode(const struct leat_dispatch *d, int32_t handler,
+                                                 struct leat_str bytes, struct leat_arena *arena,
+                                                 void **ret_message, struct leat_error *err);
+/* The stream's key held by the message (aggregate's key field): "" when it has none. */
+struct leat_str leat_dispatch_key(const struct leat_dispatch *d, int32_t handler,
+                                  const void *message);
+
+/* ---- state ---- */
+void *leat_dispatch_state_new(const struct leat_dispatch *d, struct leat_arena *arena);
+LEAT_MUST_CHECK leat_status leat_dispatch_state_decode(const struct leat_dispatch *d,
+                                                       struct leat_str bytes,
+                                                       struct leat_arena *arena, void *state,
+                                                       struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_dispatch_state_encode(const struct leat_dispatch *d,
+                                                       const void *state, struct leat_buf *out,
+                                                       struct leat_error *err);
+/* Folds one event as stored. Events without a fold function are skipped. */
+LEAT_MUST_CHECK leat_status leat_dispatch_fold(const struct leat_dispatch *d, struct leat_str type,
+                                               struct leat_str payload, struct leat_arena *arena,
+                                               void *state, struct leat_error *err);
+
+/* ---- one call of a handler ---- */
+struct leat_made_event {
+    const struct leat_type *type;
+    int32_t schema_id;
+    struct leat_uuid id;
+    struct leat_str type_name, payload; /* payload framed, in the arena */
+};
+struct leat_made_command {
+    struct leat_uuid id;
+    const char *topic;
+    int32_t partition;
+    struct leat_str key, headers, value; /* in the arena */
+};
+struct leat_call { /* in */
+    const struct leat_dispatch *dispatch;
+    struct leat_arena *arena;
+    struct leat_uuid id, correlation_id;
+    struct leat_str key, type;
+    int32_t priority; /* index */
+    int64_t received_at_ms, version;
+    int32_t attempt;
+    /* out: valid until the arena is reset; events and commands only after LEAT_DONE */
+    leat_answer answer;
+    struct leat_str code, text;
+    struct leat_made_event *events;
+    struct leat_made_command *commands;
+    size_t event_count, command_count;
+};
+void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
+                        const void *state);
+
+#endif

@@ -1,0 +1,123 @@
+/* flow.h - the life of a batch in one executor, without I/O.
+ *
+ * The shell (executor.c; tests/sim) drives it in a circle:
+ *
+ *   leat_flow_quota   how many records may be taken from each lane now
+ *   leat_flow_offer   the records taken, in offset order per lane
+ *   leat_flow_wants   streams whose state is not known      -> shell loads them -> leat_flow_loaded
+ *   leat_flow_decide  runs the handlers, fills a leat_batch -> shell appends it -> leat_flow_replied
+ *
+ * and again from `wants` while leat_flow_again() says that conflicts are to be decided on fresh state.
+ * A reply that never came: leat_flow_unknown(); the ks must then be acquired again.
+ *
+ * What must hold: a lane's offset never passes an unsettled record; within a key, records of a lane are
+ * decided in order; nothing decided on state that did not come to be is kept. */
+#ifndef LEAT_WORKER_FLOW_H
+#define LEAT_WORKER_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "store/store.h"
+#include "worker/dispatch.h"
+
+struct leat_flow;
+
+/* A record as the flow sees it; slices stay valid until the flow lets go of it (`release`). */
+struct leat_incoming {
+    int64_t offset, timestamp_ms;
+    struct leat_str key, value;
+    bool key_null, value_null;
+    void *handle; /* the shell's: given back to release() when the record is settled or dropped */
+};
+
+typedef enum leat_lane_kind {
+    LEAT_LANE_COMMANDS, /* own command topic, partition k < N         */
+    LEAT_LANE_FOREIGN,  /* a `source`, or a partition >= N of ours: every record is forwarded */
+    LEAT_LANE_EVENTS,   /* the events topic, for a policy: follows the seq rule */
+} leat_lane_kind;
+
+struct leat_flow_config {
+    struct leat_dispatch *dispatch; /* shared, immutable after start */
+    int32_t partitions;
+    int32_t batch_max;   /* records per call, 1..10000 */
+    size_t cache_bytes;  /* state cache of this executor */
+    /* Reads header `name` of a record; false = absent. */
+    bool (*header)(void *arg, const struct leat_incoming *r, const char *name,
+                   struct leat_str *ret_value);
+    /* All headers packed, appended to `out`. */
+    void (*headers_pack)(void *arg, const struct leat_incoming *r, struct leat_buf *out);
+    void (*release)(void *arg, struct leat_incoming *r);
+    void *arg;
+};
+
+struct leat_flow_lane {
+    const char *topic;    /* static while the flow lives; as in the store's lanes */
+    int32_t k;
+    int32_t priority;     /* index of the topology's priorities; -1 for foreign and events */
+    leat_lane_kind kind;
+    int32_t source;       /* index of the topology's source, for FOREIGN of a source; else -1 */
+    int64_t next_offset;  /* from the store: where to read */
+    uint64_t fingerprint; /* of the record before; 0 = none known */
+    int64_t next_seq;     /* EVENTS */
+};
+
+struct leat_flow *leat_flow_new(const struct leat_flow_config *c);
+void leat_flow_free(struct leat_flow *f); /* releases every record */
+
+/* k has been acquired with this epoch; its lanes replace what the flow had of k. Gives the index of the
+ * first lane (the rest follow) for quota and offer. */
+size_t leat_flow_start(struct leat_flow *f, int32_t k, int64_t epoch, int64_t head_seq,
+                       const struct leat_flow_lane *lanes, size_t n);
+/* k is no longer ours (or is to be acquired again): drop its records and cached states. */
+void leat_flow_stop(struct leat_flow *f, int32_t k);
+void leat_flow_stop_all(struct leat_flow *f);
+
+size_t leat_flow_lane_count(const struct leat_flow *f);
+/* How many records lane i may be asked for now: by weight, age and what is held back. 0 = none. */
+int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms);
+/* Where a lane stands: offset of the next record wanted from Kafka. */
+int64_t leat_flow_position(const struct leat_flow *f, size_t lane);
+int64_t leat_flow_committed(const struct leat_flow *f, size_t lane); /* durable low-water mark */
+
+/* Takes records (in offset order). False: the lane is stopped now, with the reason in leat_flow_lane_stopped
+ * (the record before next_offset is not the one the store knows: topic re-created or truncated). */
+bool leat_flow_offer(struct leat_flow *f, size_t lane, struct leat_incoming *records, size_t n,
+                     int64_t now_ms);
+const char *leat_flow_lane_stopped(const struct leat_flow *f, size_t lane); /* NULL = flowing */
+void leat_flow_lane_stop(struct leat_flow *f, size_t lane, const char *reason);
+
+/* Anything to decide now? Records on hand that are not held back. */
+bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms);
+/* When something held back becomes due (unix ms), or INT64_MAX. */
+int64_t leat_flow_due_ms(const struct leat_flow *f);
+
+/* Streams to load for the coming decision; also decodes the records. Valid until replied. */
+void leat_flow_wants(struct leat_flow *f, int64_t now_ms, const struct leat_stream_want **ret,
+                     size_t *ret_n);
+LEAT_MUST_CHECK leat_status leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded,
+                                             struct leat_error *err);
+/* Runs handlers. The batch (flow-owned until replied) may have no commands: then nothing is to be
+ * written and leat_flow_replied must not be called. */
+LEAT_MUST_CHECK leat_status leat_flow_decide(struct leat_flow *f, int64_t now_ms,
+                                             const struct leat_batch **ret, struct leat_error *err);
+/* Applies a reply. Lost ks are stopped inside; ask leat_flow_lost for them. */
+void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int64_t now_ms);
+/* The call's outcome is unknown, or the store is away: nothing may be believed of these ks. All ks that
+ * were in the batch are stopped; they come out of leat_flow_lost. */
+void leat_flow_unknown(struct leat_flow *f);
+/* Next k that must be acquired again, or -1. */
+int32_t leat_flow_lost(struct leat_flow *f);
+/* Conflicts wait to be decided again, before new records are taken; `locked` = this time the state is to
+ * be read under the lock (second conflict of a record). */
+bool leat_flow_again(const struct leat_flow *f, bool *ret_locked);
+
+struct leat_flow_figures {
+    uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
+        retries, fenced, foreign_partition;
+};
+const struct leat_flow_figures *leat_flow_figures(const struct leat_flow *f);
+
+#endif
