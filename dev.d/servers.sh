@@ -159,7 +159,7 @@ kafka_jars() {
     if [ ! -f "$KAFKA_JARS/complete" ]; then
         say "dev: fetching Kafka $KAFKA_VERSION from Maven Central into $KAFKA_JARS"
         rm -rf "$KAFKA_JARS.part"
-        mvn -q -B -f dev.d/kafka/pom.xml "-Dkafka.version=$KAFKA_VERSION" \
+        mvn -q -B -f dev.d/kafka-pom.xml "-Dkafka.version=$KAFKA_VERSION" \
             dependency:copy-dependencies "-DoutputDirectory=$KAFKA_JARS.part" \
             >"$LEAT_SERVERS_DIR/mvn.log" 2>&1 || give_up "the download" "$LEAT_SERVERS_DIR/mvn.log"
         touch "$KAFKA_JARS.part/complete"
@@ -217,7 +217,7 @@ kafka_start() {
     [ -f "$dir/data/meta.properties" ] || kafka_format
     : >"$dir/kafka.log"
     setsid java -Xms256m -Xmx1g -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError \
-        "-Dlog4j2.configurationFile=$LEAT_ROOT/dev.d/kafka/log4j2.properties" \
+        "-Dlog4j2.configurationFile=$LEAT_ROOT/dev.d/kafka-log4j2.properties" \
         -cp "$KAFKA_JARS/*" kafka.Kafka "$dir/server.properties" \
         >>"$dir/kafka.log" 2>&1 </dev/null 9>&- &
     echo $! >"$dir/kafka.pid"
