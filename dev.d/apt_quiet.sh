@@ -27,7 +27,8 @@ fi
 if [ ! -e "$cluster_conf" ]; then
     mkdir -p "$(dirname "$cluster_conf")"
     echo 'create_main_cluster = false' >"$cluster_conf"
-    undo+=("cp -f /usr/share/postgresql-common/createcluster.conf $cluster_conf || rm -f $cluster_conf")
+    packaged=/usr/share/postgresql-common/createcluster.conf
+    undo+=("cp -f $packaged $cluster_conf || rm -f $cluster_conf")
 fi
 
 redis_was_there=$(dpkg-query -W -f='${db:Status-Status}' redis-server 2>/dev/null || true)

@@ -46,5 +46,8 @@ install_packages() {
     mkdir -p build
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 \
         bash dev.d/apt_quiet.sh "$@" >build/install.log 2>&1 ||
-        { tail -n 20 build/install.log >&2; die "could not install packages; log in build/install.log"; }
+        {
+            tail -n 20 build/install.log >&2
+            die "could not install packages; log in build/install.log"
+        }
 }

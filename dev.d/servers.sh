@@ -10,14 +10,14 @@ servers_setup() {
     PG_AS=()
     if [ "$(id -u)" = 0 ]; then
         PG_USER=postgres
-        id "$PG_USER" >/dev/null 2>&1 || die "user 'postgres' is missing; is the package postgresql installed?"
+        id "$PG_USER" >/dev/null 2>&1 || die "no user 'postgres'; is postgresql installed?"
         PG_AS=(setpriv "--reuid=$PG_USER" "--regid=$PG_USER" --init-groups env HOME=/)
     fi
     mkdir -p build/servers
     if [ -z "${LEAT_SERVERS_DIR:-}" ]; then
         LEAT_SERVERS_DIR=$LEAT_ROOT/build/servers
         if [ ${#PG_AS[@]} -gt 0 ] && ! "${PG_AS[@]}" test -x "$LEAT_SERVERS_DIR"; then
-            LEAT_SERVERS_DIR=/var/tmp/leat-servers-$(printf '%s' "$LEAT_ROOT" | cksum | cut -d' ' -f1)
+            LEAT_SERVERS_DIR=/var/tmp/leat-servers-$(cksum <<<"$LEAT_ROOT" | cut -d' ' -f1)
         fi
     fi
     mkdir -p "$LEAT_SERVERS_DIR"
@@ -155,7 +155,7 @@ kafka_jars() {
     [ -f "$KAFKA_JARS/complete" ] && return
     mkdir -p "$LEAT_CACHE_DIR"
     exec 8>"$LEAT_CACHE_DIR/kafka.lock"
-    flock -w 600 8 || die "another process is fetching Kafka for too long ($LEAT_CACHE_DIR/kafka.lock)"
+    flock -w 600 8 || die "another process fetches Kafka for too long ($LEAT_CACHE_DIR/kafka.lock)"
     if [ ! -f "$KAFKA_JARS/complete" ]; then
         say "dev: fetching Kafka $KAFKA_VERSION from Maven Central into $KAFKA_JARS"
         rm -rf "$KAFKA_JARS.part"
@@ -230,13 +230,15 @@ kafka_up() {
         kafka_start
         started=1
     fi
-    await 60 "Kafka on port $LEAT_KAFKA_PORT" kafka_started_or_gone || give_up Kafka "$dir/kafka.log"
+    await 60 "Kafka on port $LEAT_KAFKA_PORT" kafka_started_or_gone ||
+        give_up Kafka "$dir/kafka.log"
     kafka_started || give_up Kafka "$dir/kafka.log"
     [ $started = 0 ] || say "dev: Kafka is up on $KAFKA_ADDRESS"
 }
 
 kafka_started() {
-    grep -q 'Kafka Server started' "$LEAT_SERVERS_DIR/kafka/kafka.log" && port_open "$LEAT_KAFKA_PORT"
+    grep -q 'Kafka Server started' "$LEAT_SERVERS_DIR/kafka/kafka.log" &&
+        port_open "$LEAT_KAFKA_PORT"
 }
 
 kafka_started_or_gone() {

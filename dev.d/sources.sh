@@ -2,9 +2,10 @@
 
 # All .c and .h files that git tracks or would track, NUL separated.
 c_sources() {
-    git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' | while IFS= read -r -d '' file; do
-        [ -f "$file" ] && printf '%s\0' "$file"
-    done
+    git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' |
+        while IFS= read -r -d '' file; do
+            [ ! -f "$file" ] || printf '%s\0' "$file"
+        done
     return 0
 }
 
