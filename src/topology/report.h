@@ -1,0 +1,51 @@
+/* report.h - everything that is wrong with a topology, each with its place, collected instead of
+ * stopping at the first. Owner: one thread. */
+#ifndef LEAT_TOPOLOGY_REPORT_H
+#define LEAT_TOPOLOGY_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/status.h"
+
+#define LEAT_FINDINGS_MAX 200 /* further ones are only counted */
+
+struct leat_place {
+    const char *file;      /* as given by the user, or the include; NULL: no place */
+    uint32_t line, column; /* from 1 */
+};
+
+typedef enum leat_severity {
+    LEAT_SEVERITY_ERROR,   /* the topology cannot be used */
+    LEAT_SEVERITY_WARNING, /* used, but probably not what was meant, or not run by this version */
+    LEAT_SEVERITY_NOTE,
+} leat_severity;
+
+struct leat_finding {
+    leat_severity severity;
+    struct leat_place place;
+    const char *message; /* lowercase, one line, no full stop */
+    const char *hint;    /* what would be right; may be "" */
+};
+
+struct leat_report { /* zero-initialised is empty; texts live until leat_report_done() */
+    struct leat_arena *arena;
+    struct leat_finding *findings;
+    size_t n, cap;
+    size_t errors, warnings, notes; /* of all severities, the left-out ones included */
+};
+
+void leat_report_add(struct leat_report *r, leat_severity severity, const struct leat_place *place,
+                     const char *fmt, ...) LEAT_PRINTF(4, 5);
+/* Of the finding added last. */
+void leat_report_hint(struct leat_report *r, const char *fmt, ...) LEAT_PRINTF(2, 3);
+/* "file:line:column: error: message (hint)", one per line, by place. */
+void leat_report_text(const struct leat_report *r, struct leat_buf *ret_text);
+/* A JSON array of {severity, file, line, column, message, hint}. */
+struct leat_json_writer;
+void leat_report_json(const struct leat_report *r, struct leat_json_writer *w);
+void leat_report_done(struct leat_report *r);
+
+#endif

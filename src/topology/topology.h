@@ -1,0 +1,323 @@
+/* topology.h - the declared system as plain data: what `leat.yaml` says, checked and complete.
+ * Everything is const after loading, lives in the topology's arena until leat_topology_free() and
+ * may be read by any thread. Every leat_str and char pointer is NUL-terminated. Durations in ms,
+ * sizes in bytes. Arrays keep the file's order; an index into one is stable for the process. */
+#ifndef LEAT_TOPOLOGY_TOPOLOGY_H
+#define LEAT_TOPOLOGY_TOPOLOGY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "leat/str.h"
+#include "topology/expr.h"
+#include "topology/report.h"
+
+#define LEAT_PARTITIONS_MAX   1024
+#define LEAT_PRIORITIES_MAX   16
+#define LEAT_RETRY_DELAYS_MAX 32
+
+struct leat_prop { /* a property handed on to somebody else: Kafka, a module */
+    const char *name, *value;
+};
+struct leat_props {
+    const struct leat_prop *at;
+    uint32_t n;
+};
+struct leat_names {
+    const struct leat_str *at;
+    uint32_t n;
+};
+
+struct leat_kafka_section { /* librdkafka's names; none that leat owns */
+    struct leat_props common, consumer, producer;
+};
+
+typedef enum leat_format {
+    LEAT_FORMAT_AVRO,
+    LEAT_FORMAT_JSON,
+} leat_format;
+
+struct leat_topic_section {    /* commands, events, dlq */
+    struct leat_props configs; /* Kafka topic configs; the section's own over topics.defaults */
+    leat_format format;        /* dlq: unused, it keeps the original bytes */
+    const char *name;          /* pattern with {topology} {processor} {priority}, or NULL */
+};
+
+struct leat_store_section {
+    const char *url; /* libpq URI; a secret: never printed */
+    const char *schema;
+    int64_t keep_commands_ms;
+    bool prepare; /* named prepared statements */
+    const char *const *replicas;
+    uint32_t n_replicas;
+};
+
+struct leat_priority {
+    struct leat_str name;
+    int64_t weight;      /* 1 .. 1000 */
+    int64_t max_wait_ms; /* ageing bound; 0 = none */
+    bool is_default;
+};
+struct leat_priorities { /* at least one; exactly one default */
+    const struct leat_priority *at;
+    uint32_t n;
+    uint32_t default_index;
+};
+
+struct leat_aggregate {
+    struct leat_place place;
+    struct leat_str name;
+    struct leat_str key;    /* field of its commands and events that holds the stream's key */
+    struct leat_str state;  /* Avro record of the state, or "" */
+    const char *module;     /* as leat_processor.module; default: the aggregate's own name */
+    int64_t snapshot_every; /* events; 0 = never */
+};
+
+typedef enum leat_ordering {
+    LEAT_ORDERING_KEY,
+    LEAT_ORDERING_NONE,
+} leat_ordering;
+
+struct leat_retry {
+    const int64_t *delays_ms;
+    uint32_t n_delays;
+    double jitter; /* 0 .. 1, share of the delay */
+    leat_ordering ordering;
+};
+
+typedef enum leat_on_dead {
+    LEAT_ON_DEAD_CONTINUE,
+    LEAT_ON_DEAD_HOLD,
+} leat_on_dead;
+
+struct leat_external_call {
+    struct leat_str name;
+    const char *url;
+    int64_t timeout_ms;
+    int64_t breaker_failures; /* 0 = no breaker */
+    int64_t breaker_open_for_ms;
+};
+
+struct leat_processor {
+    struct leat_place place;
+    uint32_t index; /* in topology.processors */
+    struct leat_str name;
+    const struct leat_aggregate *aggregate; /* NULL: a policy, or a handler without state */
+    struct leat_names commands, events, emits, sends;
+    struct leat_priorities priorities; /* own, else the topology's */
+    const char *module;                /* name (default: the processor's) or path */
+    int64_t threads;                   /* default min(partitions, 4) */
+    int64_t concurrency;
+    int64_t timeout_ms;
+    struct leat_retry retry;
+    leat_on_dead on_dead;
+    double flood_share;        /* 0 = no flood breaker */
+    int64_t flood_consecutive; /* 0 = no flood breaker */
+    const struct leat_external_call *calls;
+    uint32_t n_calls;
+    int64_t scale_min, scale_max, scale_target_lag_ms; /* scale_max 0: no scale section */
+    struct leat_str scale_class;
+    struct leat_props options; /* for the module; nested keys joined by dots, list items by index */
+
+    const char *group;             /* "shop.orders" */
+    const struct leat_str *topics; /* by priority: "shop.orders.hot"; NULL without commands */
+    uint32_t anchor;               /* index of the topic the group subscribes to: the default's */
+    struct leat_str dlq_topic;     /* "shop.orders.dlq" */
+};
+
+typedef enum leat_tombstone {
+    LEAT_TOMBSTONE_DEAD,
+    LEAT_TOMBSTONE_SKIP,
+    LEAT_TOMBSTONE_COMMAND,
+} leat_tombstone;
+
+struct leat_route { /* value of a header or field -> message type */
+    struct leat_str value, type;
+};
+
+struct leat_source { /* a topic that belongs to somebody else */
+    struct leat_place place;
+    uint32_t index;
+    struct leat_str name;
+    struct leat_str topic;
+    leat_format format;
+    bool is_event;                       /* `event:` instead of `command:` */
+    struct leat_str type;                /* fixed type, or "" : routed */
+    struct leat_str route_header;        /* routed by this header ... */
+    const struct leat_expr *route_field; /* ... or by this field */
+    const struct leat_route *routes;
+    uint32_t n_routes;
+    const struct leat_expr *key; /* NULL: the record's key */
+    const struct leat_expr *id;  /* NULL: ce_id, else topic/partition/offset */
+    leat_tombstone tombstone;
+    struct leat_str tombstone_command;
+    int32_t priority; /* index of topology.priorities; -1: the default */
+};
+
+typedef enum leat_model_store {
+    LEAT_MODEL_LMDB,
+    LEAT_MODEL_REDIS,
+} leat_model_store;
+
+typedef enum leat_op_kind {
+    LEAT_OP_SET,
+    LEAT_OP_ADD, /* number += value; an absent field counts as 0 */
+    LEAT_OP_MIN,
+    LEAT_OP_MAX,
+    LEAT_OP_APPEND,  /* to a list */
+    LEAT_OP_COLLECT, /* into a set */
+    LEAT_OP_DELETE,  /* the field; field == LEAT_FIELD_ROW: the row */
+} leat_op_kind;
+
+#define LEAT_FIELD_ROW UINT32_MAX
+
+struct leat_op {
+    leat_op_kind kind;
+    uint32_t field;                /* index of projection.fields, or LEAT_FIELD_ROW */
+    const struct leat_expr *value; /* NULL for delete */
+};
+
+struct leat_from {
+    struct leat_place place;
+    struct leat_str event;
+    const struct leat_condition *when; /* all must hold */
+    uint32_t n_when;
+    const struct leat_op *ops; /* in order set add min max append collect delete */
+    uint32_t n_ops;
+};
+
+struct leat_index_column {
+    uint32_t field;
+    bool descending;
+};
+struct leat_index {
+    struct leat_str name;
+    const struct leat_index_column *columns;
+    uint32_t n_columns;
+};
+
+struct leat_projection {
+    struct leat_place place;
+    uint32_t index;
+    struct leat_str name;
+    leat_model_store store;
+    const struct leat_expr *const *keys; /* parts of the row's key */
+    uint32_t n_keys;
+    bool keyed_by_stream;     /* rows follow one aggregate's key: any operation is allowed */
+    struct leat_names fields; /* union over its rules, in order of first appearance */
+    const struct leat_from *from;
+    uint32_t n_from;
+    const struct leat_index *indexes;
+    uint32_t n_indexes;
+    int64_t ttl_ms;     /* 0 = for ever */
+    const char *module; /* NULL: declared */
+    uint64_t hash; /* of all that decides the rows: another hash is another version of the model */
+};
+
+struct leat_query_where {
+    uint32_t field;
+    const struct leat_expr *value;
+};
+struct leat_query {
+    struct leat_place place;
+    struct leat_str name;
+    const struct leat_projection *model;
+    const struct leat_index *index; /* NULL: by key */
+    struct leat_names params;
+    const struct leat_query_where *where;
+    uint32_t n_where;
+    int64_t limit;
+};
+
+struct leat_http_section {
+    const char *listen; /* NULL: no http section */
+    int64_t max_body_bytes;
+};
+
+struct leat_topology {
+    const char *path; /* as given */
+    const char *dir;  /* of the file: relative paths start here */
+    uint64_t hash;    /* of the file and its includes, variables replaced */
+    struct leat_str name;
+    int32_t partitions;
+    struct leat_kafka_section kafka;
+    struct leat_store_section store;
+    struct leat_priorities priorities;
+    struct leat_topic_section commands, events, dlq;
+    int64_t message_bytes_max; /* limits.message */
+    const struct leat_source *sources;
+    uint32_t n_sources;
+    const struct leat_aggregate *aggregates;
+    uint32_t n_aggregates;
+    const struct leat_processor *processors;
+    uint32_t n_processors;
+    const struct leat_projection *projections;
+    uint32_t n_projections;
+    const struct leat_query *queries;
+    uint32_t n_queries;
+    struct leat_http_section http;
+    const char *const *schema_dirs; /* resolved against `dir` */
+    uint32_t n_schema_dirs;
+
+    struct leat_str events_topic; /* "shop.events" */
+    const char *relay_group;      /* "shop.relay" */
+
+    struct leat_arena *arena;            /* private */
+    const struct leat_unsupported *used; /* private: see leat_topology_unsupported() */
+    uint32_t n_used;
+};
+
+/* Reads the file and everything it includes. All mistakes go to *report (never NULL); with any of
+ * severity error the result is LEAT_INVALID (summary in *err) and *ret is untouched. A file that
+ * cannot be read is LEAT_INVALID too. Free with leat_topology_free(). */
+LEAT_MUST_CHECK leat_status leat_topology_load(const char *path, struct leat_topology **ret,
+                                               struct leat_report *report, struct leat_error *err);
+/* The same from memory; `path` names it in findings, its folder is where includes are looked for.
+ * `check_files` false: schema folders and schemas need not exist. */
+LEAT_MUST_CHECK leat_status leat_topology_load_text(const char *path, struct leat_str text,
+                                                    bool check_files, struct leat_topology **ret,
+                                                    struct leat_report *report,
+                                                    struct leat_error *err);
+void leat_topology_free(struct leat_topology *t); /* NULL is allowed */
+
+/* Adds to *report every key that is used but not run by this version: error where running without
+ * it would silently do something else (`leat run` refuses), warning where it is only not there yet.
+ * Returns the number of errors added. leat_topology_load() reports them all as warnings. */
+size_t leat_topology_unsupported(const struct leat_topology *t, struct leat_report *report);
+
+/* NULL when there is none. */
+const struct leat_processor *leat_topology_processor(const struct leat_topology *t,
+                                                     struct leat_str name);
+const struct leat_processor *leat_topology_handler(const struct leat_topology *t,
+                                                   struct leat_str command);
+/* The aggregate whose streams hold events of this type: that of the processors that emit it. */
+const struct leat_aggregate *leat_topology_emitter(const struct leat_topology *t,
+                                                   struct leat_str event);
+const struct leat_aggregate *leat_topology_aggregate(const struct leat_topology *t,
+                                                     struct leat_str name);
+const struct leat_projection *leat_topology_projection(const struct leat_topology *t,
+                                                       struct leat_str name);
+const struct leat_query *leat_topology_query(const struct leat_topology *t, struct leat_str name);
+const struct leat_index *leat_projection_index(const struct leat_projection *p,
+                                               struct leat_str name);
+/* Index of a priority by name, or -1. */
+int32_t leat_priority_find(const struct leat_priorities *p, struct leat_str name);
+/* Index of a field of the projection, or -1. */
+int32_t leat_projection_field(const struct leat_projection *p, struct leat_str name);
+bool leat_names_has(const struct leat_names *names, struct leat_str name);
+/* Value of a property, or `fallback`. */
+const char *leat_props_get(const struct leat_props *props, const char *name, const char *fallback);
+
+/* Every command and event type (`events`, `commands`, `emits`, `sends`, sources, projections) and
+ * every aggregate state, once each, in the file's order; memory from `arena`. */
+struct leat_names leat_topology_types(const struct leat_topology *t, struct leat_arena *arena);
+/* "<dir>/<Type>.avsc" of the first schema folder that has it; NULL when none has. */
+const char *leat_topology_schema_path(const struct leat_topology *t, struct leat_str type,
+                                      struct leat_arena *arena);
+
+/* The reference of all keys as Markdown: docs/reference/topology.md is its output. */
+struct leat_buf;
+void leat_topology_reference(struct leat_buf *ret_markdown);
+
+#endif
