@@ -11,23 +11,13 @@
 #include "base/status.h"
 #include "leat/str.h"
 #include "topology/expr.h"
+#include "topology/models.h"
+#include "topology/names.h"
 #include "topology/report.h"
 
 #define LEAT_PARTITIONS_MAX   1024
 #define LEAT_PRIORITIES_MAX   16
 #define LEAT_RETRY_DELAYS_MAX 32
-
-struct leat_prop { /* a property handed on to somebody else: Kafka, a module */
-    const char *name, *value;
-};
-struct leat_props {
-    const struct leat_prop *at;
-    uint32_t n;
-};
-struct leat_names {
-    const struct leat_str *at;
-    uint32_t n;
-};
 
 struct leat_kafka_section { /* librdkafka's names; none that leat owns */
     struct leat_props common, consumer, producer;
@@ -155,81 +145,6 @@ struct leat_source { /* a topic that belongs to somebody else */
     int32_t priority; /* index of topology.priorities; -1: the default */
 };
 
-typedef enum leat_model_store {
-    LEAT_MODEL_LMDB,
-    LEAT_MODEL_REDIS,
-} leat_model_store;
-
-typedef enum leat_op_kind {
-    LEAT_OP_SET,
-    LEAT_OP_ADD, /* number += value; an absent field counts as 0 */
-    LEAT_OP_MIN,
-    LEAT_OP_MAX,
-    LEAT_OP_APPEND,  /* to a list */
-    LEAT_OP_COLLECT, /* into a set */
-    LEAT_OP_DELETE,  /* the field; field == LEAT_FIELD_ROW: the row */
-} leat_op_kind;
-
-#define LEAT_FIELD_ROW UINT32_MAX
-
-struct leat_op {
-    leat_op_kind kind;
-    uint32_t field;                /* index of projection.fields, or LEAT_FIELD_ROW */
-    const struct leat_expr *value; /* NULL for delete */
-};
-
-struct leat_from {
-    struct leat_place place;
-    struct leat_str event;
-    const struct leat_condition *when; /* all must hold */
-    uint32_t n_when;
-    const struct leat_op *ops; /* in order set add min max append collect delete */
-    uint32_t n_ops;
-};
-
-struct leat_index_column {
-    uint32_t field;
-    bool descending;
-};
-struct leat_index {
-    struct leat_str name;
-    const struct leat_index_column *columns;
-    uint32_t n_columns;
-};
-
-struct leat_projection {
-    struct leat_place place;
-    uint32_t index;
-    struct leat_str name;
-    leat_model_store store;
-    const struct leat_expr *const *keys; /* parts of the row's key */
-    uint32_t n_keys;
-    bool keyed_by_stream;     /* rows follow one aggregate's key: any operation is allowed */
-    struct leat_names fields; /* union over its rules, in order of first appearance */
-    const struct leat_from *from;
-    uint32_t n_from;
-    const struct leat_index *indexes;
-    uint32_t n_indexes;
-    int64_t ttl_ms;     /* 0 = for ever */
-    const char *module; /* NULL: declared */
-    uint64_t hash; /* of all that decides the rows: another hash is another version of the model */
-};
-
-struct leat_query_where {
-    uint32_t field;
-    const struct leat_expr *value;
-};
-struct leat_query {
-    struct leat_place place;
-    struct leat_str name;
-    const struct leat_projection *model;
-    const struct leat_index *index; /* NULL: by key */
-    struct leat_names params;
-    const struct leat_query_where *where;
-    uint32_t n_where;
-    int64_t limit;
-};
-
 struct leat_http_section {
     const char *listen; /* NULL: no http section */
     int64_t max_body_bytes;
@@ -299,15 +214,8 @@ const struct leat_aggregate *leat_topology_aggregate(const struct leat_topology 
 const struct leat_projection *leat_topology_projection(const struct leat_topology *t,
                                                        struct leat_str name);
 const struct leat_query *leat_topology_query(const struct leat_topology *t, struct leat_str name);
-const struct leat_index *leat_projection_index(const struct leat_projection *p,
-                                               struct leat_str name);
 /* Index of a priority by name, or -1. */
 int32_t leat_priority_find(const struct leat_priorities *p, struct leat_str name);
-/* Index of a field of the projection, or -1. */
-int32_t leat_projection_field(const struct leat_projection *p, struct leat_str name);
-bool leat_names_has(const struct leat_names *names, struct leat_str name);
-/* Value of a property, or `fallback`. */
-const char *leat_props_get(const struct leat_props *props, const char *name, const char *fallback);
 
 /* Every command and event type (`events`, `commands`, `emits`, `sends`, sources, projections) and
  * every aggregate state, once each, in the file's order; memory from `arena`. */
