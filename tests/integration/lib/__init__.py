@@ -1,0 +1,1 @@
+"""Helpers for tests on real servers. Python's standard library only."""

@@ -1,0 +1,96 @@
+"""Topics and records, through tests/tools/kafka_tool (librdkafka, none of leat's code)."""
+
+import base64
+import dataclasses
+import subprocess
+
+from . import servers
+
+
+@dataclasses.dataclass
+class Record:
+    partition: int
+    offset: int
+    time_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict
+
+    def header(self, name):
+        """A header as text, or None."""
+        found = self.headers.get(name)
+        return found.decode() if found is not None else None
+
+
+def _encode(data):
+    if data is None:
+        return "-"
+    data = data.encode() if isinstance(data, str) else data
+    return "=" + base64.b64encode(data).decode()
+
+
+def _decode(text):
+    return None if text == "-" else base64.b64decode(text[1:])
+
+
+def _tool(*arguments, stdin=None):
+    done = subprocess.run(
+        [servers.tool("kafka_tool"), servers.KAFKA, *map(str, arguments)],
+        input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"kafka_tool {' '.join(map(str, arguments))}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def create(topic, partitions, **configs):
+    """Creates a topic; configs with underscores for dots. One that exists is no error."""
+    _tool("create", topic, partitions,
+          *(f"{name.replace('_', '.')}={value}" for name, value in configs.items()))
+
+
+def delete(*topics):
+    """Deletes topics; one that does not exist is no error."""
+    if topics:
+        _tool("delete", *topics)
+
+
+def topics(prefix=""):
+    """Names of the topics that start with prefix -> number of partitions."""
+    found = {}
+    for line in _tool("topics").splitlines():
+        name, partitions = line.split("\t")
+        if name.startswith(prefix):
+            found[name] = int(partitions)
+    return found
+
+
+def produce(topic, records):
+    """Sends (key, value) or (key, value, headers) or (key, value, headers, partition) tuples;
+    returns when all are acknowledged. Without a partition: murmur2 of the key, as Java does."""
+    lines = []
+    for record in records:
+        key, value, headers, partition = (*record, None, None)[:4]
+        packed = ",".join(f"{name}{_encode(v)}" for name, v in (headers or {}).items())
+        number = "-" if partition is None else str(partition)
+        lines.append(f"{number}\t{_encode(key)}\t{_encode(value)}\t{packed}\n")
+    _tool("produce", topic, stdin="".join(lines))
+
+
+def consume(topic):
+    """Every record of the topic up to its end as of now, ordered by (partition, offset)."""
+    records = []
+    for line in _tool("consume", topic).splitlines():
+        partition, offset, time_ms, key, value, packed = line.split("\t")
+        headers = {}
+        for item in packed.split(",") if packed else []:
+            name, _, encoded = item.partition("=")
+            headers[name] = base64.b64decode(encoded)
+        records.append(Record(int(partition), int(offset), int(time_ms), _decode(key),
+                              _decode(value), headers))
+    return sorted(records, key=lambda r: (r.partition, r.offset))
+
+
+def count(topic):
+    """Number of records between the low and high watermarks."""
+    return sum(int(line.split("\t")[2]) - int(line.split("\t")[1])
+               for line in _tool("offsets", topic).splitlines())

@@ -1,0 +1,136 @@
+"""The program under test: its verbs, and `leat run` processes that end with the test."""
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from . import kafka, pg, servers, wait
+
+_running = []
+
+
+class Home:
+    """A folder with a topology file, and the environment leat runs in.
+
+    topology: path of a YAML file, copied together with the `schemas` folder beside it, or a
+    string of YAML. `replace` maps text to text in it, for example the topology's name.
+    modules: folder of the processors' shared objects.
+    """
+
+    def __init__(self, topology, modules=None, replace=None, env=None):
+        base = os.environ.get("LEAT_TEST_DIR") or tempfile.mkdtemp(prefix="leat-test-")
+        self.dir = tempfile.mkdtemp(prefix="home-", dir=base)
+        self.path = os.path.join(self.dir, "leat.yaml")
+        text = topology
+        if "\n" not in topology:
+            source = os.path.join(servers.ROOT, topology)
+            with open(source, encoding="utf-8") as f:
+                text = f.read()
+            schemas = os.path.join(os.path.dirname(source), "schemas")
+            if os.path.isdir(schemas):
+                shutil.copytree(schemas, os.path.join(self.dir, "schemas"))
+        for old, new in (replace or {}).items():
+            text = text.replace(old, new)
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.write(text)
+        self.env = {**os.environ, "KAFKA": servers.KAFKA, "STORE_URL": servers.STORE_URL,
+                    "REDIS_URL": servers.REDIS_URL, "LEAT_TOPOLOGY": self.path, **(env or {})}
+        if modules:
+            self.env["LEAT_MODULES"] = os.path.join(servers.ROOT, modules)
+
+    def cli(self, *arguments, stdin=None, seconds=60, env=None):
+        """Runs `leat <arguments>` to its end. Has .returncode, .stdout and .stderr."""
+        return subprocess.run(
+            [servers.BIN, *map(str, arguments)], cwd=self.dir, env={**self.env, **(env or {})},
+            input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
+
+    def must(self, *arguments, **options):
+        """The same, but anything except exit code 0 fails the test; returns stdout."""
+        done = self.cli(*arguments, **options)
+        if done.returncode != 0:
+            raise AssertionError(
+                f"leat {' '.join(map(str, arguments))}: exit {done.returncode}: "
+                f"{done.stderr.strip()[-800:]}")
+        return done.stdout
+
+    def must_json(self, *arguments, **options):
+        return json.loads(self.must(*arguments, "--json", **options))
+
+    def start(self, *arguments, name="leat", env=None):
+        """Starts `leat run <arguments>`; see Process."""
+        return Process(self, ["run", *map(str, arguments)], name, env or {})
+
+    def forget(self, name):
+        """Removes what an earlier run of topology `name` left in Postgres and Kafka."""
+        pg.drop_schema(name)
+        kafka.delete(*kafka.topics(f"{name}."))
+
+
+class Process:
+    """A leat process, in a process group of its own, with its output in <home>/<name>.log."""
+
+    def __init__(self, home, arguments, name, env):
+        self.name = name
+        self.log_path = os.path.join(home.dir, f"{name}.log")
+        with open(self.log_path, "ab") as log:
+            self.popen = subprocess.Popen(
+                [servers.BIN, *arguments], cwd=home.dir, env={**home.env, **env},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
+        self.pid = self.popen.pid
+        _running.append(self)
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def await_log(self, text, seconds=30):
+        def there():
+            if text in self.log():
+                return True
+            assert self.alive(), f"{self.name} ended with {self.popen.returncode}: {self.tail()}"
+            return False
+
+        wait.until(there, seconds, f"{text!r} in the log of {self.name}")
+
+    def tail(self):
+        return " | ".join(self.log().splitlines()[-6:])
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        """SIGKILL for this process alone, as a crash; what it supervises notices by itself."""
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
+
+    def stop(self, seconds=30):
+        """SIGTERM; returns the exit code."""
+        if self.alive():
+            self.signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"{self.name} did not end {seconds} s after SIGTERM: {self.tail()}") from None
+
+    def end_group(self):
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self.popen.wait()
+
+
+@atexit.register
+def end_all():
+    """Ends every process that a test left running, with its children."""
+    while _running:
+        _running.pop().end_group()
