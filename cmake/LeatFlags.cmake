@@ -26,6 +26,10 @@ if(LEAT_SANITIZE)
     add_compile_options(
         -fsanitize=${LEAT_SANITIZE} -fno-omit-frame-pointer -fno-optimize-sibling-calls -g -O1)
     add_link_options(-fsanitize=${LEAT_SANITIZE})
+    if(LEAT_SANITIZE MATCHES "undefined")
+        # GCC's UBSan beside ASan writes no log file, so a finding has to end the program.
+        add_compile_options(-fno-sanitize-recover=undefined)
+    endif()
 endif()
 
 if(LEAT_FUZZ)

@@ -3,6 +3,9 @@
 # `leat gen` writes for the topology: <build>/gen/<topology name>/<topology name>.h.
 # Nothing happens while the topology, the sources or the generator do not exist.
 
+# Builds every module there is.
+add_custom_target(modules)
+
 # Reads the topology's `name:` (the header and its folder are called after it).
 function(leat_topology_name yaml ret)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${yaml}")
@@ -58,6 +61,7 @@ function(leat_modules)
         target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/src" "${gen_dir}")
         target_link_libraries(${target} PRIVATE leat)
         add_dependencies(${target} ${gen_target})
+        add_dependencies(modules ${target})
         if(NOT arg_SUBDIR)
             install(TARGETS ${target} LIBRARY DESTINATION lib/leat/modules)
         endif()

@@ -9,19 +9,14 @@ fuzz_targets() {
     done
 }
 
-# fuzz_run <target> <seconds>: prints libFuzzer's last lines; fails on the first finding.
+# fuzz_run <target> <seconds>: shows libFuzzer's last lines; fails on the first finding.
 fuzz_run() {
-    local corpus=build/fuzz-corpus/$1 seeds=tests/fuzz/corpus/$1 dictionary=tests/fuzz/$1.dict
     local log=build/fuzz-$1.log
-    mkdir -p "$corpus" build/fuzz-crashes
-    [ -d "$seeds" ] || seeds=
-    [ -f "$dictionary" ] && dictionary=-dict=$dictionary || dictionary=
+    mkdir -p build/fuzz-crashes
     say "dev: fuzzing $1 for $2 s"
-    if ! build/fuzz/bin/fuzz_"$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=1024 \
-        -print_final_stats=1 $dictionary "-artifact_prefix=build/fuzz-crashes/$1-" \
-        "$corpus" $seeds >"$log" 2>&1; then
+    if ! bash dev.d/fuzz_item.sh "$1" "build/fuzz/bin/fuzz_$1" "$2" \
+        "-artifact_prefix=build/fuzz-crashes/$1-" >"$log" 2>&1; then
         tail -n 40 "$log" >&2
-        say "dev: fuzzing $1 found something (log in $log)"
         return 1
     fi
     grep -E 'number_of_executed_units|^#.*DONE' "$log" >&2 || true

@@ -18,3 +18,15 @@ c_changed() {
         git ls-files -z --others --exclude-standard -- '*.c' '*.h'
     } | sort -z -u
 }
+
+# Prints the files whose format differs; fails if there are any.
+c_unformatted() {
+    local found
+    found=$(c_sources | xargs -0 -r clang-format --dry-run -Werror 2>&1 |
+        sed -n 's/^\([^:]*\):\([0-9]*\):.*error: code should be.*/\1:\2: not in the format/p' |
+        sort -t: -k1,1 -u)
+    [ -z "$found" ] || {
+        printf '%s\n' "$found"
+        return 1
+    }
+}

@@ -14,7 +14,7 @@ verb_main() {
     *) dev_usage "lint: unknown argument '$1'" ;;
     esac
     need build test lint
-    c_sources | xargs -0 -r clang-format --dry-run -Werror || failed=1
+    c_unformatted || failed=1
     python3 tests/tidy/tidy.py || failed=1
     lint_clang_tidy "$all" || failed=1
     [ "$failed" = 0 ] || die "lint found something; './dev fmt' mends the format"
