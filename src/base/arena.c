@@ -147,16 +147,15 @@ char *leat_arena_cstr(struct leat_arena *a, struct leat_str s)
 
 char *leat_arena_printf(struct leat_arena *a, const char *fmt, ...)
 {
+    char *text = NULL;
     va_list args;
-    va_list again;
     va_start(args, fmt);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = vasprintf(&text, fmt, args);
     va_end(args);
-    leat_assert(n >= 0);
-    char *at = leat_arena_alloc(a, (size_t)n + 1);
-    (void)vsnprintf(at, (size_t)n + 1, fmt, again);
-    va_end(again);
+    if (n < 0)
+        no_memory(strlen(fmt));
+    char *at = leat_arena_cstr(a, (struct leat_str){text, (uint32_t)n});
+    free(text);
     return at;
 }
 
