@@ -1,5 +1,5 @@
-/* avro_parse.c - the only place that knows avro-c, and only as a parser of schemas: its tree becomes
- * our flat nodes. Its error text is one buffer per process, hence the lock. */
+/* avro_parse.c - the only place that knows avro-c, and only as a parser of schemas: its tree
+ * becomes our flat nodes. Its error text is one buffer per process, hence the lock. */
 #include <avro.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* codec.h - values between C structs, Avro bytes and JSON text.
  *
- * Wire forms (contract 3): Confluent framing 0x00 + 4-byte big-endian schema id + Avro body, or JSON
- * (first byte is not 0x00). Plans and schemas are immutable once made: any thread may use them.
- * Decoding never copies strings: slices point into the input bytes (or the arena, when a JSON string
- * has escapes), so inputs must outlive the struct. All lengths and depths are bounded. */
+ * Wire forms (contract 3): Confluent framing 0x00 + 4-byte big-endian schema id + Avro body, or
+ * JSON (first byte is not 0x00). Plans and schemas are immutable once made: any thread may use
+ * them. Decoding never copies strings: slices point into the input bytes (or the arena, when a JSON
+ * string has escapes), so inputs must outlive the struct. All lengths and depths are bounded. */
 #ifndef LEAT_CODEC_CODEC_H
 #define LEAT_CODEC_CODEC_H
 
@@ -14,14 +14,14 @@
 #include "base/status.h"
 #include "leat/type.h"
 
-struct leat_schema; /* a parsed Avro schema, compiled to flat nodes; free with leat_schema_free */
-struct leat_plan;   /* how to get from one writer schema into one C struct */
+struct leat_schema;  /* a parsed Avro schema, compiled to flat nodes; free with leat_schema_free */
+struct leat_plan;    /* how to get from one writer schema into one C struct */
 struct leat_schemas; /* the set a process works with: ids, types, plans; see schemas.h */
 
 LEAT_MUST_CHECK leat_status leat_schema_parse(struct leat_str json, struct leat_schema **ret,
                                               struct leat_error *err);
 void leat_schema_free(struct leat_schema *s);
-const char *leat_schema_name(const struct leat_schema *s); /* short name of the top record */
+const char *leat_schema_name(const struct leat_schema *s);     /* short name of the top record */
 uint64_t leat_schema_fingerprint(const struct leat_schema *s); /* of the canonical text */
 
 /* Framing. False when `bytes` is not framed (then it is JSON or garbage). */
@@ -42,8 +42,8 @@ void leat_plan_free(struct leat_plan *p);
 LEAT_MUST_CHECK leat_status leat_decode_avro(const struct leat_plan *plan, struct leat_str body,
                                              struct leat_arena *arena, void *value,
                                              struct leat_error *err);
-/* JSON object -> struct. Unknown fields are skipped; a missing field takes the schema's default, else
- * POISON naming it. */
+/* JSON object -> struct. Unknown fields are skipped; a missing field takes the schema's default,
+ * else POISON naming it. */
 LEAT_MUST_CHECK leat_status leat_decode_json(const struct leat_type *type, struct leat_str json,
                                              struct leat_arena *arena, void *value,
                                              struct leat_error *err);

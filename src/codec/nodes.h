@@ -11,9 +11,11 @@
 #include "codec/codec.h"
 #include "leat/str.h"
 
-#define LEAT_SCHEMA_DEPTH_MAX  64   /* nesting of types, and of values */
+/* Nesting of types; and of values, where records, arrays and maps count one each, as in JSON. */
+#define LEAT_SCHEMA_DEPTH_MAX  64
 #define LEAT_SCHEMA_FIELDS_MAX 512  /* of one record */
 #define LEAT_SCHEMA_NODES_MAX  4096 /* of one schema */
+#define LEAT_SCHEMA_FLAT_MAX   4096 /* fields of one record with all it embeds */
 
 typedef enum leat_node_kind {
     LEAT_NODE_NULL,
@@ -73,6 +75,16 @@ LEAT_MUST_CHECK leat_status leat_schema_defaults(struct leat_str json, struct le
 /* canonical.c: Avro's parsing canonical form of one node, and its CRC-64-AVRO. */
 void leat_schema_canonical(const struct leat_schema *s, uint32_t node, struct leat_buf *out);
 uint64_t leat_rabin64(struct leat_str text);
+
+/* json_schema_out.c: the value at in->at, which moves past it. */
+struct leat_wire_in;
+LEAT_MUST_CHECK leat_status leat_node_to_json(const struct leat_schema *s, uint32_t node,
+                                              struct leat_wire_in *in, struct leat_buf *out,
+                                              struct leat_error *err);
+/* json_schema_in.c: one value of any node. */
+LEAT_MUST_CHECK leat_status leat_node_from_json(const struct leat_schema *s, uint32_t node,
+                                                struct leat_str json, struct leat_buf *out,
+                                                struct leat_error *err);
 
 static inline const struct leat_node *leat_node_at(const struct leat_schema *s, uint32_t node)
 {

@@ -1,7 +1,7 @@
-/* schemas.h - the schemas a process works with: type name <-> current schema and its id in the store,
- * and every older id still found in events. Ids are the store's (table schemas); this module has no
- * I/O: whoever opens the store puts the rows in. After leat_schemas_seal() any thread may read;
- * leat_schemas_put() of an id met later is serialised inside. */
+/* schemas.h - the schemas a process works with: type name <-> current schema and its id in the
+ * store, and every older id still found in events. Ids are the store's (table schemas); this module
+ * has no I/O: whoever opens the store puts the rows in. After leat_schemas_seal() any thread may
+ * read; leat_schemas_put() of an id met later is serialised inside. */
 #ifndef LEAT_CODEC_SCHEMAS_H
 #define LEAT_CODEC_SCHEMAS_H
 
@@ -18,7 +18,8 @@ LEAT_MUST_CHECK leat_status leat_schemas_load_file(struct leat_schemas *s, const
 LEAT_MUST_CHECK leat_status leat_schemas_put(struct leat_schemas *s, int32_t id,
                                              struct leat_str subject, struct leat_str text,
                                              struct leat_error *err);
-const struct leat_schema *leat_schemas_by_id(const struct leat_schemas *s, int32_t id); /* or NULL */
+const struct leat_schema *leat_schemas_by_id(const struct leat_schemas *s,
+                                             int32_t id); /* or NULL */
 const struct leat_schema *leat_schemas_current(const struct leat_schemas *s, struct leat_str type);
 int32_t leat_schemas_id(const struct leat_schemas *s, struct leat_str type); /* 0 = none yet */
 struct leat_str leat_schemas_text(const struct leat_schemas *s, struct leat_str type);
@@ -27,15 +28,18 @@ LEAT_MUST_CHECK leat_status leat_schemas_plan(struct leat_schemas *s, int32_t id
                                               const struct leat_type *type,
                                               const struct leat_plan **ret, struct leat_error *err);
 /* Bytes as they travel (framed Avro or JSON) -> struct; what worker and policies call. */
-LEAT_MUST_CHECK leat_status leat_schemas_decode(struct leat_schemas *s, const struct leat_type *type,
-                                                struct leat_str bytes, struct leat_arena *arena,
-                                                void *value, struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_schemas_decode(struct leat_schemas *s,
+                                                const struct leat_type *type, struct leat_str bytes,
+                                                struct leat_arena *arena, void *value,
+                                                struct leat_error *err);
 /* Bytes as they travel -> JSON text (JSON is copied after a syntax check). */
-LEAT_MUST_CHECK leat_status leat_schemas_to_json(const struct leat_schemas *s, struct leat_str bytes,
-                                                 struct leat_buf *out, struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_schemas_to_json(const struct leat_schemas *s,
+                                                 struct leat_str bytes, struct leat_buf *out,
+                                                 struct leat_error *err);
 /* JSON text of `type` -> bytes as they travel: framed Avro, or JSON checked against the schema. */
-LEAT_MUST_CHECK leat_status leat_schemas_from_json(const struct leat_schemas *s, struct leat_str type,
-                                                   bool avro, struct leat_str json,
-                                                   struct leat_buf *out, struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_schemas_from_json(const struct leat_schemas *s,
+                                                   struct leat_str type, bool avro,
+                                                   struct leat_str json, struct leat_buf *out,
+                                                   struct leat_error *err);
 
 #endif

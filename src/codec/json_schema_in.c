@@ -1,0 +1,257 @@
+/* json_schema_in.c - JSON text -> Avro body by its schema alone; also what checks defaults. Members
+ * may come in any order, the body has the schema's: a record's members are found first, then
+ * written. */
+#include <math.h>
+
+#include "base/json.h"
+#include "codec/json_number.h"
+#include "codec/json_walk.h"
+#include "codec/latin1.h"
+#include "codec/nodes.h"
+#include "codec/wire.h"
+
+#define ARENA_BYTES 4096
+
+struct from_json {
+    const struct leat_schema *s;
+    struct leat_wire_out out;
+    struct leat_arena *arena; /* of one call */
+    struct leat_error *err;
+    int depth;
+};
+
+static leat_status read_node(struct from_json *c, uint32_t node, struct leat_str json);
+
+static leat_status bad(struct from_json *c, const char *expected)
+{
+    return leat_fail(c->err, LEAT_POISON, "%s was expected", expected);
+}
+
+static leat_status full(struct from_json *c)
+{
+    return leat_fail(c->err, LEAT_POISON, "value is larger than the limit of %zu bytes",
+                     c->out.buf->max);
+}
+
+static leat_status read_integer(struct from_json *c, const struct leat_node *n,
+                                const struct leat_json_token *t)
+{
+    int64_t v = 0;
+    if (!leat_json_integral(t, &v))
+        return bad(c, "a whole number");
+    if (n->kind == LEAT_NODE_INT && (v < INT32_MIN || v > INT32_MAX))
+        return bad(c, "a number of 32 bits");
+    return leat_wire_add_long(&c->out, v) ? LEAT_OK : full(c);
+}
+
+static leat_status read_real(struct from_json *c, const struct leat_node *n,
+                             const struct leat_json_token *t)
+{
+    double d = 0;
+    if (!leat_json_real(t, &d))
+        return bad(c, "a number");
+    float f = (float)d;
+    if (n->kind == LEAT_NODE_FLOAT && !isfinite(f))
+        return bad(c, "a number that fits a float");
+    bool ok = n->kind == LEAT_NODE_FLOAT ? leat_wire_add_raw(&c->out, &f, sizeof f)
+                                         : leat_wire_add_raw(&c->out, &d, sizeof d);
+    return ok ? LEAT_OK : full(c);
+}
+
+static leat_status read_text(struct from_json *c, const struct leat_node *n,
+                             const struct leat_json_token *t)
+{
+    if (t->kind != LEAT_JSON_STRING)
+        return bad(c, "a string");
+    struct leat_str s = leat_json_unescape(t, c->arena);
+    if (n->kind != LEAT_NODE_STRING) {
+        char *bytes = leat_arena_cstr(c->arena, s);
+        if (!leat_latin1_shrink(bytes, s.len, &s.len))
+            return bad(c, "a string of characters up to U+00FF");
+        s.at = bytes;
+    }
+    if (n->kind != LEAT_NODE_FIXED)
+        return leat_wire_add_bytes(&c->out, s) ? LEAT_OK : full(c);
+    if (s.len != n->size)
+        return leat_fail(c->err, LEAT_POISON, "%u bytes were expected", n->size);
+    return leat_wire_add_raw(&c->out, s.at, s.len) ? LEAT_OK : full(c);
+}
+
+static leat_status read_enum(struct from_json *c, const struct leat_node *n,
+                             const struct leat_json_token *t)
+{
+    for (uint32_t i = 0; t->kind == LEAT_JSON_STRING && i < n->count; i++) {
+        if (leat_json_token_is(t, c->s->symbols[n->first + i]))
+            return leat_wire_add_long(&c->out, i) ? LEAT_OK : full(c);
+    }
+    return leat_fail(c->err, LEAT_POISON, "a symbol of enum '%s' was expected", n->name.at);
+}
+
+static leat_status collect(struct from_json *c, const struct leat_node *n,
+                           struct leat_json_reader *r, struct leat_str *values)
+{
+    for (bool more = true;;) {
+        struct leat_json_token key;
+        struct leat_str raw = {NULL, 0};
+        leat_status st = leat_json_member(r, &key, &raw, &more, c->err);
+        if (st != LEAT_OK || !more)
+            return st;
+        for (uint32_t i = 0; i < n->count; i++) {
+            if (leat_json_token_is(&key, c->s->fields[n->first + i].name))
+                values[i] = raw;
+        }
+    }
+}
+
+static leat_status read_record(struct from_json *c, const struct leat_node *n,
+                               struct leat_json_reader *r)
+{
+    struct leat_str *values = leat_arena_zalloc(c->arena, n->count + (size_t)1, sizeof *values);
+    leat_status st = collect(c, n, r, values);
+    for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
+        const struct leat_node_field *f = &c->s->fields[n->first + i];
+        struct leat_str value = values[i].at != NULL ? values[i] : f->fallback;
+        if (value.at == NULL && c->s->nodes[f->node].kind == LEAT_NODE_UNION)
+            value = LEAT_STR("null"); /* absent and null are one in JSON */
+        if (value.at == NULL)
+            return leat_fail(c->err, LEAT_POISON, "field '%s' is missing", f->name.at);
+        LEAT_TRY(read_node(c, f->node, value), c->err, "field '%s'", f->name.at);
+    }
+    return st;
+}
+
+/* A block needs its count first, so the items are walked twice. */
+static leat_status read_items(struct from_json *c, const struct leat_node *n,
+                              struct leat_json_reader *r, bool write, int64_t *count)
+{
+    bool is_map = n->kind == LEAT_NODE_MAP;
+    for (bool more = true;; (*count)++) {
+        struct leat_json_token key;
+        struct leat_str raw = {NULL, 0};
+        leat_status st = is_map ? leat_json_member(r, &key, &raw, &more, c->err)
+                                : leat_json_item(r, &raw, &more, c->err);
+        if (st != LEAT_OK || !more)
+            return st;
+        if (!write)
+            continue;
+        if (is_map && !leat_wire_add_bytes(&c->out, leat_json_unescape(&key, c->arena)))
+            return full(c);
+        LEAT_TRY(read_node(c, n->item, raw), c->err, "item %lld", (long long)*count);
+    }
+}
+
+static leat_status read_block(struct from_json *c, const struct leat_node *n,
+                              struct leat_json_reader *r)
+{
+    struct leat_json_reader again = *r;
+    int64_t count = 0;
+    leat_status st = read_items(c, n, r, false, &count);
+    if (st != LEAT_OK)
+        return st;
+    if (count > 0) {
+        if (!leat_wire_add_long(&c->out, count))
+            return full(c);
+        count = 0;
+        st = read_items(c, n, &again, true, &count);
+        if (st != LEAT_OK)
+            return st;
+    }
+    return leat_wire_add_long(&c->out, 0) ? LEAT_OK : full(c);
+}
+
+static leat_status read_union(struct from_json *c, const struct leat_node *n,
+                              const struct leat_json_token *t, struct leat_str json)
+{
+    bool null = t->kind == LEAT_JSON_NULL;
+    if (!leat_wire_add_long(&c->out, null ? n->null_branch : 1 - n->null_branch))
+        return full(c);
+    return null ? LEAT_OK : read_node(c, n->item, json);
+}
+
+static leat_status read_nested(struct from_json *c, const struct leat_node *n,
+                               const struct leat_json_token *t, struct leat_json_reader *r)
+{
+    leat_json_kind begin =
+        n->kind == LEAT_NODE_ARRAY ? LEAT_JSON_ARRAY_BEGIN : LEAT_JSON_OBJECT_BEGIN;
+    if (t->kind != begin)
+        return bad(c, n->kind == LEAT_NODE_ARRAY ? "an array" : "an object");
+    if (++c->depth > LEAT_SCHEMA_DEPTH_MAX)
+        return leat_fail(c->err, LEAT_POISON, "nested too deeply");
+    leat_status st = n->kind == LEAT_NODE_RECORD ? read_record(c, n, r) : read_block(c, n, r);
+    c->depth--;
+    return st;
+}
+
+static leat_status read_kind(struct from_json *c, const struct leat_node *n,
+                             const struct leat_json_token *t, struct leat_json_reader *r)
+{
+    switch (n->kind) {
+    case LEAT_NODE_NULL:
+        return t->kind == LEAT_JSON_NULL ? LEAT_OK : bad(c, "null");
+    case LEAT_NODE_BOOL:
+        if (t->kind != LEAT_JSON_BOOL)
+            return bad(c, "true or false");
+        return leat_wire_add_raw(&c->out, t->boolean ? "\1" : "\0", 1) ? LEAT_OK : full(c);
+    case LEAT_NODE_INT:
+    case LEAT_NODE_LONG:
+        return read_integer(c, n, t);
+    case LEAT_NODE_FLOAT:
+    case LEAT_NODE_DOUBLE:
+        return read_real(c, n, t);
+    case LEAT_NODE_STRING:
+    case LEAT_NODE_BYTES:
+    case LEAT_NODE_FIXED:
+        return read_text(c, n, t);
+    case LEAT_NODE_ENUM:
+        return read_enum(c, n, t);
+    case LEAT_NODE_RECORD:
+    case LEAT_NODE_ARRAY:
+    case LEAT_NODE_MAP:
+    case LEAT_NODE_UNION:
+        break;
+    }
+    return read_nested(c, n, t, r);
+}
+
+static leat_status read_node(struct from_json *c, uint32_t node, struct leat_str json)
+{
+    const struct leat_node *n = leat_node_at(c->s, node);
+    struct leat_json_reader r;
+    struct leat_json_token t;
+    leat_json_reader_init(&r, json);
+    leat_status st = leat_json_next(&r, &t, c->err);
+    if (st != LEAT_OK)
+        return st;
+    if (n->kind == LEAT_NODE_UNION)
+        return read_union(c, n, &t, json);
+    st = read_kind(c, n, &t, &r);
+    if (st != LEAT_OK)
+        return st;
+    return leat_json_next(&r, &t, c->err); /* nothing may follow */
+}
+
+static void free_arena(struct leat_arena **a)
+{
+    leat_arena_free(*a);
+}
+
+leat_status leat_node_from_json(const struct leat_schema *s, uint32_t node, struct leat_str json,
+                                struct leat_buf *out, struct leat_error *err)
+{
+    LEAT_AUTO(free_arena) struct leat_arena *arena = leat_arena_new(ARENA_BYTES, 0);
+    struct from_json c = {.s = s, .out = leat_wire_out_of(out), .arena = arena, .err = err};
+    leat_status st = read_node(&c, node, json);
+    if (st != LEAT_OK)
+        leat_wire_out_cancel(&c.out);
+    else
+        leat_wire_out_done(&c.out);
+    return st;
+}
+
+leat_status leat_schema_from_json(const struct leat_schema *s, struct leat_str json,
+                                  struct leat_buf *out, struct leat_error *err)
+{
+    LEAT_TRY(leat_node_from_json(s, s->top, json, out, err), err, "could not encode %s",
+             leat_schema_name(s));
+    return LEAT_OK;
+}
