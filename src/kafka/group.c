@@ -64,6 +64,18 @@ static leat_status make_conf(struct leat_group *g, const struct leat_group_confi
     return leat_kafka_conf(&c->kafka, defaults, owned, g, ret, err);
 }
 
+static leat_status subscribe(struct leat_group *g, struct leat_error *err)
+{
+    struct leat_position anchor = {g->anchor, RD_KAFKA_PARTITION_UA, 0};
+    LEAT_AUTO(leat_kafka_list_freep)
+    rd_kafka_topic_partition_list_t *topics = leat_kafka_list(&anchor, 1);
+    rd_kafka_resp_err_t e = rd_kafka_subscribe(g->rk, topics);
+    if (e != 0)
+        return leat_fail(err, LEAT_FATAL, "could not subscribe to '%s': %s", g->anchor,
+                         rd_kafka_err2str(e));
+    return LEAT_OK;
+}
+
 leat_status leat_group_new(const struct leat_group_config *c,
                            const struct leat_group_events *events, struct leat_group **ret,
                            struct leat_error *err)
@@ -88,17 +100,30 @@ leat_status leat_group_new(const struct leat_group_config *c,
     rd_kafka_poll_set_consumer(g->rk);
     g->main_queue = rd_kafka_queue_get_consumer(g->rk);
 
-    struct leat_position anchor = {c->anchor, RD_KAFKA_PARTITION_UA, 0};
-    LEAT_AUTO(leat_kafka_list_freep)
-    rd_kafka_topic_partition_list_t *topics = leat_kafka_list(&anchor, 1);
-    rd_kafka_resp_err_t e = rd_kafka_subscribe(g->rk, topics);
-    if (e != 0) {
+    g->anchor = leat_kafka_names_get(g->names, c->anchor);
+    status = subscribe(g, err);
+    if (status != LEAT_OK) {
         leat_group_free(g, false, 0);
-        return leat_fail(err, LEAT_FATAL, "could not subscribe group '%s' to '%s': %s", c->group,
-                         c->anchor, rd_kafka_err2str(e));
+        leat_error_wrap(err, "group '%s'", c->group);
+        return status;
     }
     *ret = g;
     return LEAT_OK;
+}
+
+leat_status leat_group_rejoin(struct leat_group *g, struct leat_error *err)
+{
+    rd_kafka_resp_err_t e = rd_kafka_unsubscribe(g->rk);
+    if (e != 0)
+        return leat_fail(err, leat_kafka_status(e), "could not leave the group: %s",
+                         rd_kafka_err2str(e));
+    return subscribe(g, err);
+}
+
+void leat_group_wake_fd(struct leat_group *g, int fd)
+{
+    static const uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(g->main_queue, fd, fd < 0 ? NULL : &one, sizeof one);
 }
 
 /* ---- rebalance: inside rd_kafka_consumer_poll, on the group's thread ---- */

@@ -25,6 +25,7 @@ struct leat_group {
     rd_kafka_queue_t *main_queue;
     struct leat_group_events events;
     struct leat_kafka_names *names;
+    const char *anchor;
     /* Readers: take, commit. Writers: rebalance and read, which replace the lanes. */
     pthread_rwlock_t lock;
     bool assigned, closing;

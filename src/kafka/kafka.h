@@ -26,7 +26,7 @@ struct leat_kafka_config {
 
 /* ---- records ---- */
 
-struct leat_record { /* slices point into librdkafka's memory until leat_records_free */
+struct leat_record {       /* slices point into librdkafka's memory until leat_records_free */
     struct leat_str topic; /* static for the consumer's life */
     int32_t partition;
     int64_t offset;
@@ -65,7 +65,8 @@ struct leat_group_config {
 struct leat_group_events {
     void (*assigned)(void *arg, const int32_t *ks, size_t n);
     void (*revoked)(void *arg, const int32_t *ks, size_t n, bool lost);
-    /* An error on one partition that reading can't go on from (offset out of range, unknown topic). */
+    /* An error on one partition that reading can't go on from (offset out of range, unknown topic).
+     */
     void (*partition_error)(void *arg, const char *topic, int32_t partition, const char *what);
     void *arg;
 };
@@ -79,6 +80,11 @@ LEAT_MUST_CHECK leat_status leat_group_poll(struct leat_group *g, int timeout_ms
  * it says we are not (or a rebalance is on). Any partitions of any topic. Any thread. */
 LEAT_MUST_CHECK leat_status leat_group_commit(struct leat_group *g, const struct leat_position *at,
                                               size_t n, int timeout_ms, struct leat_error *err);
+/* Leaves and joins again: for a member whose commits are refused although it was told nothing. The
+ * revoked and assigned events come in leat_group_poll. Any thread. */
+LEAT_MUST_CHECK leat_status leat_group_rejoin(struct leat_group *g, struct leat_error *err);
+/* This eventfd becomes readable when leat_group_poll has something to serve; -1 = none. */
+void leat_group_wake_fd(struct leat_group *g, int fd);
 /* The same without waiting; failures are dropped (Postgres is the truth). */
 void leat_group_commit_async(struct leat_group *g, const struct leat_position *at, size_t n);
 /* Replaces everything that is read by these positions (one call after an assignment is acquired),
@@ -87,8 +93,8 @@ LEAT_MUST_CHECK leat_status leat_group_read(struct leat_group *g, const struct l
                                             const int *wake_fds, size_t n, struct leat_error *err);
 LEAT_MUST_CHECK leat_status leat_group_seek(struct leat_group *g, const struct leat_position *at,
                                             struct leat_error *err);
-/* Up to `max` records waiting in the queue of (topic, partition); never blocks. `lane` = index of the
- * position in the last leat_group_read. One thread per lane at a time. Error records are not
+/* Up to `max` records waiting in the queue of (topic, partition); never blocks. `lane` = index of
+ * the position in the last leat_group_read. One thread per lane at a time. Error records are not
  * returned: they go to partition_error. */
 size_t leat_group_take(struct leat_group *g, size_t lane, struct leat_record *ret, size_t max);
 /* Leaves at once when `leave`; else keeps the static membership for a quick restart. Waits at most
@@ -102,8 +108,8 @@ LEAT_MUST_CHECK leat_status leat_reader_new(const struct leat_kafka_config *c,
                                             const struct leat_position *at, size_t n,
                                             int32_t queued_kbytes, struct leat_reader **ret,
                                             struct leat_error *err);
-/* Up to max records of any partition; waits up to timeout_ms for the first. Offsets out of range are
- * reported as RETRY with err naming the partition in *ret_bad_partition (else -1). */
+/* Up to max records of any partition; waits up to timeout_ms for the first. Offsets out of range
+ * are reported as RETRY with err naming the partition in *ret_bad_partition (else -1). */
 LEAT_MUST_CHECK leat_status leat_reader_take(struct leat_reader *r, int timeout_ms,
                                              struct leat_record *ret, size_t max, size_t *ret_n,
                                              int32_t *ret_bad_partition, struct leat_error *err);
@@ -115,7 +121,8 @@ void leat_reader_free(struct leat_reader *r);
 
 struct leat_producer;
 /* Called from leat_producer_poll for each record: status OK = acknowledged; RETRY = not (gave up in
- * time); INVALID = refused for good (too large and the like). Order of calls is not order of sending. */
+ * time); INVALID = refused for good (too large and the like). Order of calls is not order of
+ * sending. */
 typedef void (*leat_delivered)(void *arg, void *opaque, leat_status status, int32_t partition,
                                int64_t offset, const char *what);
 LEAT_MUST_CHECK leat_status leat_producer_new(const struct leat_kafka_config *c,
@@ -129,12 +136,14 @@ struct leat_outgoing {
     int64_t timestamp_ms; /* 0 = now */
     void *opaque;
 };
-/* Copies. RETRY = local queue full: poll, then call again with the rest from *ret_sent on. INVALID at
- * *ret_sent = that record is refused for good. */
+/* Copies. RETRY = local queue full: poll, then call again with the rest from *ret_sent on. INVALID
+ * at *ret_sent = that record is refused for good. */
 LEAT_MUST_CHECK leat_status leat_producer_send(struct leat_producer *p,
                                                const struct leat_outgoing *records, size_t n,
                                                size_t *ret_sent, struct leat_error *err);
 int leat_producer_poll(struct leat_producer *p, int timeout_ms); /* deliveries served */
+/* This eventfd becomes readable when deliveries wait for leat_producer_poll; -1 = none. */
+void leat_producer_wake_fd(struct leat_producer *p, int fd);
 size_t leat_producer_pending(const struct leat_producer *p);
 /* Fatal error of the handle (it must be made anew), as text; NULL = none. */
 const char *leat_producer_fatal(struct leat_producer *p);
@@ -143,8 +152,8 @@ void leat_producer_free(struct leat_producer *p, int timeout_ms);
 /* ---- admin ---- */
 
 struct leat_admin;
-LEAT_MUST_CHECK leat_status leat_admin_new(const struct leat_kafka_config *c, struct leat_admin **ret,
-                                           struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_admin_new(const struct leat_kafka_config *c,
+                                           struct leat_admin **ret, struct leat_error *err);
 void leat_admin_free(struct leat_admin *a);
 struct leat_topic_spec {
     const char *name;
@@ -165,7 +174,8 @@ LEAT_MUST_CHECK leat_status leat_admin_watermarks(struct leat_admin *a,
                                                   const struct leat_position *at, size_t n,
                                                   struct leat_watermarks *ret, int timeout_ms,
                                                   struct leat_error *err);
-/* The one record at (topic, partition, offset), copied into the arena; ABSENT when there is none. */
+/* The one record at (topic, partition, offset), copied into the arena; ABSENT when there is none.
+ */
 LEAT_MUST_CHECK leat_status leat_admin_record(struct leat_admin *a, const struct leat_position *at,
                                               struct leat_arena *arena, struct leat_record *ret,
                                               struct leat_str *ret_headers, int timeout_ms,
