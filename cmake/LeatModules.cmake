@@ -1,7 +1,8 @@
-# leat_modules(TOPOLOGY <yaml> SOURCES <globs> [SUBDIR <dir>])
+# leat_modules(TOPOLOGY <yaml> SOURCES <globs> [HELPERS <globs>] [PACKAGES <names>] [SUBDIR <dir>])
 # Each source becomes <build>/bin/modules[/<SUBDIR>]/<name>.so, compiled against the header that
 # `leat gen` writes for the topology: <build>/gen/<topology name>/<topology name>.h.
-# Nothing happens while the topology, the sources or the generator do not exist.
+# HELPERS are compiled once and linked into each module that uses them, with the pkg-config PACKAGES
+# they need. Nothing happens while the topology, the sources or the generator do not exist.
 
 # Builds every module there is.
 add_custom_target(modules)
@@ -37,8 +38,30 @@ function(leat_generated_header yaml ret_dir ret_target)
     set(${ret_target} gen_${name} PARENT_SCOPE)
 endfunction()
 
+# Static library of the helper sources; *ret is empty without any.
+function(leat_module_helpers target globs packages ret)
+    set(sources "")
+    foreach(pattern IN LISTS globs)
+        file(GLOB found CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${pattern}")
+        list(APPEND sources ${found})
+    endforeach()
+    set(${ret} "" PARENT_SCOPE)
+    if(NOT sources)
+        return()
+    endif()
+    add_library(${target} STATIC ${sources})
+    target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/src")
+    foreach(package IN LISTS packages)
+        if(NOT TARGET PkgConfig::pc_${package})
+            pkg_check_modules(pc_${package} REQUIRED QUIET IMPORTED_TARGET ${package})
+        endif()
+        target_link_libraries(${target} PUBLIC -Wl,--as-needed PkgConfig::pc_${package})
+    endforeach()
+    set(${ret} ${target} PARENT_SCOPE)
+endfunction()
+
 function(leat_modules)
-    cmake_parse_arguments(arg "" "TOPOLOGY;SUBDIR" "SOURCES" ${ARGN})
+    cmake_parse_arguments(arg "" "TOPOLOGY;SUBDIR" "SOURCES;HELPERS;PACKAGES" ${ARGN})
     cmake_path(ABSOLUTE_PATH arg_TOPOLOGY BASE_DIRECTORY "${CMAKE_SOURCE_DIR}" OUTPUT_VARIABLE yaml)
     set(globs "")
     foreach(pattern IN LISTS arg_SOURCES)
@@ -50,6 +73,7 @@ function(leat_modules)
         return()
     endif()
     leat_generated_header("${yaml}" gen_dir gen_target)
+    leat_module_helpers(${gen_target}_helpers "${arg_HELPERS}" "${arg_PACKAGES}" helpers)
     foreach(source IN LISTS sources)
         get_filename_component(name "${source}" NAME_WE)
         set(target ${gen_target}_${name})
@@ -59,7 +83,7 @@ function(leat_modules)
             PREFIX "" OUTPUT_NAME "${name}"
             LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin/modules/${arg_SUBDIR}")
         target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/src" "${gen_dir}")
-        target_link_libraries(${target} PRIVATE leat)
+        target_link_libraries(${target} PRIVATE leat ${helpers})
         add_dependencies(${target} ${gen_target})
         add_dependencies(modules ${target})
         if(NOT arg_SUBDIR)
