@@ -242,17 +242,46 @@ static bool read_rules(struct reader *r, struct rules *rules)
     return true;
 }
 
+/* libfyaml tells "file:line:column: what" here, where it would print it; the first telling is kept.
+ */
+static void told(struct fy_diag *diag, void *user, const char *text, size_t n)
+{
+    (void)diag;
+    const struct reader *r = user;
+    static const char plain[] = "[ERR]: "; /* of a message without a place */
+    if (n > 0 && strncmp(text, plain, sizeof plain - 1) == 0)
+        text += sizeof plain - 1;
+    if (r->error[0] == '\0' && n > 0)
+        (void)snprintf(r->error, r->error_bytes, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static struct fy_document *read_yaml(struct reader *r)
+{
+    struct fy_diag_cfg how;
+    fy_diag_cfg_default(&how);
+    how.fp = NULL;
+    how.output_fn = told;
+    how.user = r;
+    how.colorize = false;
+    struct fy_diag *diag = fy_diag_create(&how);
+    const struct fy_parse_cfg cfg = {.diag = diag};
+    struct fy_document *document = diag == NULL ? NULL : fy_document_build_from_file(&cfg, r->path);
+    fy_diag_destroy(diag);
+    return document;
+}
+
 struct rules *rules_load(const char *path, char *error, size_t error_bytes)
 {
     struct reader r = {.path = path, .error = error, .error_bytes = error_bytes};
+    error[0] = '\0';
     struct rules *rules = calloc(1, sizeof *rules);
-    const struct fy_parse_cfg quiet = {.flags = FYPCF_QUIET};
     if (rules != NULL)
-        rules->document = fy_document_build_from_file(&quiet, path);
-    bool good = rules != NULL && rules->document != NULL ? read_rules(&r, rules)
-                                                         : wrong(&r, "cannot be read as YAML");
+        rules->document = read_yaml(&r);
+    bool good = rules != NULL && rules->document != NULL && read_rules(&r, rules);
     if (good)
         return rules;
+    if (error[0] == '\0')
+        (void)wrong(&r, "cannot be read");
     rules_free(rules);
     return NULL;
 }
