@@ -1,6 +1,6 @@
-/* dispatch.h - runs handlers: from the bytes of a message and a state to an answer, events, commands.
- * No I/O. Made once per process and processor from topology + loaded modules + schemas; immutable then,
- * shared by executors. A leat_call belongs to one thread. */
+/* dispatch.h - runs handlers: from the bytes of a message and a state to an answer, events,
+ * commands. No I/O. Made once per process and processor from topology + loaded modules + schemas;
+ * immutable then, shared by executors. A leat_call belongs to one thread. */
 #ifndef LEAT_WORKER_DISPATCH_H
 #define LEAT_WORKER_DISPATCH_H
 
@@ -13,7 +13,8 @@
 
 struct leat_dispatch;
 
-/* Checks that the module's handlers and the topology agree (all mismatches named) and calls open(). */
+/* Checks that the module's handlers and the topology agree (all mismatches named) and calls open().
+ */
 LEAT_MUST_CHECK leat_status leat_dispatch_new(const struct leat_topology *t,
                                               const struct leat_processor *processor,
                                               struct leat_schemas *schemas,
@@ -24,11 +25,13 @@ const struct leat_topology *leat_dispatch_topology(const struct leat_dispatch *d
 
 /* Handler index of a message type, or -1. */
 int32_t leat_dispatch_find(const struct leat_dispatch *d, struct leat_str type);
-/* The one command type of the processor, when it has exactly one (records without ce_type); else -1. */
+/* The one command type of the processor, when it has exactly one (records without ce_type); else
+ * -1. */
 int32_t leat_dispatch_only(const struct leat_dispatch *d);
 struct leat_str leat_dispatch_type(const struct leat_dispatch *d, int32_t handler);
 /* Processor's name as stored with commands. */
 struct leat_str leat_dispatch_name(const struct leat_dispatch *d);
+int leat_dispatch_version(const struct leat_dispatch *d);
 /* Prefix of stream ids ("order-"); "" for a policy. */
 struct leat_str leat_dispatch_prefix(const struct leat_dispatch *d);
 bool leat_dispatch_has_state(const struct leat_dispatch *d);
@@ -40,6 +43,10 @@ LEAT_MUST_CHECK leat_status leat_dispatch_decode(const struct leat_dispatch *d, 
 /* The stream's key held by the message (aggregate's key field): "" when it has none. */
 struct leat_str leat_dispatch_key(const struct leat_dispatch *d, int32_t handler,
                                   const void *message);
+
+/* The same for any value of a type; numbers are printed into the arena (NULL: only text keys). */
+struct leat_str leat_type_key(const struct leat_type *type, const void *value,
+                              struct leat_arena *arena);
 
 /* ---- state ---- */
 void *leat_dispatch_state_new(const struct leat_dispatch *d, struct leat_arena *arena);
@@ -71,6 +78,7 @@ struct leat_made_command {
 struct leat_call { /* in */
     const struct leat_dispatch *dispatch;
     struct leat_arena *arena;
+    struct leat_buf *scratch; /* the caller's; cleared at will */
     struct leat_uuid id, correlation_id;
     struct leat_str key, type;
     int32_t priority; /* index */

@@ -5,13 +5,14 @@
  *   leat_flow_quota   how many records may be taken from each lane now
  *   leat_flow_offer   the records taken, in offset order per lane
  *   leat_flow_wants   streams whose state is not known      -> shell loads them -> leat_flow_loaded
- *   leat_flow_decide  runs the handlers, fills a leat_batch -> shell appends it -> leat_flow_replied
+ *   leat_flow_decide  runs the handlers, fills a leat_batch -> shell appends it ->
+ * leat_flow_replied
  *
- * and again from `wants` while leat_flow_again() says that conflicts are to be decided on fresh state.
- * A reply that never came: leat_flow_unknown(); the ks must then be acquired again.
+ * and again from `wants` while leat_flow_again() says that conflicts are to be decided on fresh
+ * state. A reply that never came: leat_flow_unknown(); the ks must then be acquired again.
  *
- * What must hold: a lane's offset never passes an unsettled record; within a key, records of a lane are
- * decided in order; nothing decided on state that did not come to be is kept. */
+ * What must hold: a lane's offset never passes an unsettled record; within a key, records of a lane
+ * are decided in order; nothing decided on state that did not come to be is kept. */
 #ifndef LEAT_WORKER_FLOW_H
 #define LEAT_WORKER_FLOW_H
 
@@ -42,8 +43,8 @@ typedef enum leat_lane_kind {
 struct leat_flow_config {
     struct leat_dispatch *dispatch; /* shared, immutable after start */
     int32_t partitions;
-    int32_t batch_max;   /* records per call, 1..10000 */
-    size_t cache_bytes;  /* state cache of this executor */
+    int32_t batch_max;  /* records per call, 1..10000 */
+    size_t cache_bytes; /* state cache of this executor */
     /* Reads header `name` of a record; false = absent. */
     bool (*header)(void *arg, const struct leat_incoming *r, const char *name,
                    struct leat_str *ret_value);
@@ -54,9 +55,9 @@ struct leat_flow_config {
 };
 
 struct leat_flow_lane {
-    const char *topic;    /* static while the flow lives; as in the store's lanes */
+    const char *topic; /* static while the flow lives; as in the store's lanes */
     int32_t k;
-    int32_t priority;     /* index of the topology's priorities; -1 for foreign and events */
+    int32_t priority; /* index of the topology's priorities; -1 for foreign and events */
     leat_lane_kind kind;
     int32_t source;       /* index of the topology's source, for FOREIGN of a source; else -1 */
     int64_t next_offset;  /* from the store: where to read */
@@ -67,8 +68,8 @@ struct leat_flow_lane {
 struct leat_flow *leat_flow_new(const struct leat_flow_config *c);
 void leat_flow_free(struct leat_flow *f); /* releases every record */
 
-/* k has been acquired with this epoch; its lanes replace what the flow had of k. Gives the index of the
- * first lane (the rest follow) for quota and offer. */
+/* k has been acquired with this epoch; its lanes replace what the flow had of k. Gives the index of
+ * the first lane (the rest follow) for quota and offer. */
 size_t leat_flow_start(struct leat_flow *f, int32_t k, int64_t epoch, int64_t head_seq,
                        const struct leat_flow_lane *lanes, size_t n);
 /* k is no longer ours (or is to be acquired again): drop its records and cached states. */
@@ -82,8 +83,9 @@ int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms);
 int64_t leat_flow_position(const struct leat_flow *f, size_t lane);
 int64_t leat_flow_committed(const struct leat_flow *f, size_t lane); /* durable low-water mark */
 
-/* Takes records (in offset order). False: the lane is stopped now, with the reason in leat_flow_lane_stopped
- * (the record before next_offset is not the one the store knows: topic re-created or truncated). */
+/* Takes records (in offset order). False: the lane is stopped now, with the reason in
+ * leat_flow_lane_stopped (the record before next_offset is not the one the store knows: topic
+ * re-created or truncated). */
 bool leat_flow_offer(struct leat_flow *f, size_t lane, struct leat_incoming *records, size_t n,
                      int64_t now_ms);
 const char *leat_flow_lane_stopped(const struct leat_flow *f, size_t lane); /* NULL = flowing */
@@ -97,21 +99,24 @@ int64_t leat_flow_due_ms(const struct leat_flow *f);
 /* Streams to load for the coming decision; also decodes the records. Valid until replied. */
 void leat_flow_wants(struct leat_flow *f, int64_t now_ms, const struct leat_stream_want **ret,
                      size_t *ret_n);
-LEAT_MUST_CHECK leat_status leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded,
-                                             struct leat_error *err);
-/* Runs handlers. The batch (flow-owned until replied) may have no commands: then nothing is to be
- * written and leat_flow_replied must not be called. */
-LEAT_MUST_CHECK leat_status leat_flow_decide(struct leat_flow *f, int64_t now_ms,
-                                             const struct leat_batch **ret, struct leat_error *err);
+/* Processor and fences of the coming batch, for leat_store_lock(). */
+const struct leat_batch *leat_flow_locks(const struct leat_flow *f);
+void leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded);
+/* Runs handlers. The batch is the flow's until replied; NULL = nothing is to be written (every
+ * record was held back), and neither replied nor unknown must be called. */
+const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms);
 /* Applies a reply. Lost ks are stopped inside; ask leat_flow_lost for them. */
 void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int64_t now_ms);
-/* The call's outcome is unknown, or the store is away: nothing may be believed of these ks. All ks that
- * were in the batch are stopped; they come out of leat_flow_lost. */
+/* The call's outcome is unknown, or the store is away: nothing may be believed of these ks. All ks
+ * that were in the batch are stopped; they come out of leat_flow_lost. */
 void leat_flow_unknown(struct leat_flow *f);
+/* Why a lane's first record is held back (answered retry), until when; NULL = it is not. */
+const char *leat_flow_held(const struct leat_flow *f, size_t lane, int64_t now_ms,
+                           int64_t *ret_until_ms);
 /* Next k that must be acquired again, or -1. */
 int32_t leat_flow_lost(struct leat_flow *f);
-/* Conflicts wait to be decided again, before new records are taken; `locked` = this time the state is to
- * be read under the lock (second conflict of a record). */
+/* Conflicts wait to be decided again, before new records are taken; `locked` = this time the state
+ * is to be read under the lock (second conflict of a record). */
 bool leat_flow_again(const struct leat_flow *f, bool *ret_locked);
 
 struct leat_flow_figures {

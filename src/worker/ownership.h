@@ -1,10 +1,11 @@
 /* ownership.h - who may commit for the partitions k of one processor (design 4, "Acquire"). Pure.
  *
- * Kafka's assignment says whom to ask; the epoch in the store says who may write. Acquiring: (1) read
- * the epoch, (2) let the coordinator confirm the membership by a synchronous commit, (3) compare and
- * set epoch + 1. A k that is fenced, or whose call has an unknown outcome, while Kafka still assigns it
- * to us is acquired again; refused at (2), the member leaves and rejoins. All ks that need the same
- * step take it together. Time comes in as an argument; the shell carries out the actions. */
+ * Kafka's assignment says whom to ask; the epoch in the store says who may write. Acquiring: (1)
+ * read the epoch, (2) let the coordinator confirm the membership by a synchronous commit, (3)
+ * compare and set epoch + 1. A k that is fenced, or whose call has an unknown outcome, while Kafka
+ * still assigns it to us is acquired again; refused at (2), the member leaves and rejoins. All ks
+ * that need the same step take it together. Time comes in as an argument; the shell carries out the
+ * actions. */
 #ifndef LEAT_WORKER_OWNERSHIP_H
 #define LEAT_WORKER_OWNERSHIP_H
 
@@ -14,7 +15,7 @@
 
 #define LEAT_BACKOFF_MIN_MS 20
 #define LEAT_BACKOFF_MAX_MS 2000
-#define LEAT_REFUSALS_MAX 5 /* refused this often in a row: leave and rejoin */
+#define LEAT_REFUSALS_MAX   5 /* refused this often in a row: leave and rejoin */
 
 typedef enum leat_hold {
     LEAT_HOLD_NONE,    /* not assigned to us                         */
@@ -26,7 +27,7 @@ typedef enum leat_hold {
 } leat_hold;
 
 typedef enum leat_acquire {
-    LEAT_ACQUIRE_WAIT,    /* nothing to do before *ret_wait_ms */
+    LEAT_ACQUIRE_WAIT, /* nothing to do before *ret_wait_ms */
     LEAT_ACQUIRE_READ,
     LEAT_ACQUIRE_CONFIRM,
     LEAT_ACQUIRE_CLAIM,

@@ -1,0 +1,269 @@
+/* One call of a handler: the functions of leat/leat.h. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/record_headers.h"
+#include "worker/dispatch_internal.h"
+
+#define CALL_TEXT_MAX 500
+#define CALL_MADE_MAX 10000 /* events and commands of one call */
+
+static struct leat_str text_of(struct leat_ctx *ctx, const char *fmt, va_list ap)
+{
+    char text[CALL_TEXT_MAX + 1];
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    return leat_arena_copy(ctx->call->arena, leat_str_of(text));
+}
+
+leat_answer leat_reject(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    ctx->call->text = text_of(ctx, fmt, ap);
+    va_end(ap);
+    ctx->call->code = leat_arena_copy(ctx->call->arena, leat_str_of(code));
+    return LEAT_ANSWER_REJECTED;
+}
+
+leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    ctx->call->text = text_of(ctx, fmt, ap);
+    va_end(ap);
+    return LEAT_ANSWER_RETRY;
+}
+
+leat_answer leat_poison(struct leat_ctx *ctx, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    ctx->call->text = text_of(ctx, fmt, ap);
+    va_end(ap);
+    ctx->call->code = LEAT_STR("poison");
+    return LEAT_ANSWER_POISON;
+}
+
+int64_t leat_now(const struct leat_ctx *ctx)
+{
+    return ctx->call->received_at_ms;
+}
+
+uint64_t leat_random(struct leat_ctx *ctx)
+{
+    uint64_t z = (ctx->random += 0x9E3779B97F4A7C15ull); /* splitmix64 */
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+}
+
+struct leat_str leat_key(const struct leat_ctx *ctx)
+{
+    return ctx->call->key;
+}
+
+int64_t leat_version(const struct leat_ctx *ctx)
+{
+    return ctx->call->version;
+}
+
+struct leat_str leat_priority(const struct leat_ctx *ctx)
+{
+    return ctx->d->processor->priorities.at[ctx->call->priority].name;
+}
+
+void *leat_alloc(struct leat_ctx *ctx, size_t bytes)
+{
+    return leat_arena_alloc(ctx->call->arena, bytes);
+}
+
+struct leat_str leat_text(struct leat_ctx *ctx, const char *fmt, ...)
+{
+    char text[4096];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return leat_arena_copy(ctx->call->arena, leat_str_of(text));
+}
+
+const char *leat_option(const struct leat_ctx *ctx, const char *key, const char *fallback)
+{
+    return leat_options_get(&ctx->d->options, key, fallback);
+}
+
+void *leat_module_data(const struct leat_ctx *ctx)
+{
+    return ctx->d->module_data;
+}
+
+static void fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...) LEAT_PRINTF(3, 4);
+
+/* The first failure is the one told. */
+static void fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
+{
+    if (ctx->failed)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    ctx->call->text = text_of(ctx, fmt, ap);
+    va_end(ap);
+    ctx->call->code = leat_str_of(code);
+    ctx->failed = true;
+}
+
+void leat_send_priority(struct leat_ctx *ctx, const char *priority)
+{
+    ctx->send_priority_name = leat_str_of(priority);
+    ctx->send_priority = leat_priority_find(&ctx->d->processor->priorities, leat_str_of(priority));
+    if (ctx->send_priority < 0)
+        fail(ctx, "unknown-priority", "leat_send_priority: there is no priority '%s'", priority);
+}
+
+static const struct dispatch_out *find_out(const struct dispatch_out *outs, size_t n,
+                                           const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(outs[i].name.at, name) == 0)
+            return &outs[i];
+    return NULL;
+}
+
+static bool encode(struct leat_ctx *ctx, const struct leat_type *type, const void *value,
+                   leat_format format, int32_t schema_id, struct leat_str *ret)
+{
+    struct leat_error err = {0};
+    struct leat_buf *out = ctx->call->scratch;
+    leat_buf_clear(out);
+    leat_status status;
+    if (format == LEAT_FORMAT_AVRO) {
+        leat_framing_put(out, schema_id);
+        status = leat_encode_avro(type, value, out, &err);
+    } else {
+        status = leat_encode_json(type, value, out, &err);
+    }
+    if (status != LEAT_OK) {
+        fail(ctx, "unencodable", "%s: %s", type->name, err.msg);
+        return false;
+    }
+    if (out->len > (size_t)ctx->d->topology->message_bytes_max) {
+        fail(ctx, "too-large", "%s: %zu bytes, allowed are %lld", type->name, out->len,
+             (long long)ctx->d->topology->message_bytes_max);
+        return false;
+    }
+    *ret = leat_arena_copy(ctx->call->arena, leat_buf_str(out));
+    return true;
+}
+
+static bool room(struct leat_ctx *ctx, const char *what)
+{
+    if (ctx->failed)
+        return false;
+    if (ctx->made < CALL_MADE_MAX)
+        return true;
+    fail(ctx, "too-many", "%s: a call makes at most %d events and commands", what, CALL_MADE_MAX);
+    return false;
+}
+
+void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *value)
+{
+    struct leat_call *call = ctx->call;
+    if (!room(ctx, type->name))
+        return;
+    const struct dispatch_out *out = find_out(ctx->d->events, ctx->d->event_count, type->name);
+    if (out == NULL) {
+        fail(ctx, "undeclared", "event '%s' is not in `emits` of processor '%s'", type->name,
+             ctx->d->processor->name.at);
+        return;
+    }
+    if (call->event_count == ctx->event_cap)
+        call->events = leat_arena_grow(call->arena, call->events, sizeof *call->events,
+                                       &ctx->event_cap, call->event_count + 1);
+    struct leat_made_event *e = &call->events[call->event_count];
+    if (!encode(ctx, type, value, ctx->d->topology->events.format, out->schema_id, &e->payload))
+        return;
+    e->type = type;
+    e->type_name = out->name;
+    e->schema_id = out->schema_id;
+    e->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'e', ctx->made++);
+    call->event_count++;
+}
+
+static void put_id(struct leat_buf *out, const char *name, const struct leat_uuid *id)
+{
+    char text[LEAT_UUID_TEXT];
+    leat_uuid_format(id, text);
+    leat_headers_put(out, leat_str_of(name), (struct leat_str){text, LEAT_UUID_TEXT - 1});
+}
+
+static struct leat_str headers_of(struct leat_ctx *ctx, const struct leat_made_command *c,
+                                  struct leat_str type, struct leat_str priority)
+{
+    struct leat_buf *out = ctx->call->scratch;
+    leat_buf_clear(out);
+    put_id(out, "ce_id", &c->id);
+    leat_headers_put(out, LEAT_STR("ce_type"), type);
+    leat_headers_put(out, LEAT_STR("leat-priority"), priority);
+    put_id(out, "leat-causation", &ctx->call->id);
+    put_id(out, "leat-correlation", &ctx->call->correlation_id);
+    return leat_arena_copy(ctx->call->arena, leat_buf_str(out));
+}
+
+/* The priority travels by name: the processor that handles the command may number them otherwise.
+ */
+static uint32_t priority_there(const struct leat_ctx *ctx, const struct dispatch_out *out)
+{
+    struct leat_str name = ctx->send_priority >= 0 ? ctx->send_priority_name : leat_priority(ctx);
+    int32_t i = leat_priority_find(&out->to->priorities, name);
+    return i >= 0 ? (uint32_t)i : out->to->priorities.default_index;
+}
+
+void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value)
+{
+    struct leat_call *call = ctx->call;
+    if (!room(ctx, type->name))
+        return;
+    const struct dispatch_out *out = find_out(ctx->d->commands, ctx->d->command_count, type->name);
+    if (out == NULL) {
+        fail(ctx, "undeclared", "command '%s' is not in `sends` of processor '%s'", type->name,
+             ctx->d->processor->name.at);
+        return;
+    }
+    if (call->command_count == ctx->command_cap)
+        call->commands = leat_arena_grow(call->arena, call->commands, sizeof *call->commands,
+                                         &ctx->command_cap, call->command_count + 1);
+    struct leat_made_command *c = &call->commands[call->command_count];
+    if (!encode(ctx, type, value, ctx->d->topology->commands.format, out->schema_id, &c->value))
+        return;
+    struct leat_str key = leat_type_key(type, value, call->arena);
+    c->key = leat_arena_copy(call->arena, key.len > 0 ? key : call->key);
+    uint32_t priority = priority_there(ctx, out);
+    c->topic = out->topics[priority].at;
+    c->partition = leat_partition(c->key, ctx->d->topology->partitions);
+    c->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'c', ctx->made++);
+    c->headers = headers_of(ctx, c, out->name, out->to->priorities.at[priority].name);
+    call->command_count++;
+}
+
+void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
+                        const void *state)
+{
+    struct leat_ctx ctx = {.call = call, .d = call->dispatch, .send_priority = -1};
+    memcpy(&ctx.random, call->id.b, sizeof ctx.random);
+    call->code = call->text = (struct leat_str){0};
+    call->events = NULL;
+    call->commands = NULL;
+    call->event_count = call->command_count = 0;
+    call->answer = call->dispatch->def->on[handler].call(&ctx, message, state);
+    if (ctx.failed)
+        call->answer = LEAT_ANSWER_POISON;
+    if (call->answer == LEAT_DONE)
+        return;
+    call->event_count = call->command_count = 0;
+    if (call->answer < LEAT_DONE || call->answer > LEAT_ANSWER_POISON) {
+        call->answer = LEAT_ANSWER_POISON;
+        call->code = LEAT_STR("bad-answer");
+        call->text = LEAT_STR("the handler returned something that is no answer");
+    }
+}

@@ -1,0 +1,286 @@
+#include "worker/flow.h"
+
+#include <stdlib.h>
+
+#include "worker/flow_internal.h"
+
+struct leat_flow *leat_flow_new(const struct leat_flow_config *c)
+{
+    struct leat_flow *f = calloc(1, sizeof *f);
+    leat_assert(f != NULL && c->partitions > 0 && c->batch_max > 0);
+    f->c = *c;
+    f->topology = leat_dispatch_topology(c->dispatch);
+    f->priorities = &leat_dispatch_processor(c->dispatch)->priorities;
+    f->slices = calloc((size_t)c->partitions, sizeof *f->slices);
+    leat_assert(f->slices != NULL);
+    f->cache = leat_cache_new(c->cache_bytes, c->partitions);
+    f->arena = leat_arena_new(256 * 1024, 4 * 1024 * 1024);
+    leat_buf_init(&f->scratch, 4 * FLOW_RECORD_MAX);
+    flow_batch_reset(f);
+    return f;
+}
+
+void leat_flow_free(struct leat_flow *f)
+{
+    if (f == NULL)
+        return;
+    leat_flow_stop_all(f);
+    for (size_t i = 0; i < f->lane_count; i++)
+        free(f->lanes[i].items);
+    free(f->lanes);
+    free(f->slices);
+    leat_cache_free(f->cache);
+    leat_arena_free(f->arena);
+    leat_buf_done(&f->scratch);
+    free(f);
+}
+
+void flow_batch_reset(struct leat_flow *f)
+{
+    leat_arena_reset(f->arena);
+    f->work = NULL;
+    f->work_count = f->work_cap = 0;
+    f->keys = NULL;
+    f->key_slots = 0;
+    f->first_key = f->last_key = NULL;
+    f->wants = NULL;
+    f->want_count = 0;
+    f->batch = (struct leat_batch){.processor = leat_dispatch_name(f->c.dispatch)};
+    f->command_cap = f->event_cap = f->outbox_cap = 0;
+    f->under_way = false;
+    for (int32_t k = 0; k < f->c.partitions; k++) {
+        f->slices[k].fence = -1;
+        f->slices[k].untrusted = false;
+    }
+    for (size_t i = 0; i < f->lane_count; i++) {
+        f->lanes[i].taken = 0;
+        f->lanes[i].batch_lane = -1;
+    }
+}
+
+/* ---- lanes come and go ---- */
+
+static size_t lane_slots(struct leat_flow *f, size_t n)
+{
+    for (size_t i = 0; i + n <= f->lane_count; i++) {
+        size_t run = 0;
+        while (run < n && f->lanes[i + run].gone)
+            run++;
+        if (run == n)
+            return i;
+    }
+    size_t first = f->lane_count;
+    f->lane_count += n;
+    leat_assert(f->lane_count <= FLOW_LANES_MAX);
+    if (f->lane_count > f->lane_cap) {
+        f->lane_cap = f->lane_count * 2;
+        f->lanes = realloc(f->lanes, f->lane_cap * sizeof *f->lanes);
+        leat_assert(f->lanes != NULL);
+    }
+    for (size_t i = first; i < f->lane_count; i++)
+        f->lanes[i] = (struct flow_lane){.gone = true, .batch_lane = -1};
+    return first;
+}
+
+size_t leat_flow_start(struct leat_flow *f, int32_t k, int64_t epoch, int64_t head_seq,
+                       const struct leat_flow_lane *lanes, size_t n)
+{
+    leat_assert(k >= 0 && k < f->c.partitions && epoch > 0 && !f->under_way);
+    leat_flow_stop(f, k);
+    f->slices[k] = (struct flow_slice){
+        .epoch = epoch, .head_seen = head_seq, .sole_since = head_seq, .fence = -1};
+    size_t first = lane_slots(f, n);
+    for (size_t i = 0; i < n; i++) {
+        struct flow_lane *l = &f->lanes[first + i];
+        struct flow_item *items = l->items;
+        size_t cap = l->cap;
+        *l = (struct flow_lane){.spec = lanes[i], .items = items, .cap = cap, .batch_lane = -1};
+        l->committed = lanes[i].next_offset;
+        l->verify = lanes[i].fingerprint != 0 && lanes[i].next_offset > 0;
+        l->read = l->verify ? l->committed - 1 : l->committed;
+        l->next_seq = lanes[i].next_seq;
+    }
+    return first;
+}
+
+void flow_lane_clear(struct leat_flow *f, struct flow_lane *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        f->c.release(f->c.arg, &flow_item_at(l, i)->in);
+    l->head = l->count = 0;
+}
+
+void leat_flow_stop(struct leat_flow *f, int32_t k)
+{
+    leat_assert(k >= 0 && k < f->c.partitions);
+    if (f->slices[k].epoch == 0)
+        return;
+    f->slices[k].epoch = 0;
+    f->slices[k].lost = false;
+    leat_cache_drop_slice(f->cache, k);
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct flow_lane *l = &f->lanes[i];
+        if (l->gone || l->spec.k != k)
+            continue;
+        flow_lane_clear(f, l);
+        free(l->stopped);
+        l->stopped = NULL;
+        l->gone = true;
+    }
+}
+
+void leat_flow_stop_all(struct leat_flow *f)
+{
+    for (int32_t k = 0; k < f->c.partitions; k++)
+        leat_flow_stop(f, k);
+    flow_batch_reset(f);
+}
+
+void leat_flow_lane_stop(struct leat_flow *f, size_t lane, const char *reason)
+{
+    struct flow_lane *l = &f->lanes[lane];
+    if (l->gone || l->stopped != NULL)
+        return;
+    l->stopped = strdup(reason);
+    leat_assert(l->stopped != NULL);
+    if (!f->under_way)
+        flow_lane_clear(f, l);
+}
+
+const char *leat_flow_lane_stopped(const struct leat_flow *f, size_t lane)
+{
+    return f->lanes[lane].stopped;
+}
+
+size_t leat_flow_lane_count(const struct leat_flow *f)
+{
+    return f->lane_count;
+}
+
+int64_t leat_flow_position(const struct leat_flow *f, size_t lane)
+{
+    return f->lanes[lane].read;
+}
+
+int64_t leat_flow_committed(const struct leat_flow *f, size_t lane)
+{
+    return f->lanes[lane].committed;
+}
+
+const struct leat_flow_figures *leat_flow_figures(const struct leat_flow *f)
+{
+    return &f->figures;
+}
+
+/* ---- intake ---- */
+
+static size_t lanes_flowing(const struct leat_flow *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->lane_count; i++)
+        n += !f->lanes[i].gone && f->lanes[i].stopped == NULL;
+    return n;
+}
+
+int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms)
+{
+    const struct flow_lane *l = &f->lanes[lane];
+    if (l->gone || l->stopped != NULL || f->under_way)
+        return 0;
+    if (l->held_until_ms > now_ms && l->count > 0)
+        return 0;
+    size_t ks = lanes_flowing(f) / (f->priorities->n > 0 ? f->priorities->n : 1);
+    size_t share = (size_t)f->c.batch_max / (ks > 0 ? ks : 1);
+    if (share < FLOW_HAND_MIN)
+        share = FLOW_HAND_MIN;
+    return l->count >= share ? 0 : (int32_t)(share - l->count);
+}
+
+static void push(struct flow_lane *l, const struct leat_incoming *r)
+{
+    if (l->count == l->cap) {
+        size_t cap = l->cap == 0 ? FLOW_HAND_MIN : l->cap * 2;
+        struct flow_item *items = malloc(cap * sizeof *items);
+        leat_assert(items != NULL);
+        for (size_t i = 0; i < l->count; i++)
+            items[i] = *flow_item_at(l, i);
+        free(l->items);
+        l->items = items;
+        l->head = 0;
+        l->cap = cap;
+    }
+    *flow_item_at(l, l->count) = (struct flow_item){.in = *r};
+    l->count++;
+}
+
+/* The record before next_offset tells whether this is still the topic the store knows. Where it is
+ * no longer there (retention, a transaction marker) nothing can be compared. */
+static bool same_topic(struct leat_flow *f, size_t lane, struct leat_incoming *r)
+{
+    struct flow_lane *l = &f->lanes[lane];
+    l->verify = false;
+    if (r->offset >= l->committed || flow_fingerprint(r) == l->spec.fingerprint)
+        return true;
+    leat_flow_lane_stop(f, lane,
+                        "the record before the lane's offset is not the one that was handled: "
+                        "the topic was re-created or lost records");
+    return false;
+}
+
+bool leat_flow_offer(struct leat_flow *f, size_t lane, struct leat_incoming *records, size_t n,
+                     int64_t now_ms)
+{
+    (void)now_ms;
+    struct flow_lane *l = &f->lanes[lane];
+    leat_assert(!f->under_way);
+    for (size_t i = 0; i < n; i++) {
+        struct leat_incoming *r = &records[i];
+        if (!l->gone && l->stopped == NULL && l->verify && r->offset + 1 >= l->committed)
+            (void)same_topic(f, lane, r);
+        /* Below `read`: the record compared, or what a seek had left in a queue. */
+        if (l->gone || l->stopped != NULL || r->offset < l->committed || r->offset < l->read) {
+            f->c.release(f->c.arg, r);
+            continue;
+        }
+        l->read = r->offset + 1;
+        push(l, r);
+    }
+    return l->gone || l->stopped == NULL;
+}
+
+bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms)
+{
+    for (size_t i = 0; i < f->lane_count; i++) {
+        const struct flow_lane *l = &f->lanes[i];
+        if (!l->gone && l->stopped == NULL && l->count > 0 && l->held_until_ms <= now_ms)
+            return true;
+    }
+    return false;
+}
+
+int64_t leat_flow_due_ms(const struct leat_flow *f)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < f->lane_count; i++) {
+        const struct flow_lane *l = &f->lanes[i];
+        if (!l->gone && l->stopped == NULL && l->count > 0 && l->held_until_ms < due)
+            due = l->held_until_ms;
+    }
+    return due;
+}
+
+bool leat_flow_again(const struct leat_flow *f, bool *ret_locked)
+{
+    *ret_locked = f->lock_next;
+    return f->conflicts_pending > 0;
+}
+
+int32_t leat_flow_lost(struct leat_flow *f)
+{
+    for (int32_t k = 0; k < f->c.partitions; k++)
+        if (f->slices[k].lost) {
+            f->slices[k].lost = false;
+            return k;
+        }
+    return -1;
+}

@@ -1,0 +1,343 @@
+/* From records to a batch: states wanted, states loaded, handlers run. */
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "worker/flow_internal.h"
+
+/* ---- streams of the batch ---- */
+
+static void keys_init(struct leat_flow *f)
+{
+    f->key_slots = 16;
+    while (f->key_slots < f->work_count * 2)
+        f->key_slots *= 2;
+    f->keys = leat_arena_zalloc(f->arena, f->key_slots, sizeof(struct flow_key *));
+}
+
+static struct leat_str stream_of(struct leat_flow *f, struct leat_str key)
+{
+    struct leat_str prefix = leat_dispatch_prefix(f->c.dispatch);
+    char *text = leat_arena_alloc(f->arena, (size_t)prefix.len + key.len);
+    if (prefix.len > 0)
+        memcpy(text, prefix.at, prefix.len);
+    memcpy(text + prefix.len, key.at, key.len);
+    return (struct leat_str){text, prefix.len + key.len};
+}
+
+static struct flow_key *key_of(struct leat_flow *f, int32_t k, struct leat_str key)
+{
+    uint64_t hash = leat_hash64(key.at, key.len, 0);
+    size_t i = hash & (f->key_slots - 1);
+    while (f->keys[i] != NULL && !(f->keys[i]->hash == hash && leat_str_eq(f->keys[i]->key, key)))
+        i = (i + 1) & (f->key_slots - 1);
+    if (f->keys[i] != NULL)
+        return f->keys[i];
+    struct flow_key *made = leat_arena_zalloc(f->arena, 1, sizeof *made);
+    *made = (struct flow_key){.hash = hash, .key = key, .stream = stream_of(f, key), .k = k};
+    if (f->last_key == NULL)
+        f->first_key = made;
+    else
+        f->last_key->next = made;
+    f->last_key = made;
+    f->keys[i] = made;
+    return made;
+}
+
+/* ---- wants ---- */
+
+static void state_from_cache(struct leat_flow *f, struct flow_key *key, const struct leat_cached *c)
+{
+    struct leat_error err = {0};
+    /* The cache's bytes may move at the next put; the state keeps slices of them. */
+    struct leat_str bytes = leat_arena_copy(f->arena, c->state);
+    key->state = leat_dispatch_state_new(f->c.dispatch, f->arena);
+    if (leat_dispatch_state_decode(f->c.dispatch, bytes, f->arena, key->state, &err) != LEAT_OK) {
+        key->state = NULL; /* load it from the start */
+        return;
+    }
+    key->version = c->version;
+    key->as_of = c->as_of;
+}
+
+static void want_state(struct leat_flow *f, struct flow_key *key)
+{
+    struct flow_slice *slice = &f->slices[key->k];
+    struct leat_cached cached;
+    if (leat_cache_get(f->cache, key->k, key->key, &cached)) {
+        state_from_cache(f, key, &cached);
+        if (key->version == cached.version && cached.as_of >= slice->sole_since && !f->lock_next) {
+            key->known = true;
+            return;
+        }
+    }
+    if (key->state == NULL)
+        key->state = leat_dispatch_state_new(f->c.dispatch, f->arena);
+    f->wants[f->want_count] = (struct leat_stream_want){key->k, key->stream, key->version};
+    f->want_keys[f->want_count++] = key;
+}
+
+static int32_t fence_of(struct leat_flow *f, int32_t k)
+{
+    struct flow_slice *slice = &f->slices[k];
+    if (slice->fence < 0) {
+        slice->fence = (int32_t)f->batch.fence_count++;
+        f->batch.fences[slice->fence] = (struct leat_batch_fence){k, slice->epoch, -1};
+    }
+    return slice->fence;
+}
+
+static void lanes_and_fences(struct leat_flow *f)
+{
+    f->batch.lanes = leat_arena_alloc(f->arena, f->lane_count * sizeof *f->batch.lanes);
+    f->batch.fences = leat_arena_alloc(f->arena, (size_t)f->c.partitions * sizeof *f->batch.fences);
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct flow_lane *l = &f->lanes[i];
+        if (l->gone || l->taken == 0)
+            continue;
+        (void)fence_of(f, l->spec.k);
+        l->batch_lane = (int32_t)f->batch.lane_count++;
+        f->batch.lanes[l->batch_lane] =
+            (struct leat_batch_lane){.topic = leat_str_of(l->spec.topic),
+                                     .k = l->spec.k,
+                                     .first_offset = l->committed,
+                                     .next_offset = l->batch_next,
+                                     .next_seq = l->next_seq};
+    }
+}
+
+void leat_flow_wants(struct leat_flow *f, int64_t now_ms, const struct leat_stream_want **ret,
+                     size_t *ret_n)
+{
+    leat_assert(!f->under_way);
+    flow_batch_reset(f);
+    flow_select(f, now_ms);
+    keys_init(f);
+    f->wants = leat_arena_alloc(f->arena, (f->work_count + 1) * sizeof *f->wants);
+    f->want_keys = leat_arena_alloc(f->arena, (f->work_count + 1) * sizeof(struct flow_key *));
+    lanes_and_fences(f);
+    bool stateful = leat_dispatch_has_state(f->c.dispatch);
+    for (size_t i = 0; i < f->work_count; i++) {
+        struct flow_work *w = &f->work[i];
+        flow_read(f, w);
+        if (w->what != FLOW_COMMAND || f->lanes[w->lane].spec.kind != LEAT_LANE_COMMANDS)
+            continue;
+        struct flow_key *last = f->last_key;
+        w->stream = key_of(f, f->lanes[w->lane].spec.k, w->key);
+        if (w->stream == f->last_key && w->stream != last && stateful)
+            want_state(f, w->stream);
+    }
+    *ret = f->wants;
+    *ret_n = f->want_count;
+}
+
+const struct leat_batch *leat_flow_locks(const struct leat_flow *f)
+{
+    return &f->batch;
+}
+
+/* ---- loaded ---- */
+
+static void heads_loaded(struct leat_flow *f, const struct leat_loaded *loaded)
+{
+    for (size_t i = 0; i < loaded->head_count; i++) {
+        const struct leat_fence_state *h = &loaded->heads[i];
+        leat_assert(h->k >= 0 && h->k < f->c.partitions);
+        struct flow_slice *slice = &f->slices[h->k];
+        if (h->head_seq == slice->head_seen)
+            continue;
+        /* Somebody else wrote: what was cached before is no longer known to be right. */
+        slice->head_seen = slice->sole_since = h->head_seq;
+        slice->untrusted = true;
+    }
+}
+
+/* History that can't be folded (an event nobody here can decode) holds the stream's lane: to decide
+ * without it would be wrong, and the command itself is not at fault. */
+static void fold_stored(struct leat_flow *f, struct flow_key *key,
+                        const struct leat_stored_event *e)
+{
+    struct leat_error err = {0};
+    if (key->unreadable != NULL)
+        return;
+    if (e->version != key->version + 1)
+        key->unreadable = leat_arena_printf(f->arena, "version %lld follows %lld in the store",
+                                            (long long)e->version, (long long)key->version);
+    else if (leat_dispatch_fold(f->c.dispatch, e->type, e->payload, f->arena, key->state, &err) !=
+             LEAT_OK)
+        key->unreadable = leat_arena_printf(f->arena, "could not fold version %lld: %s",
+                                            (long long)e->version, err.msg);
+    key->version = e->version;
+}
+
+void leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded)
+{
+    heads_loaded(f, loaded);
+    for (size_t i = 0; i < loaded->event_count; i++) {
+        leat_assert(loaded->want[i] < f->want_count);
+        fold_stored(f, f->want_keys[loaded->want[i]], &loaded->events[i]);
+    }
+    for (size_t i = 0; i < f->want_count; i++) {
+        struct flow_key *key = f->want_keys[i];
+        key->known = true;
+        key->as_of = f->slices[key->k].head_seen;
+    }
+}
+
+/* ---- decide ---- */
+
+/* The batch ends, for this lane, before the held record. */
+static void cut_lane(struct leat_flow *f, struct flow_work *w)
+{
+    struct flow_lane *l = &f->lanes[w->lane];
+    l->batch_next = w->item->in.offset;
+    size_t n = 0;
+    while (flow_item_at(l, n) != w->item)
+        n++;
+    l->taken = n;
+}
+
+/* Until there is a waiting room a record answered retry holds its lane, with back-off, and says so.
+ */
+static void hold_lane(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why)
+{
+    struct flow_lane *l = &f->lanes[w->lane];
+    const struct leat_retry *retry = &leat_dispatch_processor(f->c.dispatch)->retry;
+    int64_t wait = 1000;
+    if (retry->n_delays > 0) {
+        uint32_t i =
+            (uint32_t)l->tries < retry->n_delays ? (uint32_t)l->tries : retry->n_delays - 1;
+        wait = retry->delays_ms[i];
+    }
+    l->tries++;
+    l->held_until_ms = now_ms + wait;
+    (void)snprintf(l->held_for, sizeof l->held_for, "%.*s", LEAT_STR_FMT(why));
+    f->figures.retries++;
+    cut_lane(f, w);
+}
+
+static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+{
+    struct flow_key *key = w->stream;
+    if (key != NULL && key->unreadable != NULL) {
+        hold_lane(f, w, now_ms, leat_str_of(key->unreadable));
+        return;
+    }
+    struct leat_call call = {.dispatch = f->c.dispatch,
+                             .arena = f->arena,
+                             .scratch = &f->scratch,
+                             .id = w->id,
+                             .correlation_id = w->correlation_id,
+                             .key = w->key,
+                             .type = w->type,
+                             .priority = w->priority,
+                             .received_at_ms = w->item->in.timestamp_ms,
+                             .version = key == NULL ? 0 : key->version,
+                             .attempt = w->attempts};
+    leat_dispatch_call(&call, w->handler, w->message, key == NULL ? NULL : key->state);
+    w->code = call.code;
+    w->text = call.text;
+    if (call.answer == LEAT_ANSWER_RETRY) {
+        hold_lane(f, w, now_ms, call.text);
+        return;
+    }
+    f->lanes[w->lane].tries = 0;
+    if (call.answer == LEAT_ANSWER_POISON) {
+        flow_add_dead(f, w, now_ms);
+        return;
+    }
+    flow_add_command(f, w, &call);
+    for (size_t i = 0; key != NULL && i < call.event_count; i++) {
+        const struct leat_made_event *e = &call.events[i];
+        struct leat_error err = {0};
+        if (leat_dispatch_has_state(f->c.dispatch) &&
+            leat_dispatch_fold(f->c.dispatch, e->type_name, e->payload, f->arena, key->state,
+                               &err) != LEAT_OK)
+            key->unreadable =
+                leat_arena_printf(f->arena, "could not fold its own event: %s", err.msg);
+        key->version++;
+    }
+}
+
+static bool cut_away(const struct leat_flow *f, const struct flow_work *w)
+{
+    return w->item->in.offset >= f->lanes[w->lane].batch_next;
+}
+
+static void since(struct leat_flow *f)
+{
+    for (size_t i = 0; i < f->batch.fence_count; i++)
+        f->batch.fences[i].since = f->slices[f->batch.fences[i].k].head_seen;
+    for (const struct flow_key *key = f->first_key; key != NULL; key = key->next) {
+        const struct flow_slice *slice = &f->slices[key->k];
+        /* Without state nobody knows a version: the store looks up what it needs. */
+        if (!key->known || key->as_of < slice->sole_since)
+            f->batch.fences[slice->fence].since = -1;
+    }
+}
+
+static void finish_lanes(struct leat_flow *f)
+{
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct flow_lane *l = &f->lanes[i];
+        if (l->batch_lane < 0)
+            continue;
+        struct leat_batch_lane *move = &f->batch.lanes[l->batch_lane];
+        move->next_offset = l->batch_next;
+        move->fingerprint = l->taken > 0 ? flow_fingerprint(&flow_item_at(l, l->taken - 1)->in) : 0;
+    }
+}
+
+/* Lanes of which nothing moves (a first record held back) leave the batch. */
+static void drop_idle_lanes(struct leat_flow *f)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct flow_lane *l = &f->lanes[i];
+        if (l->batch_lane < 0)
+            continue;
+        struct leat_batch_lane move = f->batch.lanes[l->batch_lane];
+        if (l->taken == 0) {
+            l->batch_lane = -1;
+            continue;
+        }
+        /* Lanes were numbered in this order, so none is overwritten before it is read. */
+        f->batch.lanes[kept] = move;
+        l->batch_lane = (int32_t)kept++;
+    }
+    f->batch.lane_count = kept;
+    for (size_t i = 0; i < f->work_count; i++)
+        if (f->work[i].batch_command >= 0)
+            f->batch.commands[f->work[i].batch_command].lane = f->lanes[f->work[i].lane].batch_lane;
+}
+
+const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms)
+{
+    for (size_t i = 0; i < f->work_count; i++) {
+        struct flow_work *w = &f->work[i];
+        if (cut_away(f, w))
+            continue;
+        switch (w->what) {
+        case FLOW_SKIP:
+            break;
+        case FLOW_FORWARD:
+            flow_add_forward(f, w);
+            break;
+        case FLOW_DEAD:
+            flow_add_dead(f, w, now_ms);
+            break;
+        case FLOW_COMMAND:
+            run(f, w, now_ms);
+            break;
+        }
+        struct flow_lane *l = &f->lanes[w->lane];
+        if (l->spec.kind == LEAT_LANE_EVENTS && !cut_away(f, w) && w->seq >= l->next_seq)
+            f->batch.lanes[l->batch_lane].next_seq = w->seq + 1;
+    }
+    finish_lanes(f);
+    drop_idle_lanes(f);
+    since(f);
+    f->under_way = f->batch.lane_count > 0;
+    if (f->under_way)
+        f->figures.batches++;
+    return f->under_way ? &f->batch : NULL;
+}

@@ -1,0 +1,133 @@
+/* flow_internal.h - what the files flow_*.c share; nobody else includes it. */
+#ifndef LEAT_WORKER_FLOW_INTERNAL_H
+#define LEAT_WORKER_FLOW_INTERNAL_H
+
+#include "worker/cache.h"
+#include "worker/flow.h"
+
+#define FLOW_LANES_MAX     4096
+#define FLOW_HAND_MIN      64         /* records on hand per lane, at least */
+#define FLOW_RECORD_MAX    (1u << 20) /* limits.message */
+#define FLOW_CONFLICTS_MAX 5          /* then it counts as retry */
+#define FLOW_TEXT_MAX      500
+
+/* A record on hand. Settled ones above the low-water mark wait here for those before them. */
+struct flow_item {
+    struct leat_incoming in;
+    bool settled;
+    uint8_t conflicts;
+};
+
+struct flow_lane {
+    struct leat_flow_lane spec;
+    int64_t committed;     /* as in the store: low-water mark */
+    int64_t read;          /* next offset wanted from Kafka */
+    int64_t next_seq;      /* EVENTS: next to be handled */
+    bool verify;           /* the first record is the one before `committed`, to be compared */
+    bool gone;             /* its k was stopped; the slot is free */
+    char *stopped;         /* reason, allocated; NULL = flowing */
+    int64_t held_until_ms; /* a record answered retry */
+    int32_t tries;
+    char held_for[128];
+    struct flow_item *items; /* ring: head is the oldest */
+    size_t head, count, cap;
+    /* in the batch under way */
+    size_t taken;       /* items of the prefix that are in it */
+    int64_t batch_next; /* where the lane stands if all of them settle */
+    int32_t batch_lane; /* index in batch.lanes, -1 = none */
+};
+
+struct flow_slice {
+    int64_t epoch; /* 0 = not ours */
+    int64_t head_seen;
+    int64_t
+        sole_since; /* from here to head_seen nobody else wrote: entries as_of >= it are right */
+    bool lost;
+    /* in the batch under way */
+    int32_t fence; /* index in batch.fences, -1 = none */
+    bool untrusted;
+};
+
+/* A stream in the batch under way. */
+struct flow_key {
+    uint64_t hash;
+    struct leat_str key, stream;
+    int32_t k;
+    int64_t version, as_of;
+    void *state;
+    bool known;             /* state and version may be used */
+    const char *unreadable; /* why its history can't be folded, else NULL */
+    bool broken;            /* something of it did not settle as decided */
+    bool decided;           /* some command of it is in the batch */
+    struct flow_key *next;
+};
+
+typedef enum flow_what {
+    FLOW_COMMAND,
+    FLOW_FORWARD,
+    FLOW_DEAD,
+    FLOW_SKIP
+} flow_what;
+
+struct flow_work {
+    uint32_t lane;
+    struct flow_item *item; /* stays in place while the batch is under way */
+    flow_what what;
+    int32_t handler, priority, attempts;
+    struct leat_uuid id, correlation_id;
+    struct leat_str type, key, source;
+    struct leat_str to_topic;   /* FORWARD of a source: where to; else its own topic */
+    struct leat_str code, text; /* DEAD: why */
+    void *message;
+    struct flow_key *stream;
+    int64_t seq;           /* EVENTS lanes */
+    int32_t batch_command; /* index in batch.commands, -1 = none */
+};
+
+struct leat_flow {
+    struct leat_flow_config c;
+    const struct leat_topology *topology;
+    const struct leat_priorities *priorities; /* of the processor */
+    struct flow_lane *lanes;
+    size_t lane_count, lane_cap;
+    struct flow_slice *slices; /* [partitions] */
+    struct leat_cache *cache;
+    struct leat_arena *arena; /* batch */
+    struct leat_buf scratch;
+
+    struct flow_work *work;
+    size_t work_count, work_cap;
+    struct flow_key **keys; /* hash table in the arena */
+    size_t key_slots;
+    struct flow_key *first_key, *last_key; /* in order of appearance */
+    struct leat_stream_want *wants;
+    struct flow_key **want_keys;
+    size_t want_count;
+
+    struct leat_batch batch;
+    size_t command_cap, event_cap, outbox_cap;
+    bool under_way; /* decided, reply awaited */
+    size_t conflicts_pending;
+    bool lock_next;
+    struct leat_flow_figures figures;
+};
+
+static inline struct flow_item *flow_item_at(const struct flow_lane *l, size_t i)
+{
+    return &l->items[(l->head + i) & (l->cap - 1)];
+}
+
+/* flow.c */
+void flow_lane_clear(struct leat_flow *f, struct flow_lane *l);
+void flow_batch_reset(struct leat_flow *f);
+/* flow_select.c: fills f->work from the lanes. */
+void flow_select(struct leat_flow *f, int64_t now_ms);
+/* flow_read.c: what a record is; decodes it. */
+void flow_read(struct leat_flow *f, struct flow_work *w);
+uint64_t flow_fingerprint(const struct leat_incoming *r);
+/* flow_rows.c: rows of the batch. */
+void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct leat_call *call);
+void flow_add_forward(struct leat_flow *f, struct flow_work *w);
+void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms);
+
+#endif

@@ -1,0 +1,161 @@
+/* What a reply means for lanes, slices and cached states. */
+#include "worker/flow_internal.h"
+
+static void lose(struct leat_flow *f, int32_t k)
+{
+    leat_flow_stop(f, k);
+    f->slices[k].lost = true;
+}
+
+static void fences_replied(struct leat_flow *f, const struct leat_reply *reply)
+{
+    for (size_t i = 0; i < f->batch.fence_count; i++) {
+        const struct leat_reply_fence *r = &reply->fences[i];
+        struct flow_slice *slice = &f->slices[f->batch.fences[i].k];
+        if (r->result != LEAT_FENCE_OK)
+            continue;
+        if (r->head_before != slice->head_seen)
+            slice->sole_since = r->head_before;
+        slice->head_seen = r->head_after;
+    }
+}
+
+static void command_replied(struct leat_flow *f, struct flow_work *w, leat_settled settled)
+{
+    switch (settled) {
+    case LEAT_SETTLED_STORED:
+        w->item->settled = true;
+        break;
+    case LEAT_SETTLED_DUPLICATE:
+        w->item->settled = true;
+        f->figures.duplicates++;
+        break;
+    case LEAT_SETTLED_CONFLICT:
+        w->item->conflicts++;
+        f->conflicts_pending++;
+        f->figures.conflicts++;
+        if (w->item->conflicts > 1)
+            f->lock_next = true;
+        break;
+    case LEAT_SETTLED_LEFT_OUT:
+        f->figures.fenced++;
+        break;
+    }
+    if (settled != LEAT_SETTLED_STORED && w->stream != NULL)
+        w->stream->broken = true;
+}
+
+static void count_stored(struct leat_flow *f, const struct leat_batch_command *c)
+{
+    f->figures.commands++;
+    switch (c->outcome) {
+    case LEAT_OUTCOME_ACCEPTED:
+        f->figures.accepted++;
+        break;
+    case LEAT_OUTCOME_REJECTED:
+        f->figures.rejected++;
+        break;
+    case LEAT_OUTCOME_DEAD:
+        f->figures.dead++;
+        break;
+    case LEAT_OUTCOME_FORWARDED:
+        f->figures.forwarded++;
+        break;
+    }
+}
+
+static void work_replied(struct leat_flow *f, const struct leat_reply *reply)
+{
+    f->conflicts_pending = 0;
+    f->lock_next = false;
+    for (size_t i = 0; i < f->work_count; i++) {
+        struct flow_work *w = &f->work[i];
+        if (w->batch_command < 0) {
+            /* Passed over: settled with its lane's move, unless the lane was cut before it. */
+            w->item->settled =
+                w->what == FLOW_SKIP && w->item->in.offset < f->lanes[w->lane].batch_next;
+            continue;
+        }
+        leat_settled settled = (leat_settled)reply->settled[w->batch_command];
+        if (settled == LEAT_SETTLED_STORED)
+            count_stored(f, &f->batch.commands[w->batch_command]);
+        command_replied(f, w, settled);
+    }
+    f->figures.events += f->batch.event_count;
+}
+
+/* States of streams that settled as decided are kept; others are read again. */
+static void keep_states(struct leat_flow *f)
+{
+    if (!leat_dispatch_has_state(f->c.dispatch))
+        return;
+    for (struct flow_key *key = f->first_key; key != NULL; key = key->next) {
+        struct flow_slice *slice = &f->slices[key->k];
+        struct leat_error err = {0};
+        if (slice->epoch == 0)
+            continue;
+        leat_buf_clear(&f->scratch);
+        if (!key->decided || key->broken || key->unreadable != NULL ||
+            leat_dispatch_state_encode(f->c.dispatch, key->state, &f->scratch, &err) != LEAT_OK) {
+            leat_cache_drop(f->cache, key->k, key->key);
+            continue;
+        }
+        struct leat_cached value = {key->version, slice->head_seen, leat_buf_str(&f->scratch)};
+        leat_cache_put(f->cache, key->k, key->key, &value);
+    }
+}
+
+/* The low-water mark: the first record of the lane that is not settled. */
+static void advance(struct leat_flow *f, struct flow_lane *l)
+{
+    while (l->count > 0 && l->taken > 0 && flow_item_at(l, 0)->settled) {
+        l->committed = flow_item_at(l, 0)->in.offset + 1;
+        f->c.release(f->c.arg, &flow_item_at(l, 0)->in);
+        l->head = (l->head + 1) & (l->cap - 1);
+        l->count--;
+        l->taken--;
+    }
+    l->committed = l->taken > 0 ? flow_item_at(l, 0)->in.offset : l->batch_next;
+}
+
+void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int64_t now_ms)
+{
+    (void)now_ms;
+    leat_assert(f->under_way);
+    fences_replied(f, reply);
+    work_replied(f, reply);
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct flow_lane *l = &f->lanes[i];
+        if (l->batch_lane < 0)
+            continue;
+        const struct leat_batch_lane *move = &f->batch.lanes[l->batch_lane];
+        if (reply->fences[f->slices[l->spec.k].fence].result != LEAT_FENCE_OK)
+            continue;
+        l->next_seq = move->next_seq;
+        advance(f, l);
+    }
+    keep_states(f);
+    for (size_t i = 0; i < f->batch.fence_count; i++)
+        if (reply->fences[i].result != LEAT_FENCE_OK)
+            lose(f, f->batch.fences[i].k);
+    flow_batch_reset(f);
+}
+
+void leat_flow_unknown(struct leat_flow *f)
+{
+    for (size_t i = 0; i < f->batch.fence_count; i++)
+        lose(f, f->batch.fences[i].k);
+    f->conflicts_pending = 0;
+    f->lock_next = false;
+    flow_batch_reset(f);
+}
+
+const char *leat_flow_held(const struct leat_flow *f, size_t lane, int64_t now_ms,
+                           int64_t *ret_until_ms)
+{
+    const struct flow_lane *l = &f->lanes[lane];
+    if (l->gone || l->count == 0 || l->held_until_ms <= now_ms)
+        return NULL;
+    *ret_until_ms = l->held_until_ms;
+    return l->held_for;
+}

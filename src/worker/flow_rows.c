@@ -1,0 +1,174 @@
+/* Rows of the batch: commands with their events and outbox rows, forwarded records, dead ones. */
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/record_headers.h"
+#include "worker/flow_internal.h"
+
+static struct leat_batch_command *add(struct leat_flow *f, struct flow_work *w,
+                                      leat_outcome outcome)
+{
+    struct leat_batch *b = &f->batch;
+    if (b->command_count == f->command_cap)
+        b->commands = leat_arena_grow(f->arena, b->commands, sizeof *b->commands, &f->command_cap,
+                                      b->command_count == 0 ? f->work_count : b->command_count + 1);
+    const struct flow_lane *l = &f->lanes[w->lane];
+    const struct leat_incoming *r = &w->item->in;
+    struct leat_batch_command *c = &b->commands[b->command_count];
+    *c = (struct leat_batch_command){
+        .k = l->spec.k,
+        .lane = l->batch_lane,
+        .offset = r->offset,
+        .id = w->id,
+        .type = w->type,
+        .stream = w->stream != NULL ? w->stream->stream : w->key,
+        .source = w->source,
+        .priority = f->priorities->at[w->priority].name,
+        .error_code = w->code,
+        .error_text = w->text,
+        .payload = r->value,
+        .received_at_ms = r->timestamp_ms,
+        .expected_version = w->stream != NULL && w->stream->known ? w->stream->version : -1,
+        .attempts = w->attempts,
+        .outcome = outcome,
+        .correlation_id = w->correlation_id,
+        .causation_id = w->id};
+    if (w->stream != NULL)
+        w->stream->decided = true;
+    w->batch_command = (int32_t)b->command_count++;
+    return c;
+}
+
+static struct leat_batch_outbox *add_outbox(struct leat_flow *f, const struct flow_work *w)
+{
+    struct leat_batch *b = &f->batch;
+    if (b->outbox_count == f->outbox_cap)
+        b->outbox = leat_arena_grow(f->arena, b->outbox, sizeof *b->outbox, &f->outbox_cap,
+                                    b->outbox_count + 1);
+    struct leat_batch_outbox *o = &b->outbox[b->outbox_count++];
+    *o = (struct leat_batch_outbox){.command = (uint32_t)w->batch_command};
+    return o;
+}
+
+void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct leat_call *call)
+{
+    struct leat_batch *b = &f->batch;
+    bool rejected = call->answer == LEAT_ANSWER_REJECTED;
+    (void)add(f, w, rejected ? LEAT_OUTCOME_REJECTED : LEAT_OUTCOME_ACCEPTED);
+    if (b->event_count + call->event_count > f->event_cap)
+        b->events = leat_arena_grow(f->arena, b->events, sizeof *b->events, &f->event_cap,
+                                    b->event_count + f->work_count + call->event_count);
+    for (size_t i = 0; i < call->event_count; i++) {
+        const struct leat_made_event *e = &call->events[i];
+        b->events[b->event_count++] =
+            (struct leat_batch_event){.command = (uint32_t)w->batch_command,
+                                      .schema_id = e->schema_id,
+                                      .id = e->id,
+                                      .type = e->type_name,
+                                      .payload = e->payload};
+    }
+    for (size_t i = 0; i < call->command_count; i++) {
+        const struct leat_made_command *c = &call->commands[i];
+        struct leat_batch_outbox *o = add_outbox(f, w);
+        o->partition = c->partition;
+        o->topic = leat_str_of(c->topic);
+        o->key = c->key;
+        o->headers = c->headers;
+        o->value = c->value;
+    }
+}
+
+static struct leat_str packed_headers(struct leat_flow *f, const struct flow_work *w)
+{
+    leat_buf_clear(&f->scratch);
+    f->c.headers_pack(f->c.arg, &w->item->in, &f->scratch);
+    return leat_buf_str(&f->scratch);
+}
+
+void flow_add_forward(struct leat_flow *f, struct flow_work *w)
+{
+    const struct leat_incoming *r = &w->item->in;
+    (void)add(f, w, LEAT_OUTCOME_FORWARDED);
+    struct leat_batch_outbox *o = add_outbox(f, w);
+    o->topic = w->to_topic.len > 0 ? w->to_topic : leat_str_of(f->lanes[w->lane].spec.topic);
+    o->partition = leat_partition(w->key, f->c.partitions);
+    o->key = w->key;
+    o->value = r->value;
+    o->headers = packed_headers(f, w);
+    struct leat_str found;
+    char id[LEAT_UUID_TEXT];
+    leat_uuid_format(&w->id, id);
+    /* The id of a record without one comes from its place: it must travel with it. */
+    if (!leat_headers_find(o->headers, LEAT_STR("ce_id"), &found))
+        leat_headers_put(&f->scratch, LEAT_STR("ce_id"), leat_str_of(id));
+    if (w->to_topic.len > 0 && !leat_headers_find(o->headers, LEAT_STR("ce_type"), &found))
+        leat_headers_put(&f->scratch, LEAT_STR("ce_type"), w->type);
+    o->headers = leat_arena_copy(f->arena, leat_buf_str(&f->scratch));
+}
+
+static void put_number(struct leat_buf *out, const char *name, int64_t value)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)value);
+    leat_headers_put(out, leat_str_of(name), (struct leat_str){text, (uint32_t)n});
+}
+
+static struct leat_str bounded(struct leat_str s, uint32_t max)
+{
+    return s.len <= max ? s : (struct leat_str){s.at, max};
+}
+
+/* Original headers untouched, then why it is here; each bounded (contract 3). */
+static struct leat_str dead_headers(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+{
+    const struct flow_lane *l = &f->lanes[w->lane];
+    struct leat_buf *out = &f->scratch;
+    (void)packed_headers(f, w);
+    leat_headers_put(out, LEAT_STR("__leat.errors.topic"), leat_str_of(l->spec.topic));
+    put_number(out, "__leat.errors.partition", l->spec.k);
+    put_number(out, "__leat.errors.offset", w->item->in.offset);
+    leat_headers_put(out, LEAT_STR("__leat.errors.class"), LEAT_STR("poison"));
+    leat_headers_put(out, LEAT_STR("__leat.errors.code"), bounded(w->code, 100));
+    leat_headers_put(out, LEAT_STR("__leat.errors.message"), bounded(w->text, FLOW_TEXT_MAX));
+    put_number(out, "__leat.errors.attempts", w->attempts + 1);
+    put_number(out, "__leat.errors.first", w->item->in.timestamp_ms);
+    put_number(out, "__leat.errors.last", now_ms);
+    leat_headers_put(out, LEAT_STR("__leat.errors.handler"), leat_dispatch_name(f->c.dispatch));
+    put_number(out, "__leat.errors.version", leat_dispatch_version(f->c.dispatch));
+    return leat_arena_copy(f->arena, leat_buf_str(out));
+}
+
+/* Over the limit the bytes are not kept: position and hash tell which record it was. */
+static struct leat_str hash_text(struct leat_flow *f, const struct flow_work *w)
+{
+    uint8_t digest[32];
+    char hex[65];
+    const struct leat_incoming *r = &w->item->in;
+    leat_sha256(r->value.at, r->value.len, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    const struct flow_lane *l = &f->lanes[w->lane];
+    return leat_str_of(leat_arena_printf(f->arena, "%s/%d/%lld %u bytes sha256 %s", l->spec.topic,
+                                         l->spec.k, (long long)r->offset, r->value.len, hex));
+}
+
+void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+{
+    const struct leat_incoming *r = &w->item->in;
+    w->key = r->key;
+    struct leat_batch_command *c = add(f, w, LEAT_OUTCOME_DEAD);
+    if (w->stream == NULL)
+        c->expected_version = -1;
+    bool large = r->value.len > (uint64_t)f->topology->message_bytes_max;
+    if (large)
+        c->payload = hash_text(f, w);
+    struct leat_str headers = dead_headers(f, w, now_ms);
+    struct leat_batch_outbox *o = add_outbox(f, w);
+    o->topic = leat_dispatch_processor(f->c.dispatch)->dlq_topic;
+    o->partition = f->lanes[w->lane].spec.k;
+    o->key = r->key;
+    o->key_null = r->key_null;
+    o->value = large ? c->payload : r->value;
+    o->value_null = r->value_null;
+    o->headers = headers;
+}

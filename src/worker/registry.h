@@ -1,0 +1,16 @@
+/* registry.h - what loaded modules have registered, and the loading of modules. */
+#ifndef LEAT_WORKER_REGISTRY_H
+#define LEAT_WORKER_REGISTRY_H
+
+#include "base/status.h"
+#include "topology/topology.h"
+
+/* Loads the shared objects of the processors named (all when n == 0) and of all aggregates:
+ * `module` as a path, or as <name>.so in $LEAT_MODULES, <topology dir>/modules, <exe dir>/modules,
+ * <exe dir>/../lib/leat/modules. INVALID names the module and the places looked at. They stay
+ * loaded. Main thread, before anything runs. */
+LEAT_MUST_CHECK leat_status leat_modules_load(const struct leat_topology *t,
+                                              const struct leat_str *processors, size_t n,
+                                              struct leat_error *err);
+
+#endif
