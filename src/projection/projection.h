@@ -1,9 +1,10 @@
 /* projection.h - read models: declared projections folded from the events topic into LMDB.
  *
- * A projector holds all partitions of all LMDB projections it is given: one LMDB environment per model
- * version, with a vector of checkpoints (store id, seq, event id; and the Kafka offset as a hint) in the
- * same environment, written in the same transaction as the rows. It applies seq == last + 1, drops what
- * it has, takes holes from the store, compares itself with the store's published seq when idle (1 s). */
+ * A projector holds all partitions of all LMDB projections it is given: one LMDB environment per
+ * model version, with a vector of checkpoints (store id, seq, event id; and the Kafka offset as a
+ * hint) in the same environment, written in the same transaction as the rows. It applies seq ==
+ * last + 1, drops what it has, takes holes from the store, compares itself with the store's
+ * published seq when idle (1 s). */
 #ifndef LEAT_PROJECTION_PROJECTION_H
 #define LEAT_PROJECTION_PROJECTION_H
 
@@ -43,10 +44,10 @@ void leat_model_close(struct leat_model *m);
 LEAT_MUST_CHECK leat_status leat_model_get(struct leat_model *m, struct leat_str key,
                                            struct leat_buf *out, struct leat_error *err);
 struct leat_model_range {
-    const char *index;         /* NULL: by key */
-    struct leat_str from, to;  /* comma-separated leading column values; empty = open */
-    struct leat_str cursor;    /* from a former answer */
-    int32_t limit;             /* 1..1000 */
+    const char *index;        /* NULL: by key */
+    struct leat_str from, to; /* comma-separated leading column values; empty = open */
+    struct leat_str cursor;   /* from a former answer */
+    int32_t limit;            /* 1..1000 */
 };
 /* {"rows":[…],"cursor":"…"|null} */
 LEAT_MUST_CHECK leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,

@@ -61,6 +61,7 @@ leat_seq_reconciled leat_seqrule_reconcile(struct leat_checkpoint *committed,
     if (file->seq == committed->seq) {
         if (file->seq > 0 && !leat_uuid_eq(&committed->event_id, &file->event_id))
             return LEAT_RECONCILED_FOREIGN;
+        *committed = *file;
         return LEAT_RECONCILED_SAME;
     }
     bool ahead = file->seq > committed->seq;

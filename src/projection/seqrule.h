@@ -1,8 +1,9 @@
 /* seqrule.h - what a reader does with an event, given what it has: design 2 in one pure file.
  *
- * Position of an event = (store id, slice, seq), seq dense per slice. A reader keeps one checkpoint per
- * slice, applies seq == last + 1, drops what it has, and takes a hole from the store. No I/O, no clock:
- * the projector and the simulator drive the same functions. One slice at a time: callers index. */
+ * Position of an event = (store id, slice, seq), seq dense per slice. A reader keeps one checkpoint
+ * per slice, applies seq == last + 1, drops what it has, and takes a hole from the store. No I/O,
+ * no clock: the projector and the simulator drive the same functions. One slice at a time: callers
+ * index. */
 #ifndef LEAT_PROJECTION_SEQRULE_H
 #define LEAT_PROJECTION_SEQRULE_H
 
@@ -29,11 +30,12 @@ struct leat_seq_range { /* both inclusive */
 };
 
 typedef enum leat_seq_verdict {
-    LEAT_SEQ_APPLY,    /* seq == last + 1 */
-    LEAT_SEQ_DROP,     /* a copy of what is applied already */
-    LEAT_SEQ_HOLE,     /* later than the next one: take the range from the store, then judge again */
-    LEAT_SEQ_FOREIGN,  /* of another store id: never applied */
-    LEAT_SEQ_MISMATCH, /* the seq we stand at, but another event: one of the two histories is gone */
+    LEAT_SEQ_APPLY,   /* seq == last + 1 */
+    LEAT_SEQ_DROP,    /* a copy of what is applied already */
+    LEAT_SEQ_HOLE,    /* later than the next one: take the range from the store, then judge again */
+    LEAT_SEQ_FOREIGN, /* of another store id: never applied */
+    LEAT_SEQ_MISMATCH, /* the seq we stand at, but another event: one of the two histories is gone
+                        */
 } leat_seq_verdict;
 
 /* seq below 1 is a DROP. A checkpoint without a store id takes any store's events. */
@@ -62,8 +64,8 @@ typedef enum leat_seq_reconciled {
     LEAT_RECONCILED_FOREIGN, /* other store id, or another event at the same seq: write nothing */
 } leat_seq_reconciled;
 
-/* Inside the write transaction: `committed` = what this reader last wrote or read there, `file` = what
- * stands there now. Unless FOREIGN, *committed becomes *file. */
+/* Inside the write transaction: `committed` = what this reader last wrote or read there, `file` =
+ * what stands there now. Unless FOREIGN, *committed becomes *file. */
 leat_seq_reconciled leat_seqrule_reconcile(struct leat_checkpoint *committed,
                                            const struct leat_checkpoint *file);
 

@@ -1,0 +1,243 @@
+#include "projection/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_BYTES_MAX 4096
+
+static leat_row_op row_op(leat_op_kind kind)
+{
+    switch (kind) {
+    case LEAT_OP_ADD:
+        return LEAT_ROW_ADD;
+    case LEAT_OP_MIN:
+        return LEAT_ROW_MIN;
+    case LEAT_OP_MAX:
+        return LEAT_ROW_MAX;
+    case LEAT_OP_APPEND:
+        return LEAT_ROW_APPEND;
+    case LEAT_OP_COLLECT:
+        return LEAT_ROW_COLLECT;
+    case LEAT_OP_SET:
+    case LEAT_OP_DELETE:
+        break;
+    }
+    return LEAT_ROW_SET;
+}
+
+static leat_status compile_ops(struct leat_eval_compiler *c, const struct leat_from *from,
+                               struct leat_rule *rule, struct leat_error *err)
+{
+    rule->n_ops = from->n_ops;
+    rule->ops = leat_arena_zalloc(c->arena, from->n_ops, sizeof *rule->ops);
+    for (uint32_t i = 0; i < from->n_ops; i++) {
+        const struct leat_op *op = &from->ops[i];
+        struct leat_rule_op *to = &rule->ops[i];
+        to->field = op->field;
+        to->op = row_op(op->kind);
+        to->clear = op->kind == LEAT_OP_DELETE;
+        to->bound = op->kind == LEAT_OP_COLLECT ? LEAT_COLLECT_MAX : LEAT_APPEND_MAX;
+        if (!to->clear)
+            LEAT_TRY(leat_eval_compile(c, op->value, &to->value, err), err, "field %u", op->field);
+    }
+    return LEAT_OK;
+}
+
+static leat_status compile_tests(struct leat_eval_compiler *c, const struct leat_from *from,
+                                 struct leat_rule *rule, struct leat_error *err)
+{
+    rule->n_tests = from->n_when;
+    rule->tests = leat_arena_zalloc(c->arena, from->n_when, sizeof *rule->tests);
+    for (uint32_t i = 0; i < from->n_when; i++) {
+        const struct leat_condition *when = &from->when[i];
+        rule->tests[i].compare = when->compare;
+        LEAT_TRY(leat_eval_compile(c, when->left, &rule->tests[i].left, err), err, "when");
+        LEAT_TRY(leat_eval_compile(c, when->right, &rule->tests[i].right, err), err, "when");
+    }
+    return LEAT_OK;
+}
+
+static bool reads_row(const struct leat_expr *e)
+{
+    bool found = e->kind == LEAT_EXPR_ROW;
+    for (uint32_t i = 0; i < e->n_args && !found; i++)
+        found = reads_row(e->args[i]);
+    return found;
+}
+
+static bool is_blind(const struct leat_projection *p, const struct leat_from *from)
+{
+    bool written[LEAT_ROW_FIELDS_MAX] = {false};
+    uint32_t n = 0;
+    if (p->n_indexes > 0 || from->n_when > 0)
+        return false;
+    for (uint32_t i = 0; i < from->n_ops; i++) {
+        const struct leat_op *op = &from->ops[i];
+        if (op->kind != LEAT_OP_SET || reads_row(op->value))
+            return false;
+        n += !written[op->field];
+        written[op->field] = true;
+    }
+    return n == p->fields.n;
+}
+
+static leat_status compile_rule(struct leat_eval_compiler *c, const struct leat_from *from,
+                                struct leat_rule *rule, struct leat_error *err)
+{
+    const struct leat_projection *p = c->projection;
+    const struct leat_eval **keys = leat_arena_zalloc(c->arena, p->n_keys, sizeof *keys);
+    rule->event = from->event;
+    c->paths = &rule->paths;
+    for (uint32_t i = 0; i < p->n_keys; i++)
+        LEAT_TRY(leat_eval_compile(c, p->keys[i], &keys[i], err), err, "key");
+    rule->keys = keys;
+    rule->n_keys = p->n_keys;
+    LEAT_TRY(compile_tests(c, from, rule, err), err, "%.*s", LEAT_STR_FMT(from->event));
+    LEAT_TRY(compile_ops(c, from, rule, err), err, "%.*s", LEAT_STR_FMT(from->event));
+    rule->blind = is_blind(p, from);
+    return LEAT_OK;
+}
+
+void leat_rules_free(struct leat_rules *r)
+{
+    if (r == NULL)
+        return;
+    for (uint32_t i = 0; i < r->n; i++)
+        for (uint32_t j = 0; j < r->at[i].n_pickers; j++)
+            leat_picker_free(r->at[i].pickers[j].picker);
+    leat_arena_free(r->arena);
+    free(r);
+}
+
+leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **ret,
+                           struct leat_error *err)
+{
+    if (p->fields.n > LEAT_ROW_FIELDS_MAX)
+        return leat_fail(err, LEAT_INVALID, "projection '%.*s' has more than %d fields",
+                         LEAT_STR_FMT(p->name), LEAT_ROW_FIELDS_MAX);
+    struct leat_rules *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return leat_fail(err, LEAT_FATAL, "out of memory");
+    r->arena = leat_arena_new(16 * 1024, 0);
+    r->at = leat_arena_zalloc(r->arena, p->n_from, sizeof *r->at);
+    struct leat_eval_compiler c = {.arena = r->arena, .projection = p};
+    for (uint32_t i = 0; i < p->n_from; i++) {
+        leat_status status = compile_rule(&c, &p->from[i], &r->at[i], err);
+        if (status != LEAT_OK) {
+            leat_error_wrap(err, "projection '%.*s'", LEAT_STR_FMT(p->name));
+            leat_rules_free(r);
+            return status;
+        }
+        r->n++;
+    }
+    *ret = r;
+    return LEAT_OK;
+}
+
+struct leat_rule *leat_rules_find(const struct leat_rules *r, struct leat_str event)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        if (leat_str_eq(r->at[i].event, event))
+            return &r->at[i];
+    return NULL;
+}
+
+static leat_status picker_for(struct leat_rule *rule, const struct leat_schemas *schemas,
+                              int32_t id, const struct leat_picker **ret, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < rule->n_pickers; i++) {
+        if (rule->pickers[i].schema_id == id) {
+            *ret = rule->pickers[i].picker;
+            return LEAT_OK;
+        }
+    }
+    const struct leat_schema *schema = id == 0 ? NULL : leat_schemas_by_id(schemas, id);
+    if (id != 0 && schema == NULL)
+        return leat_fail(err, LEAT_ABSENT, "schema id %d is not known", (int)id);
+    struct leat_picker *made = NULL;
+    LEAT_TRY(leat_picker_new(schema, rule->paths.at, rule->paths.n, &made, err), err,
+             "schema id %d", (int)id);
+    if (rule->n_pickers == LEAT_PICKERS_MAX) { /* many old schemas: keep the newest ones */
+        leat_picker_free(rule->pickers[0].picker);
+        memmove(&rule->pickers[0], &rule->pickers[1],
+                (LEAT_PICKERS_MAX - 1) * sizeof rule->pickers[0]);
+        rule->n_pickers--;
+    }
+    rule->pickers[rule->n_pickers].schema_id = id;
+    rule->pickers[rule->n_pickers++].picker = made;
+    *ret = made;
+    return LEAT_OK;
+}
+
+leat_status leat_rule_pick(struct leat_rule *rule, const struct leat_schemas *schemas,
+                           struct leat_str payload, struct leat_arena *arena,
+                           const struct leat_value **ret, struct leat_error *err)
+{
+    int32_t id = 0;
+    struct leat_str body = payload;
+    const struct leat_picker *picker = NULL;
+    if (payload.len == 0)
+        return leat_fail(err, LEAT_POISON, "the event has no bytes");
+    if (!leat_framing_split(payload, &id, &body)) {
+        id = 0;
+        body = payload;
+    } else if (id == 0) {
+        return leat_fail(err, LEAT_POISON, "schema id 0 is no schema");
+    }
+    LEAT_TRY(picker_for(rule, schemas, id, &picker, err), err, "%.*s", LEAT_STR_FMT(rule->event));
+    struct leat_value *values = leat_arena_alloc(arena, rule->paths.n * sizeof *values);
+    LEAT_TRY(leat_pick(picker, body, arena, values, err), err, "%.*s", LEAT_STR_FMT(rule->event));
+    *ret = values;
+    return LEAT_OK;
+}
+
+static uint32_t put_escaped(char *to, uint32_t len, struct leat_str part)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (uint32_t i = 0; i < part.len && len + 3 < KEY_BYTES_MAX; i++) {
+        char c = part.at[i];
+        if (c != '/' && c != '%') {
+            to[len++] = c;
+            continue;
+        }
+        to[len++] = '%';
+        to[len++] = hex[(unsigned char)c >> 4];
+        to[len++] = hex[(unsigned char)c & 15];
+    }
+    return len;
+}
+
+bool leat_rule_key(const struct leat_rule *rule, const struct leat_eval_scope *scope,
+                   struct leat_str *ret)
+{
+    if (rule->n_keys == 1) {
+        struct leat_cell cell = leat_eval(rule->keys[0], scope);
+        *ret = leat_cell_text(&cell, scope->arena);
+        return ret->len > 0 && ret->len <= KEY_BYTES_MAX;
+    }
+    char *text = leat_arena_alloc(scope->arena, KEY_BYTES_MAX);
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < rule->n_keys; i++) {
+        struct leat_cell cell = leat_eval(rule->keys[i], scope);
+        struct leat_str part = leat_cell_text(&cell, scope->arena);
+        if (part.len == 0)
+            return false;
+        if (i > 0 && len < KEY_BYTES_MAX)
+            text[len++] = '/';
+        len = put_escaped(text, len, part);
+    }
+    *ret = (struct leat_str){text, len};
+    return len > 0;
+}
+
+bool leat_rule_holds(const struct leat_rule *rule, const struct leat_eval_scope *scope)
+{
+    for (uint32_t i = 0; i < rule->n_tests; i++) {
+        const struct leat_rule_test *test = &rule->tests[i];
+        struct leat_cell left = leat_eval(test->left, scope);
+        struct leat_cell right = leat_eval(test->right, scope);
+        if (!leat_eval_condition(test->compare, &left, &right))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,63 @@
+/* rules.h - a projection ready to run: per event type its fields, conditions and operations.
+ * Owner: the projector's thread (picker caches); memory of the rules' own arena. */
+#ifndef LEAT_PROJECTION_RULES_H
+#define LEAT_PROJECTION_RULES_H
+
+#include "codec/schemas.h"
+#include "projection/eval.h"
+
+#define LEAT_APPEND_MAX  100  /* items of a list field */
+#define LEAT_COLLECT_MAX 1000 /* items of a set field */
+#define LEAT_PICKERS_MAX 16   /* schemas of one event type met by a projector */
+
+struct leat_rule_test {
+    leat_compare compare;
+    const struct leat_eval *left, *right;
+};
+struct leat_rule_op {
+    leat_row_op op;
+    bool clear;     /* set the field to null, or delete the row (field LEAT_FIELD_ROW) */
+    uint32_t field; /* or LEAT_FIELD_ROW */
+    uint32_t bound;
+    const struct leat_eval *value; /* NULL when `clear` */
+};
+
+struct leat_rule {
+    struct leat_str event;
+    struct leat_paths paths;
+    const struct leat_eval *const *keys;
+    struct leat_rule_test *tests;
+    struct leat_rule_op *ops;
+    uint32_t n_keys, n_tests, n_ops;
+    bool blind; /* writes every field and reads none: the row need not be fetched */
+    struct {
+        int32_t schema_id; /* 0: JSON */
+        struct leat_picker *picker;
+    } pickers[LEAT_PICKERS_MAX];
+    uint32_t n_pickers;
+};
+
+struct leat_rules {
+    struct leat_arena *arena;
+    struct leat_rule *at;
+    uint32_t n;
+};
+
+LEAT_MUST_CHECK leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **ret,
+                                           struct leat_error *err);
+void leat_rules_free(struct leat_rules *r);
+/* NULL: the projection does not follow this event type. */
+struct leat_rule *leat_rules_find(const struct leat_rules *r, struct leat_str event);
+/* The fields of `payload` (as it travels) that the rule uses, one per path, in the arena. POISON
+ * when the bytes do not decode; ABSENT when the schema's id is not in `schemas`. */
+LEAT_MUST_CHECK leat_status leat_rule_pick(struct leat_rule *rule,
+                                           const struct leat_schemas *schemas,
+                                           struct leat_str payload, struct leat_arena *arena,
+                                           const struct leat_value **ret, struct leat_error *err);
+/* The row's key: its parts as text; several are joined by '/', with '/' and '%' in them escaped.
+ * False when a part is null or empty: then there is no row for this event. */
+bool leat_rule_key(const struct leat_rule *rule, const struct leat_eval_scope *scope,
+                   struct leat_str *ret);
+bool leat_rule_holds(const struct leat_rule *rule, const struct leat_eval_scope *scope);
+
+#endif
