@@ -13,6 +13,7 @@ Prints one line per test, 'ok name' or 'FAIL name: why', and exits 1 if any fail
 names of the tests to run; none means all, in the order of the file.
 """
 
+import os
 import sys
 import time
 import traceback
@@ -43,7 +44,9 @@ def contains(text, part, what=""):
 
 
 def _why(error):
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if os.path.dirname(f.filename) != os.path.dirname(__file__)]
+    frame = (own or frames)[-1]
     text = " ".join(str(error).split()) or f"{type(error).__name__} in '{frame.line}'"
     return f"{text} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})"
 
