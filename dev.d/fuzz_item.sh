@@ -5,7 +5,8 @@ set -uo pipefail
 name=$1 program=$2 seconds=$3 artifacts=$4
 corpus=build/fuzz-corpus/$name
 mkdir -p "$corpus"
-options=("-max_total_time=$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 "$artifacts")
+options=("-max_total_time=$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1)
+options+=("$artifacts")
 [ -f "tests/fuzz/$name.dict" ] && options+=("-dict=tests/fuzz/$name.dict")
 [ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name") || seeds=()
 if "$program" "${options[@]}" "$corpus" ${seeds[@]+"${seeds[@]}"}; then

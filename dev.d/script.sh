@@ -1,11 +1,11 @@
 # The verbs that end in a script of another folder. Sourced by those verbs.
 
-# run_script <verb> <script> [argument...]: packages, the release build, servers up, then the
-# script with KAFKA, STORE_URL, REDIS_URL and LEAT_BIN in its environment.
+# run_script <script> [argument...]: packages, the release build, servers up, then the script with
+# KAFKA, STORE_URL, REDIS_URL, LEAT_BIN and LEAT_ROOT in its environment.
 run_script() {
-    local verb=$1 script=$2
-    shift 2
-    [ -f "$script" ] || die "$verb: $script does not exist in this tree yet"
+    local script=$1
+    shift
+    [ -f "$script" ] || die "$script does not exist in this tree"
     if [ "${1:-}" = --script-help ]; then
         exec python3 "$script" --help
     fi

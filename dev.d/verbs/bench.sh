@@ -7,5 +7,5 @@
 . dev.d/script.sh
 
 verb_main() {
-    run_script bench tests/bench/bench.py "$@"
+    run_script tests/bench/bench.py "$@"
 }

@@ -7,5 +7,5 @@
 . dev.d/script.sh
 
 verb_main() {
-    run_script demo tests/e2e/demo.py "$@"
+    run_script demo/demo.py "$@"
 }
