@@ -138,7 +138,7 @@ def tidy(context):
 
 
 def unit(context):
-    context.build("unit", "dev")
+    context.build("unit", "dev", "unit")
     context.run("unit", unit_items("dev"), JOBS)
 
 
@@ -148,20 +148,19 @@ def sim(context):
 
 
 def integration(context):
-    context.build("integration", "dev")
+    context.build("integration", "dev", *program_targets(), "kafka_tool")
     env = context.servers("integration")
     context.run("integration", script_items(scripts("integration"), env, "dev"))
 
 
 def e2e(context):
-    context.build("e2e", "dev")
+    context.build("e2e", "dev", *program_targets(), "kafka_tool")
     env = context.servers("e2e")
     context.run("e2e", script_items(scripts("e2e"), env, "dev"))
 
 
 def crash(context):
-    context.build("crash", "release")
-    context.build("crash", "dev", "kafka_tool")
+    context.build("crash", "release", *program_targets(), "kafka_tool")
     env = context.servers("crash")
     work = script_items([os.path.join(ROOT, CRASH_SCRIPT)], env, "release", seconds=420)
     work[0].argv.append("--short")
