@@ -157,6 +157,11 @@ size_t leat_flow_lane_count(const struct leat_flow *f)
     return f->lane_count;
 }
 
+const struct leat_flow_lane *leat_flow_lane(const struct leat_flow *f, size_t lane)
+{
+    return f->lanes[lane].gone ? NULL : &f->lanes[lane].spec;
+}
+
 int64_t leat_flow_position(const struct leat_flow *f, size_t lane)
 {
     return f->lanes[lane].read;

@@ -77,6 +77,8 @@ void leat_flow_stop(struct leat_flow *f, int32_t k);
 void leat_flow_stop_all(struct leat_flow *f);
 
 size_t leat_flow_lane_count(const struct leat_flow *f);
+const struct leat_flow_lane *leat_flow_lane(const struct leat_flow *f,
+                                            size_t lane); /* NULL: gone */
 /* How many records lane i may be asked for now: by weight, age and what is held back. 0 = none. */
 int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms);
 /* Where a lane stands: offset of the next record wanted from Kafka. */

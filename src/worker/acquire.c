@@ -1,0 +1,297 @@
+/* The steps by which ownership.h lets us own a k, carried out. On the group's thread. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/worker_internal.h"
+
+struct step {
+    const int32_t *ks;
+    size_t n;
+    struct leat_fence_state *fences;
+    struct leat_lane_position *lanes;
+    size_t lane_count;
+};
+
+static void failed(struct leat_worker *w, const char *what, const struct leat_error *err)
+{
+    leat_log_limited(LEAT_LOG_WARN, "worker", "acquire-failed", "%s: %s: %s",
+                     w->c.processor->name.at, what, err->msg);
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_ownership_failed(&w->ownership, leat_now_ms());
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+static bool connected(struct leat_worker *w)
+{
+    struct leat_error err = {0};
+    if (leat_store_connected(w->store) || leat_store_reconnect(w->store, &err) == LEAT_OK)
+        return true;
+    failed(w, "connect", &err);
+    return false;
+}
+
+/* ---- lanes ---- */
+
+static bool feed_has(const struct worker_feed *f, int32_t k)
+{
+    return k >= f->first_k && k <= f->last_k;
+}
+
+static const struct leat_lane_position *position_of(const struct step *s, const char *topic,
+                                                    int32_t k)
+{
+    for (size_t i = 0; i < s->lane_count; i++)
+        if (s->lanes[i].k == k && leat_str_eq(s->lanes[i].topic, leat_str_of(topic)))
+            return &s->lanes[i];
+    return NULL;
+}
+
+/* Where a lane that the store does not know starts: at what the topic still has. */
+static leat_status first_offset(struct leat_worker *w, const struct leat_flow_lane *l, int64_t *ret,
+                                struct leat_error *err)
+{
+    char room[256];
+    struct leat_position at = {0};
+    struct leat_watermarks marks = {0};
+    at.topic = leat_lane_topic(l, room, w->c.topology->partitions, &at.partition);
+    LEAT_TRY(leat_admin_watermarks(w->admin, &at, 1, &marks, 5000, err), err, "topic '%s'",
+             at.topic);
+    *ret = marks.low;
+    return LEAT_OK;
+}
+
+static leat_status lane_of(struct leat_worker *w, const struct step *s,
+                           const struct worker_feed *feed, int32_t k, struct leat_flow_lane *ret,
+                           struct leat_error *err)
+{
+    *ret = (struct leat_flow_lane){.topic = feed->name,
+                                   .k = k,
+                                   .priority = feed->priority,
+                                   .kind = feed->kind,
+                                   .source = feed->source,
+                                   .next_seq = feed->kind == LEAT_LANE_EVENTS ? 1 : 0};
+    const struct leat_lane_position *p = position_of(s, feed->name, k);
+    if (p == NULL)
+        return first_offset(w, ret, &ret->next_offset, err);
+    ret->next_offset = p->next_offset;
+    ret->fingerprint = p->fingerprint;
+    if (feed->kind == LEAT_LANE_EVENTS)
+        ret->next_seq = p->next_seq;
+    return LEAT_OK;
+}
+
+static leat_status lanes_of(struct leat_worker *w, const struct step *s, int32_t k,
+                            struct leat_flow_lane *lanes, size_t *ret_n, struct leat_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->feed_count; i++)
+        if (feed_has(&w->feeds[i], k))
+            LEAT_TRY(lane_of(w, s, &w->feeds[i], k, &lanes[n++], err), err, "lane %d", k);
+    *ret_n = n;
+    return LEAT_OK;
+}
+
+static size_t assigned_ks(struct leat_worker *w, int32_t *ret_ks)
+{
+    size_t n = 0;
+    (void)pthread_mutex_lock(&w->mutex);
+    for (int32_t k = 0; k < w->c.topology->partitions; k++)
+        if (w->held[k].hold != LEAT_HOLD_NONE)
+            ret_ks[n++] = k;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+/* Gives the group all lanes of all ks that are assigned, also of those still to be acquired: lanes
+ * can be placed anew one by one later, but not added. */
+static leat_status read_all(struct leat_worker *w, struct leat_error *err)
+{
+    int32_t *ks = leat_arena_alloc(w->arena, (size_t)w->c.topology->partitions * sizeof *ks);
+    struct step s = {.ks = ks, .n = assigned_ks(w, ks)};
+    LEAT_TRY(leat_store_fences(w->store, w->c.processor->name, ks, s.n, w->arena, &s.fences,
+                               &s.lanes, &s.lane_count, err),
+             err, "read offsets");
+    free(w->lanes);
+    w->lanes = calloc(s.n * w->feed_count + 1, sizeof *w->lanes);
+    leat_assert(w->lanes != NULL);
+    w->lane_count = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        size_t n = 0;
+        LEAT_TRY(lanes_of(w, &s, ks[i], &w->lanes[w->lane_count], &n, err), err, "k %d", ks[i]);
+        w->lane_count += n;
+    }
+    struct leat_position *at = leat_arena_alloc(w->arena, (w->lane_count + 1) * sizeof *at);
+    int *fds = leat_arena_alloc(w->arena, (w->lane_count + 1) * sizeof *fds);
+    for (size_t i = 0; i < w->lane_count; i++) {
+        const struct leat_flow_lane *l = &w->lanes[i];
+        char *room = leat_arena_alloc(w->arena, 256);
+        bool verify = l->fingerprint != 0 && l->next_offset > 0;
+        at[i].topic = leat_lane_topic(l, room, w->c.topology->partitions, &at[i].partition);
+        at[i].offset = verify ? l->next_offset - 1 : l->next_offset;
+        fds[i] = leat_executor_wake_fd(w->executors[l->k % w->executor_count]);
+    }
+    return leat_group_read(w->group, at, fds, w->lane_count, err);
+}
+
+/* ---- the steps ---- */
+
+static void step_read(struct leat_worker *w, struct step *s)
+{
+    struct leat_error err = {0};
+    if (!connected(w))
+        return;
+    if (leat_store_fences(w->store, w->c.processor->name, s->ks, s->n, w->arena, &s->fences,
+                          &s->lanes, &s->lane_count, &err) != LEAT_OK) {
+        failed(w, "read epochs", &err);
+        return;
+    }
+    (void)pthread_mutex_lock(&w->mutex);
+    for (size_t i = 0; i < s->n; i++)
+        leat_ownership_read(&w->ownership, s->fences[i].k, s->fences[i].epoch);
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+/* The offsets committed are those the store holds: what lag tools see is never ahead of the truth.
+ */
+static void step_confirm(struct leat_worker *w, struct step *s)
+{
+    struct leat_error err = {0};
+    struct leat_position *at = leat_arena_alloc(w->arena, s->n * sizeof *at);
+    if (!connected(w))
+        return;
+    leat_status status = leat_store_fences(w->store, w->c.processor->name, s->ks, s->n, w->arena,
+                                           &s->fences, &s->lanes, &s->lane_count, &err);
+    for (size_t i = 0; status == LEAT_OK && i < s->n; i++) {
+        const struct leat_lane_position *p = position_of(s, w->anchor, s->ks[i]);
+        at[i] = (struct leat_position){w->anchor, s->ks[i], p == NULL ? 0 : p->next_offset};
+    }
+    if (status == LEAT_OK)
+        status = leat_group_commit(w->group, at, s->n, WORKER_CONFIRM_MS, &err);
+    if (status != LEAT_OK && status != LEAT_FENCED) {
+        failed(w, "confirm membership", &err);
+        return;
+    }
+    (void)pthread_mutex_lock(&w->mutex);
+    if (status == LEAT_OK)
+        leat_ownership_confirmed(&w->ownership, s->ks, s->n);
+    else
+        leat_ownership_refused(&w->ownership, leat_now_ms());
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+static void step_claim(struct leat_worker *w, struct step *s)
+{
+    struct leat_error err = {0};
+    int64_t *expected = leat_arena_alloc(w->arena, s->n * sizeof *expected);
+    (void)pthread_mutex_lock(&w->mutex);
+    for (size_t i = 0; i < s->n; i++)
+        expected[i] = w->held[s->ks[i]].epoch;
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (!connected(w))
+        return;
+    if (leat_store_claim(w->store, w->c.processor->name, s->ks, expected, s->n, w->arena,
+                         &s->fences, &s->lanes, &s->lane_count, &err) != LEAT_OK) {
+        failed(w, "claim", &err);
+        return;
+    }
+    (void)pthread_mutex_lock(&w->mutex);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct leat_fence_state *f = &s->fences[i];
+        w->fence_of_k[f->k] = *f;
+        leat_ownership_claimed(&w->ownership, f->k, f->claimed, f->epoch);
+    }
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+static bool start_one(struct leat_worker *w, const struct step *s, int32_t k, bool seek)
+{
+    struct leat_error err = {0};
+    struct leat_flow_lane *lanes = leat_arena_alloc(w->arena, (w->feed_count + 1) * sizeof *lanes);
+    size_t n = 0, first = 0;
+    if (lanes_of(w, s, k, lanes, &n, &err) != LEAT_OK) {
+        failed(w, "place lanes", &err);
+        return false;
+    }
+    while (first < w->lane_count && w->lanes[first].k != k)
+        first++;
+    leat_assert(n == 0 || first < w->lane_count);
+    struct leat_executor_start start = {.k = k,
+                                        .epoch = w->fence_of_k[k].epoch,
+                                        .head_seq = w->fence_of_k[k].head_seq,
+                                        .first_lane = first,
+                                        .n = n,
+                                        .seek = seek,
+                                        .lanes = lanes};
+    leat_executor_start(w->executors[k % w->executor_count], &start);
+    return true;
+}
+
+/* The epoch is ours, so nobody moves the lanes any more: what is read now is where they stand. */
+static void step_start(struct leat_worker *w, struct step *s)
+{
+    struct leat_error err = {0};
+    bool seek = !w->fresh;
+    if (!connected(w))
+        return;
+    if (w->fresh && read_all(w, &err) != LEAT_OK) {
+        failed(w, "read lanes", &err);
+        return;
+    }
+    w->fresh = false;
+    if (leat_store_fences(w->store, w->c.processor->name, s->ks, s->n, w->arena, &s->fences,
+                          &s->lanes, &s->lane_count, &err) != LEAT_OK) {
+        failed(w, "read lanes", &err);
+        return;
+    }
+    for (size_t i = 0; i < s->n; i++)
+        if (start_one(w, s, s->ks[i], seek)) {
+            (void)pthread_mutex_lock(&w->mutex);
+            leat_ownership_started(&w->ownership, s->ks[i]);
+            (void)pthread_mutex_unlock(&w->mutex);
+        }
+    leat_log_kv(LEAT_LOG_INFO, "worker", "acquired",
+                LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
+                                LEAT_LOG_INT("partitions", s->n)),
+                "partitions acquired");
+}
+
+static leat_acquire next_step(struct leat_worker *w, int32_t *ks, size_t *ret_n)
+{
+    int64_t wait_ms = 0;
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_acquire action =
+        w->quit ? LEAT_ACQUIRE_WAIT
+                : leat_ownership_next(&w->ownership, leat_now_ms(), ks, ret_n, &wait_ms);
+    (void)pthread_mutex_unlock(&w->mutex);
+    return action;
+}
+
+void leat_worker_acquire(struct leat_worker *w)
+{
+    /* One turn of the circle at most: rebalances must be served in between. */
+    for (int turns = 0; turns < 8; turns++) {
+        leat_arena_reset(w->arena);
+        int32_t *ks = leat_arena_alloc(w->arena, (size_t)w->c.topology->partitions * sizeof *ks);
+        struct step s = {.ks = ks};
+        switch (next_step(w, ks, &s.n)) {
+        case LEAT_ACQUIRE_WAIT:
+            return;
+        case LEAT_ACQUIRE_READ:
+            step_read(w, &s);
+            break;
+        case LEAT_ACQUIRE_CONFIRM:
+            step_confirm(w, &s);
+            break;
+        case LEAT_ACQUIRE_CLAIM:
+            step_claim(w, &s);
+            break;
+        case LEAT_ACQUIRE_START:
+            step_start(w, &s);
+            break;
+        case LEAT_ACQUIRE_REJOIN:
+            leat_worker_rejoin(w);
+            return;
+        }
+    }
+}

@@ -1,0 +1,310 @@
+#define _GNU_SOURCE
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/worker_internal.h"
+
+/* ---- callbacks on the group's thread ---- */
+
+static bool stop_executors(struct leat_worker *w, int timeout_ms)
+{
+    bool all = true;
+    int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
+    for (int32_t i = 0; i < w->executor_count; i++) {
+        int64_t left_ms = (until_us - leat_mono_us()) / 1000;
+        if (leat_executor_stop_all(w->executors[i], left_ms < 1 ? 1 : (int)left_ms))
+            continue;
+        all = false;
+        leat_log(LEAT_LOG_WARN, "worker", "drain-late",
+                 "%s: executor %d did not finish its batch in time; the fence decides",
+                 w->c.processor->name.at, i);
+    }
+    return all;
+}
+
+static void on_assigned(void *arg, const int32_t *ks, size_t n)
+{
+    struct leat_worker *w = arg;
+    leat_log_kv(LEAT_LOG_INFO, "worker", "assigned",
+                LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
+                                LEAT_LOG_INT("partitions", n)),
+                "Kafka assigned partitions");
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_ownership_assigned(&w->ownership, ks, n);
+    (void)pthread_mutex_unlock(&w->mutex);
+    w->fresh = true;
+}
+
+static void on_revoked(void *arg, const int32_t *ks, size_t n, bool lost)
+{
+    struct leat_worker *w = arg;
+    /* Well inside the session: a drain that takes longer is cut by the fence. */
+    (void)stop_executors(w, lost ? 200 : w->session_timeout_ms / 2);
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_ownership_revoked(&w->ownership, ks, n);
+    (void)pthread_mutex_unlock(&w->mutex);
+    leat_log_kv(LEAT_LOG_INFO, "worker", lost ? "lost" : "revoked",
+                LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
+                                LEAT_LOG_INT("partitions", n)),
+                "Kafka took partitions away");
+}
+
+static void on_partition_error(void *arg, const char *topic, int32_t partition, const char *what)
+{
+    struct leat_worker *w = arg;
+    leat_log_kv(LEAT_LOG_ERROR, "worker", "lane-stopped",
+                LEAT_LOG_FIELDS(LEAT_LOG_CSTR("topic", topic), LEAT_LOG_INT("k", partition)),
+                "reading can not go on: %s", what);
+    for (size_t i = 0; i < w->lane_count; i++) {
+        int32_t p;
+        char room[256];
+        const struct leat_flow_lane *l = &w->lanes[i];
+        if (strcmp(leat_lane_topic(l, room, w->c.topology->partitions, &p), topic) == 0 &&
+            p == partition)
+            leat_executor_stop_lane(w->executors[l->k % w->executor_count], i, what);
+    }
+}
+
+/* From executor threads: the group's thread looks after it at its next turn. */
+static void on_lost(void *arg, int32_t k)
+{
+    struct leat_worker *w = arg;
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_ownership_lost(&w->ownership, k);
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
+/* ---- the group's thread ---- */
+
+static leat_status join_group(struct leat_worker *w, struct leat_error *err)
+{
+    struct leat_group_config gc = {.kafka = w->kafka,
+                                   .group = w->c.processor->group,
+                                   .instance_id = w->c.instance_id,
+                                   .anchor = w->anchor,
+                                   .partitions = w->c.topology->partitions,
+                                   .session_timeout_ms = w->session_timeout_ms};
+    struct leat_group_events events = {on_assigned, on_revoked, on_partition_error, w};
+    LEAT_TRY(leat_group_new(&gc, &events, &w->group, err), err, "processor '%s'",
+             w->c.processor->name.at);
+    for (int32_t i = 0; i < w->executor_count; i++)
+        leat_executor_group(w->executors[i], w->group);
+    return LEAT_OK;
+}
+
+/* False: an executor is still busy with records of the group, which therefore can't be freed yet.
+ */
+static bool leave_group(struct leat_worker *w, bool leave, int timeout_ms)
+{
+    if (w->group == NULL)
+        return true;
+    if (!stop_executors(w, timeout_ms / 2 + 1))
+        return false;
+    for (int32_t i = 0; i < w->executor_count; i++)
+        leat_executor_group(w->executors[i], NULL);
+    leat_group_free(LEAT_TAKE(w->group), leave, timeout_ms);
+    return true;
+}
+
+void leat_worker_rejoin(struct leat_worker *w)
+{
+    struct leat_error err = {0};
+    if (!leave_group(w, true, w->session_timeout_ms))
+        return; /* tried again at the next turn */
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_ownership_rejoined(&w->ownership);
+    (void)pthread_mutex_unlock(&w->mutex);
+    leat_log(LEAT_LOG_WARN, "worker", "rejoin", "%s: the coordinator refuses us: joining anew",
+             w->c.processor->name.at);
+    if (join_group(w, &err) != LEAT_OK)
+        leat_log_error(LEAT_LOG_ERROR, "worker", "rejoin-failed", &err);
+}
+
+static bool quitting(struct leat_worker *w)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    bool quit = w->quit;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return quit;
+}
+
+static void *group_main(void *arg)
+{
+    struct leat_worker *w = arg;
+    while (!quitting(w)) {
+        struct leat_error err = {0};
+        if (w->group == NULL && join_group(w, &err) != LEAT_OK) {
+            leat_log_limited(LEAT_LOG_ERROR, "worker", "join-failed", "%s", err.msg);
+            (void)leat_worker_pause(w, 500);
+            continue;
+        }
+        if (leat_group_poll(w->group, WORKER_POLL_MS, &err) != LEAT_OK)
+            leat_log_limited(LEAT_LOG_WARN, "worker", "group", "%s", err.msg);
+        leat_worker_acquire(w);
+    }
+    if (!leave_group(w, true, w->stop_timeout_ms))
+        leat_log(LEAT_LOG_ERROR, "worker", "stop-late", "%s: an executor is stuck",
+                 w->c.processor->name.at);
+    (void)pthread_mutex_lock(&w->mutex);
+    w->ended = true;
+    (void)pthread_cond_broadcast(&w->changed);
+    (void)pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+static struct timespec deadline(int timeout_ms)
+{
+    int64_t at_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
+}
+
+bool leat_worker_pause(struct leat_worker *w, int timeout_ms)
+{
+    struct timespec until = deadline(timeout_ms);
+    (void)pthread_mutex_lock(&w->mutex);
+    while (!w->quit && pthread_cond_timedwait(&w->changed, &w->mutex, &until) == 0)
+        ;
+    bool quit = w->quit;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return !quit;
+}
+
+/* ---- start and stop ---- */
+
+static void worker_done(struct leat_worker *w)
+{
+    for (int32_t i = 0; i < w->executor_count; i++)
+        leat_executor_free(w->executors[i], 2000);
+    leat_dispatch_free(w->dispatch);
+    leat_store_close(w->store);
+    leat_admin_free(w->admin);
+    leat_arena_free(w->arena);
+    for (size_t i = 0; i < w->feed_count; i++)
+        free(w->feeds[i].name);
+    free(w->feeds);
+    free(w->lanes);
+    free(w->held);
+    free(w->fence_of_k);
+    free((void *)(uintptr_t)w->kafka.props);
+    free(w->client_id);
+    (void)pthread_cond_destroy(&w->changed);
+    (void)pthread_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+static void init_sync(struct leat_worker *w)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&w->mutex, NULL);
+    (void)pthread_cond_init(&w->changed, &attr);
+    (void)pthread_condattr_destroy(&attr);
+}
+
+static void init_kafka(struct leat_worker *w)
+{
+    const struct leat_kafka_section *k = &w->c.topology->kafka;
+    size_t n = (size_t)k->common.n + k->consumer.n;
+    struct leat_kafka_prop *props = calloc(n + 1, sizeof *props);
+    leat_assert(props != NULL);
+    for (size_t i = 0; i < n; i++) {
+        const struct leat_prop *p =
+            i < k->common.n ? &k->common.at[i] : &k->consumer.at[i - k->common.n];
+        props[i] = (struct leat_kafka_prop){p->name, p->value};
+    }
+    const char *who = w->c.instance_id == NULL ? "dynamic" : w->c.instance_id;
+    if (asprintf(&w->client_id, "%s@%s", w->c.processor->group, who) < 0)
+        w->client_id = NULL;
+    w->kafka = (struct leat_kafka_config){props, n, w->client_id};
+}
+
+static leat_status start_executors(struct leat_worker *w, struct leat_error *err)
+{
+    int64_t threads = w->c.threads > 0 ? w->c.threads : w->c.processor->threads;
+    if (threads > w->c.topology->partitions)
+        threads = w->c.topology->partitions;
+    for (int32_t i = 0; i < threads && i < WORKER_EXECUTORS_MAX; i++) {
+        struct leat_executor_config ec = {
+            .worker = &w->c, .dispatch = w->dispatch, .number = i, .lost = on_lost, .arg = w};
+        LEAT_TRY(leat_executor_new(&ec, &w->executors[i], err), err, "executor %d", i);
+        w->executor_count = i + 1;
+    }
+    return LEAT_OK;
+}
+
+static leat_status init(struct leat_worker *w, struct leat_error *err)
+{
+    size_t n = (size_t)w->c.topology->partitions;
+    w->held = calloc(n, sizeof *w->held);
+    w->fence_of_k = calloc(n, sizeof *w->fence_of_k);
+    leat_assert(w->held != NULL && w->fence_of_k != NULL);
+    leat_ownership_init(&w->ownership, w->held, w->c.topology->partitions);
+    w->arena = leat_arena_new(64 * 1024, 1024 * 1024);
+    w->session_timeout_ms = w->c.session_timeout_ms > 0 ? w->c.session_timeout_ms : 6000;
+    init_kafka(w);
+    LEAT_TRY(leat_dispatch_new(w->c.topology, w->c.processor, w->c.schemas, &w->dispatch, err), err,
+             "start");
+    LEAT_TRY(leat_store_open(w->c.store, &w->store, err), err, "store");
+    LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
+    LEAT_TRY(leat_worker_feeds(w, err), err, "processor '%s'", w->c.processor->name.at);
+    return start_executors(w, err);
+}
+
+leat_status leat_worker_start(const struct leat_worker_config *c, struct leat_worker **ret,
+                              struct leat_error *err)
+{
+    struct leat_worker *w = calloc(1, sizeof *w);
+    leat_assert(w != NULL);
+    w->c = *c;
+    init_sync(w);
+    leat_status status = init(w, err);
+    if (status == LEAT_OK && pthread_create(&w->thread, NULL, group_main, w) != 0)
+        status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
+    if (status != LEAT_OK) {
+        worker_done(w);
+        return status;
+    }
+    *ret = w;
+    return LEAT_OK;
+}
+
+void leat_worker_stop(struct leat_worker *w, int timeout_ms)
+{
+    if (w == NULL)
+        return;
+    struct timespec until = deadline(timeout_ms + 1000);
+    (void)pthread_mutex_lock(&w->mutex);
+    w->stop_timeout_ms = timeout_ms;
+    w->quit = true;
+    (void)pthread_cond_broadcast(&w->changed);
+    while (!w->ended && pthread_cond_timedwait(&w->changed, &w->mutex, &until) == 0)
+        ;
+    bool ended = w->ended;
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (!ended) {
+        leat_log(LEAT_LOG_ERROR, "worker", "stop-late", "%s did not stop in %d ms",
+                 w->c.processor->name.at, timeout_ms);
+        (void)pthread_detach(w->thread); /* the process ends; nothing may be freed under it */
+        return;
+    }
+    (void)pthread_join(w->thread, NULL);
+    worker_done(w);
+}
+
+void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret)
+{
+    *ret = (struct leat_worker_figures){0};
+    for (int32_t i = 0; i < w->executor_count; i++)
+        leat_executor_figures(w->executors[i], ret);
+    (void)pthread_mutex_lock(&w->mutex);
+    for (int32_t k = 0; k < w->c.topology->partitions; k++)
+        ret->ks_owned += w->held[k].hold == LEAT_HOLD_OWNED;
+    (void)pthread_mutex_unlock(&w->mutex);
+}

@@ -1,0 +1,42 @@
+/* worker.h - runs one processor in this process: a group member and its executors (design 4).
+ *
+ * Threads: one for the group (rebalances, acquiring), `threads` executors, each with a Postgres
+ * connection of its own and the ks with k % threads == its number. */
+#ifndef LEAT_WORKER_WORKER_H
+#define LEAT_WORKER_WORKER_H
+
+#include "base/status.h"
+#include "codec/schemas.h"
+#include "store/store.h"
+#include "topology/topology.h"
+
+struct leat_worker;
+
+struct leat_worker_config {
+    const struct leat_topology *topology;
+    const struct leat_processor *processor;
+    const struct leat_store_options *store;
+    struct leat_schemas *schemas;
+    const char *instance_id;    /* static membership; NULL: dynamic */
+    int32_t session_timeout_ms; /* 0 = 6000 */
+    int32_t threads;            /* 0 = the processor's */
+    int32_t batch_max;          /* 0 = 2000 */
+    /* Called after each positive reply, from executor threads; NULL allowed. */
+    void (*appended)(void *arg, const struct leat_batch *batch, const struct leat_reply *reply);
+    void *arg;
+};
+LEAT_MUST_CHECK leat_status leat_worker_start(const struct leat_worker_config *c,
+                                              struct leat_worker **ret, struct leat_error *err);
+/* Finishes the batches under way, commits offsets, leaves; at most timeout_ms. Frees. */
+void leat_worker_stop(struct leat_worker *w, int timeout_ms);
+
+struct leat_worker_figures {
+    uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
+        retries, fenced, foreign_partition, write_trips, read_trips;
+    int32_t ks_owned;
+    int32_t lanes_stopped;
+    char why[256]; /* the first lane that does not flow, and why; "" = all flow */
+};
+void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret);
+
+#endif

@@ -1,0 +1,62 @@
+/* worker_internal.h - shared by worker.c, acquire.c and feeds.c; nobody else includes it. */
+#ifndef LEAT_WORKER_WORKER_INTERNAL_H
+#define LEAT_WORKER_WORKER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "kafka/kafka.h"
+#include "worker/executor.h"
+#include "worker/ownership.h"
+#include "worker/worker.h"
+
+#define WORKER_EXECUTORS_MAX 64
+#define WORKER_POLL_MS       20 /* how late a lost k is noticed */
+#define WORKER_CONFIRM_MS    3000
+
+/* A topic whose partition k every owner of k reads. */
+struct worker_feed {
+    char *name; /* as in the store's lanes */
+    leat_lane_kind kind;
+    int32_t priority, source;
+    int32_t first_k, last_k; /* of foreign topics with fewer partitions than we have */
+};
+
+struct leat_worker {
+    struct leat_worker_config c;
+    struct leat_kafka_config kafka;
+    char *client_id;
+    const char *anchor;
+    int32_t session_timeout_ms, stop_timeout_ms;
+    struct leat_dispatch *dispatch;
+    struct leat_executor *executors[WORKER_EXECUTORS_MAX];
+    int32_t executor_count;
+    struct worker_feed *feeds;
+    size_t feed_count;
+
+    /* of the group's thread */
+    pthread_t thread;
+    struct leat_group *group;
+    struct leat_store *store;
+    struct leat_admin *admin;
+    struct leat_arena *arena;
+    struct leat_flow_lane *lanes; /* what the group reads, in its order */
+    size_t lane_count;
+    struct leat_fence_state *fence_of_k; /* as claimed */
+    bool fresh;                          /* assigned since the lanes were last given to the group */
+
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t changed;
+    struct leat_ownership ownership;
+    struct leat_held *held;
+    bool quit, ended;
+};
+
+/* feeds.c: which topics this processor reads. */
+LEAT_MUST_CHECK leat_status leat_worker_feeds(struct leat_worker *w, struct leat_error *err);
+/* acquire.c: takes all steps that can be taken now. */
+void leat_worker_acquire(struct leat_worker *w);
+/* worker.c */
+void leat_worker_rejoin(struct leat_worker *w);
+bool leat_worker_pause(struct leat_worker *w, int timeout_ms); /* false: quitting */
+
+#endif
