@@ -49,6 +49,16 @@ struct leat_type {
     const char *key;    /* field that holds the stream's key; NULL when the topology names none */
 };
 
+/* Before each table and function in a generated header: not all are used by each module. */
+#define LEAT_GENERATED __attribute__((unused)) static
+
+/* 0, and an error at compile time when function `fn_` is not of function type `type_`. */
+#define LEAT_MUST_BE(fn_, type_, text_)                                                            \
+    (0 * sizeof(struct {                                                                           \
+         _Static_assert(__builtin_types_compatible_p(__typeof__(fn_), type_), text_);              \
+         char c;                                                                                   \
+     }))
+
 struct leat_options; /* text by key; see leat_options_get() */
 const char *leat_options_get(const struct leat_options *o, const char *key, const char *fallback);
 
