@@ -29,7 +29,9 @@ void leat_projector_stop(struct leat_projector *p, int timeout_ms);
 
 struct leat_projector_figures {
     uint64_t applied, dropped, repaired, transactions;
-    int64_t lag; /* published - applied, over all slices and models; -1 unknown */
+    uint64_t skipped; /* events that did not decode: listed in the model, their rows untouched */
+    uint64_t foreign; /* events of another store or history, passed over */
+    int64_t lag;      /* published - applied, over all slices and models; -1 unknown */
 };
 void leat_projector_figures(struct leat_projector *p, struct leat_projector_figures *ret);
 
@@ -57,5 +59,9 @@ LEAT_MUST_CHECK leat_status leat_model_list(struct leat_model *m, const struct l
 LEAT_MUST_CHECK leat_status leat_model_position(struct leat_model *m, int64_t *ret_seqs,
                                                 struct leat_uuid *ret_store_ids,
                                                 int64_t *ret_complete_ms, struct leat_error *err);
+
+/* The first `limit` events that could not be applied: [{"slice", "seq", "type", "reason"}, …]. */
+LEAT_MUST_CHECK leat_status leat_model_skipped(struct leat_model *m, int32_t limit,
+                                               struct leat_buf *out, struct leat_error *err);
 
 #endif

@@ -65,15 +65,23 @@ static bool reads_row(const struct leat_expr *e)
     return found;
 }
 
+static bool rows_are_read(const struct leat_from *from)
+{
+    for (uint32_t i = 0; i < from->n_ops; i++)
+        if (from->ops[i].value != NULL && reads_row(from->ops[i].value))
+            return true;
+    return false;
+}
+
 static bool is_blind(const struct leat_projection *p, const struct leat_from *from)
 {
     bool written[LEAT_ROW_FIELDS_MAX] = {false};
     uint32_t n = 0;
-    if (p->n_indexes > 0 || from->n_when > 0)
+    if (p->n_indexes > 0 || from->n_when > 0 || rows_are_read(from))
         return false;
     for (uint32_t i = 0; i < from->n_ops; i++) {
         const struct leat_op *op = &from->ops[i];
-        if (op->kind != LEAT_OP_SET || reads_row(op->value))
+        if (op->kind != LEAT_OP_SET)
             return false;
         n += !written[op->field];
         written[op->field] = true;
@@ -88,12 +96,16 @@ static leat_status compile_rule(struct leat_eval_compiler *c, const struct leat_
     const struct leat_eval **keys = leat_arena_zalloc(c->arena, p->n_keys, sizeof *keys);
     rule->event = from->event;
     c->paths = &rule->paths;
-    for (uint32_t i = 0; i < p->n_keys; i++)
+    for (uint32_t i = 0; i < p->n_keys; i++) {
+        if (reads_row(p->keys[i]))
+            return leat_fail(err, LEAT_INVALID, "a key cannot use $row: it is what finds the row");
         LEAT_TRY(leat_eval_compile(c, p->keys[i], &keys[i], err), err, "key");
+    }
     rule->keys = keys;
     rule->n_keys = p->n_keys;
     LEAT_TRY(compile_tests(c, from, rule, err), err, "%.*s", LEAT_STR_FMT(from->event));
     LEAT_TRY(compile_ops(c, from, rule, err), err, "%.*s", LEAT_STR_FMT(from->event));
+    rule->reads_row = rows_are_read(from);
     rule->blind = is_blind(p, from);
     return LEAT_OK;
 }

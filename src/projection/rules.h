@@ -29,6 +29,7 @@ struct leat_rule {
     struct leat_rule_test *tests;
     struct leat_rule_op *ops;
     uint32_t n_keys, n_tests, n_ops;
+    bool reads_row;
     bool blind; /* writes every field and reads none: the row need not be fetched */
     struct {
         int32_t schema_id; /* 0: JSON */

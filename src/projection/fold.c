@@ -1,0 +1,288 @@
+#include "projection/fold.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "projection/fold_batch.h"
+
+#define SKIPPED_MAX   10000 /* listed per model; further ones are only counted */
+#define REASON_BYTES  512
+#define PICKS_BLOCK   (256 * 1024)
+#define PICKS_KEEP    (1024 * 1024)
+#define WORK_BLOCK    (256 * 1024)
+#define WORK_KEEP     (1024 * 1024)
+#define FIRST_CHANGES 1024
+
+static struct leat_fold_batch *batch_new(int32_t partitions)
+{
+    struct leat_fold_batch *b = calloc(1, sizeof *b);
+    leat_assert(b != NULL);
+    b->picks = leat_arena_new(PICKS_BLOCK, PICKS_KEEP);
+    b->work = leat_arena_new(WORK_BLOCK, WORK_KEEP);
+    b->next = calloc((size_t)partitions, sizeof *b->next);
+    leat_assert(b->next != NULL);
+    leat_buf_init(&b->encoded, LEAT_ROW_BYTES_MAX);
+    return b;
+}
+
+static void batch_free(struct leat_fold_batch *b)
+{
+    if (b == NULL)
+        return;
+    leat_arena_free(b->picks);
+    leat_arena_free(b->work);
+    leat_buf_done(&b->encoded);
+    free(b->changes);
+    free(b->skips);
+    free(b->rows);
+    free(b->slots);
+    free(b->next);
+    free(b);
+}
+
+void leat_fold_close(struct leat_fold *f)
+{
+    if (f == NULL)
+        return;
+    batch_free(f->batch);
+    leat_rules_free(f->rules);
+    leat_shape_free(f->shape);
+    leat_env_close(f->env);
+    free(f->committed);
+    free(f->seen);
+    free(f);
+}
+
+static void fold_closep(struct leat_fold **f)
+{
+    leat_fold_close(*f);
+}
+
+static leat_status prepare(struct leat_env_txn *t, void *arg, struct leat_error *err)
+{
+    struct leat_fold *f = arg;
+    MDB_stat stat;
+    LEAT_TRY(leat_checkpoints_read(t, f->partitions, f->committed, err), err, "open");
+    LEAT_TRY(leat_column_kinds_read(t, &f->batch->kinds_in_file, err), err, "open");
+    f->batch->kinds = f->batch->kinds_in_file;
+    if (mdb_stat(t->txn, t->dbi[LEAT_DB_SKIPPED], &stat) == 0)
+        f->batch->skipped_in_file = stat.ms_entries;
+    return leat_shape_write(t, f->shape, err);
+}
+
+leat_status leat_fold_open(const struct leat_projection *p, int32_t partitions, const char *dir,
+                           size_t map_bytes, struct leat_fold **ret, struct leat_error *err)
+{
+    LEAT_AUTO(fold_closep) struct leat_fold *f = calloc(1, sizeof *f);
+    leat_assert(f != NULL);
+    f->projection = p;
+    f->partitions = partitions;
+    f->committed = calloc((size_t)partitions, sizeof *f->committed);
+    f->seen = calloc((size_t)partitions, sizeof *f->seen);
+    leat_assert(f->committed != NULL && f->seen != NULL);
+    f->batch = batch_new(partitions);
+    LEAT_TRY(leat_rules_new(p, &f->rules, err), err, "read model");
+    LEAT_TRY(leat_shape_of(p, partitions, &f->shape, err), err, "read model");
+    LEAT_TRY(leat_env_open(dir, true, map_bytes, &f->env, err), err, "read model");
+    LEAT_TRY(leat_env_write(f->env, prepare, f, err), err, "read model '%s'", dir);
+    memcpy(f->seen, f->committed, (size_t)partitions * sizeof *f->seen);
+    *ret = LEAT_TAKE(f);
+    return LEAT_OK;
+}
+
+void leat_fold_set_store(struct leat_fold *f, int32_t slice, const struct leat_uuid *store_id)
+{
+    leat_assert(f->committed[slice].seq == 0 && f->seen[slice].seq == 0);
+    f->seen[slice].store_id = *store_id;
+    f->committed[slice].store_id = *store_id;
+}
+
+void leat_fold_skip_key(int32_t slice, int64_t seq, uint8_t ret_key[12])
+{
+    for (int i = 0; i < 4; i++)
+        ret_key[i] = (uint8_t)((uint32_t)slice >> (24 - 8 * i));
+    for (int i = 0; i < 8; i++)
+        ret_key[4 + i] = (uint8_t)((uint64_t)seq >> (56 - 8 * i));
+}
+
+/* ---- taking events ---- */
+
+static void *grown(void *array, size_t elem_bytes, size_t *cap, size_t need)
+{
+    if (need <= *cap)
+        return array;
+    *cap = *cap == 0 ? FIRST_CHANGES : *cap * 2;
+    array = realloc(array, *cap * elem_bytes);
+    leat_assert(array != NULL);
+    return array;
+}
+
+static void keep_skip(struct leat_fold *f, const struct leat_fold_event *e, const char *reason)
+{
+    struct leat_fold_batch *b = f->batch;
+    f->figures.skipped++;
+    if (b->skipped_in_file + b->n_skips >= SKIPPED_MAX)
+        return;
+    char text[REASON_BYTES];
+    int n = snprintf(text, sizeof text, "%.*s%c%s", (int)(e->meta.type.len & 0xff), e->meta.type.at,
+                     0, reason);
+    uint32_t len = n < (int)sizeof text ? (uint32_t)n : (uint32_t)sizeof text - 1;
+    b->skips = grown(b->skips, sizeof *b->skips, &b->cap_skips, b->n_skips + 1);
+    b->skips[b->n_skips++] = (struct leat_fold_skip){
+        .slice = e->slice,
+        .seq = e->at.seq,
+        .text = leat_arena_copy(b->picks, (struct leat_str){text, len}),
+    };
+}
+
+static void keep_change(struct leat_fold *f, const struct leat_fold_event *e,
+                        const struct leat_schemas *schemas)
+{
+    struct leat_fold_batch *b = f->batch;
+    struct leat_rule *rule = leat_rules_find(f->rules, e->meta.type);
+    if (rule == NULL)
+        return;
+    const struct leat_value *picked = NULL;
+    struct leat_error err = {0};
+    if (leat_rule_pick(rule, schemas, e->payload, b->picks, &picked, &err) != LEAT_OK) {
+        keep_skip(f, e, err.msg);
+        return;
+    }
+    b->changes = grown(b->changes, sizeof *b->changes, &b->cap_changes, b->n_changes + 1);
+    b->changes[b->n_changes++] = (struct leat_fold_change){
+        .slice = e->slice, .rule = rule, .picked = picked, .meta = e->meta};
+    b->changes[b->n_changes - 1].meta.seq = e->at.seq;
+}
+
+leat_seq_verdict leat_fold_take(struct leat_fold *f, const struct leat_fold_event *e,
+                                const struct leat_schemas *schemas, struct leat_seq_range *ret_hole)
+{
+    leat_assert(e->slice >= 0 && e->slice < f->partitions);
+    struct leat_checkpoint *seen = &f->seen[e->slice];
+    leat_seq_verdict verdict = leat_seqrule_judge(seen, &e->at, ret_hole);
+    switch (verdict) {
+    case LEAT_SEQ_APPLY:
+        keep_change(f, e, schemas);
+        leat_seqrule_advance(seen, &e->at);
+        f->batch->n_kept++;
+        break;
+    case LEAT_SEQ_DROP:
+        f->figures.dropped++;
+        break;
+    case LEAT_SEQ_HOLE:
+        return verdict; /* the record stays unread: no offset moves */
+    case LEAT_SEQ_FOREIGN:
+        f->figures.foreign++;
+        break;
+    case LEAT_SEQ_MISMATCH:
+        f->figures.mismatched++;
+        break;
+    }
+    if (e->next_offset > seen->next_offset)
+        seen->next_offset = e->next_offset;
+    return verdict;
+}
+
+size_t leat_fold_kept(const struct leat_fold *f, bool *ret_changes)
+{
+    *ret_changes = f->batch->n_changes > 0 || f->batch->n_skips > 0;
+    return f->batch->n_kept;
+}
+
+/* ---- the transaction ---- */
+
+/* Judges every slice against the file. skip_below[k]: changes up to that seq are not for us. */
+static leat_status reconcile(struct leat_fold *f, struct leat_env_txn *t, int64_t *skip_below,
+                             struct leat_error *err)
+{
+    struct leat_fold_batch *b = f->batch;
+    LEAT_TRY(leat_checkpoints_read(t, f->partitions, b->next, err), err, "commit");
+    for (int32_t k = 0; k < f->partitions; k++) {
+        struct leat_checkpoint mine = f->committed[k], *file = &b->next[k];
+        skip_below[k] = 0;
+        switch (leat_seqrule_reconcile(&mine, file)) {
+        case LEAT_RECONCILED_SAME:
+            *file = f->seen[k];
+            break;
+        case LEAT_RECONCILED_ADOPT:
+            skip_below[k] = file->seq;
+            if (f->seen[k].seq > file->seq)
+                *file = f->seen[k];
+            break;
+        case LEAT_RECONCILED_REWIND:
+            skip_below[k] = INT64_MAX; /* what is missing in between must come first */
+            break;
+        case LEAT_RECONCILED_FOREIGN:
+            return leat_fail(err, LEAT_FENCED,
+                             "slice %d of the file belongs to another store or history", (int)k);
+        }
+    }
+    return LEAT_OK;
+}
+
+static leat_status write_skips(struct leat_fold *f, struct leat_env_txn *t,
+                               const int64_t *skip_below, struct leat_error *err)
+{
+    for (size_t i = 0; i < f->batch->n_skips; i++) {
+        const struct leat_fold_skip *s = &f->batch->skips[i];
+        uint8_t key[12];
+        leat_fold_skip_key(s->slice, s->seq, key);
+        if (s->seq > skip_below[s->slice])
+            LEAT_TRY(leat_env_put(t, LEAT_DB_SKIPPED, (struct leat_str){(const char *)key, 12},
+                                  s->text, err),
+                     err, "list a skipped event");
+    }
+    return LEAT_OK;
+}
+
+static leat_status commit_body(struct leat_env_txn *t, void *arg, struct leat_error *err)
+{
+    struct leat_fold *f = arg;
+    struct leat_fold_batch *b = f->batch;
+    int64_t skip_below[LEAT_PARTITIONS_MAX];
+    b->kinds = b->kinds_in_file;
+    LEAT_TRY(reconcile(f, t, skip_below, err), err, "model '%.*s'",
+             LEAT_STR_FMT(f->projection->name));
+    if (b->n_changes > 0) {
+        LEAT_TRY(leat_fold_rows(f, t, skip_below, err), err, "fold");
+        LEAT_TRY(leat_fold_flush(f, t, err), err, "write rows");
+    }
+    LEAT_TRY(write_skips(f, t, skip_below, err), err, "commit");
+    if (memcmp(&b->kinds, &b->kinds_in_file, sizeof b->kinds) != 0)
+        LEAT_TRY(leat_column_kinds_write(t, &b->kinds, err), err, "commit");
+    return leat_checkpoints_write(t, f->partitions, b->next, err);
+}
+
+static void count_commit(struct leat_fold *f)
+{
+    struct leat_fold_batch *b = f->batch;
+    for (int32_t k = 0; k < f->partitions; k++) {
+        if (b->next[k].seq == f->seen[k].seq)
+            continue;
+        if (b->next[k].seq > f->seen[k].seq)
+            f->figures.adopted++;
+        else
+            f->figures.rewound++;
+    }
+    f->figures.applied += b->n_kept;
+    f->figures.transactions++;
+    f->figures.rows_put += b->n_changes > 0 ? b->rows_put : 0;
+    b->skipped_in_file += b->n_skips;
+    b->kinds_in_file = b->kinds;
+}
+
+leat_status leat_fold_commit(struct leat_fold *f, struct leat_error *err)
+{
+    struct leat_fold_batch *b = f->batch;
+    size_t bytes = (size_t)f->partitions * sizeof *f->seen;
+    leat_status status = leat_env_write(f->env, commit_body, f, err);
+    if (status == LEAT_OK) {
+        count_commit(f);
+        memcpy(f->committed, b->next, bytes);
+    }
+    memcpy(f->seen, f->committed, bytes);
+    b->n_changes = b->n_skips = b->n_kept = 0;
+    leat_arena_reset(b->picks);
+    return status;
+}

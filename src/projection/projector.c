@@ -1,0 +1,281 @@
+#include "projection/projector.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define AREA             "projection"
+#define BATCH_RECORDS    8192
+#define TAKE_WAIT_MS     100
+#define CHECK_EVERY_US   1000000
+#define QUEUED_KBYTES    2048
+#define RETRY_MS         500
+#define BAD_AGAIN_US     5000000
+#define OFFSET_BEGINNING (-2) /* librdkafka's */
+#define PROPS_MAX        256
+
+void leat_projector_wait(struct leat_projector *p, int timeout_ms)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    (void)pthread_mutex_lock(&p->stop_lock);
+    int rc = 0;
+    while (!atomic_load(&p->stop) && rc == 0)
+        rc = pthread_cond_timedwait(&p->stopping, &p->stop_lock, &until);
+    (void)pthread_mutex_unlock(&p->stop_lock);
+}
+
+/* ---- the reader ---- */
+
+static size_t add_props(struct leat_kafka_prop *to, size_t n, const struct leat_props *from)
+{
+    for (uint32_t i = 0; i < from->n && n < PROPS_MAX; i++)
+        to[n++] = (struct leat_kafka_prop){from->at[i].name, from->at[i].value};
+    return n;
+}
+
+/* Where every model can go on: the lowest hint; a model without one needs the beginning. */
+static int64_t start_offset(const struct leat_projector *p, int32_t slice)
+{
+    int64_t lowest = INT64_MAX;
+    for (size_t i = 0; i < p->n_models; i++) {
+        const struct leat_fold *f = p->models[i].fold;
+        if (f == NULL)
+            continue;
+        int64_t hint = f->committed[slice].next_offset;
+        if (f->committed[slice].seq == 0 || hint <= 0)
+            return OFFSET_BEGINNING;
+        lowest = hint < lowest ? hint : lowest;
+    }
+    return lowest == INT64_MAX ? OFFSET_BEGINNING : lowest;
+}
+
+static leat_status open_reader(struct leat_projector *p, struct leat_error *err)
+{
+    const struct leat_topology *t = p->topology;
+    struct leat_kafka_prop props[PROPS_MAX];
+    size_t n = add_props(props, 0, &t->kafka.common);
+    n = add_props(props, n, &t->kafka.consumer);
+    char client_id[128];
+    (void)snprintf(client_id, sizeof client_id, "%s.projector", t->name.at);
+    struct leat_kafka_config c = {.props = props, .prop_count = n, .client_id = client_id};
+    struct leat_position *at = calloc((size_t)p->partitions, sizeof *at);
+    leat_assert(at != NULL);
+    for (int32_t k = 0; k < p->partitions; k++)
+        at[k] = (struct leat_position){t->events_topic.at, k, start_offset(p, k)};
+    leat_status status =
+        leat_reader_new(&c, at, (size_t)p->partitions, QUEUED_KBYTES, &p->reader, err);
+    free(at);
+    return status;
+}
+
+/* Offsets may be gone (retention, a topic made anew): the seq rule sorts out whatever comes from
+ * the beginning. A passing trouble is tried at the old place first. */
+static void reposition(struct leat_projector *p, int32_t partition, const struct leat_error *why)
+{
+    leat_log_limited_kv(LEAT_LOG_WARN, AREA, "reader-trouble",
+                        LEAT_LOG_FIELDS(LEAT_LOG_INT("partition", partition)), "%s", why->msg);
+    leat_projector_wait(p, RETRY_MS);
+    if (partition < 0 || partition >= p->partitions)
+        return;
+    int64_t now_us = leat_mono_us();
+    bool again = p->bad_us[partition] != 0 && now_us - p->bad_us[partition] < BAD_AGAIN_US;
+    p->bad_us[partition] = now_us;
+    struct leat_position at = {p->topology->events_topic.at, partition,
+                               again ? OFFSET_BEGINNING : start_offset(p, partition)};
+    struct leat_error err = {0};
+    if (leat_reader_seek(p->reader, &at, RETRY_MS, &err) != LEAT_OK)
+        leat_log_error(LEAT_LOG_WARN, AREA, "seek-failed", &err);
+}
+
+static void take_batch(struct leat_projector *p)
+{
+    size_t n = 0;
+    int32_t bad = -1;
+    struct leat_error err = {0};
+    leat_status status =
+        leat_reader_take(p->reader, TAKE_WAIT_MS, p->records, BATCH_RECORDS, &n, &bad, &err);
+    if (n > 0)
+        p->last_record_us = leat_mono_us();
+    for (size_t i = 0; i < n; i++)
+        leat_projector_take_record(p, &p->records[i]);
+    leat_projector_commit(p, n == 0);
+    leat_records_free(p->records, n);
+    if (status != LEAT_OK)
+        reposition(p, bad, &err);
+}
+
+static void ensure_reader(struct leat_projector *p)
+{
+    struct leat_error err = {0};
+    if (p->reader != NULL || open_reader(p, &err) == LEAT_OK)
+        return;
+    leat_log_error(LEAT_LOG_ERROR, AREA, "no-reader", &err);
+    leat_projector_wait(p, RETRY_MS);
+}
+
+static void *projector_main(void *arg)
+{
+    struct leat_projector *p = arg;
+    while (!atomic_load(&p->stop)) {
+        if (!leat_projector_name_stores(p))
+            break;
+        int64_t now_us = leat_mono_us();
+        if (p->checked_us == 0 || now_us - p->checked_us >= CHECK_EVERY_US) {
+            p->checked_us = now_us;
+            leat_projector_check_tails(p);
+        }
+        if (leat_projector_replace_refused(p)) {
+            leat_reader_free(p->reader); /* the successor starts at the beginning */
+            p->reader = NULL;
+            continue;
+        }
+        ensure_reader(p);
+        if (p->reader != NULL)
+            take_batch(p);
+        leat_projector_update_figures(p);
+    }
+    leat_projector_commit(p, true);
+    leat_projector_update_figures(p);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static void projector_free(struct leat_projector *p)
+{
+    if (p == NULL)
+        return;
+    leat_reader_free(p->reader);
+    leat_store_close(p->store);
+    for (size_t i = 0; i < p->n_models; i++) {
+        leat_projector_close_model(&p->models[i]);
+        free(p->models[i].target);
+        free(p->models[i].checked_seq);
+        free(p->models[i].still_checks);
+    }
+    if (p->repair != NULL)
+        leat_arena_free(p->repair);
+    (void)pthread_mutex_destroy(&p->figures_lock);
+    (void)pthread_mutex_destroy(&p->stop_lock);
+    (void)pthread_cond_destroy(&p->stopping);
+    free(p->models);
+    free(p->records);
+    free(p->slices);
+    free(p->store_ids);
+    free(p->store_texts);
+    free(p->bad_us);
+    free(p->data_dir);
+    free(p);
+}
+
+static void projector_freep(struct leat_projector **p)
+{
+    projector_free(*p);
+}
+
+static void *zeroed(size_t n, size_t size)
+{
+    void *p = calloc(n > 0 ? n : 1, size);
+    leat_assert(p != NULL);
+    return p;
+}
+
+static struct leat_projector *projector_new(const struct leat_projector_config *c)
+{
+    struct leat_projector *p = zeroed(1, sizeof *p);
+    size_t n = (size_t)c->topology->partitions;
+    p->topology = c->topology;
+    p->store_options = *c->store;
+    p->schemas = c->schemas;
+    p->partitions = c->topology->partitions;
+    p->store_lag = -1;
+    p->figures.lag = -1;
+    p->data_dir = strdup(c->data_dir);
+    leat_assert(p->data_dir != NULL);
+    p->models = zeroed(c->topology->n_projections, sizeof *p->models);
+    p->records = zeroed(BATCH_RECORDS, sizeof *p->records);
+    p->slices = zeroed(n, sizeof *p->slices);
+    p->store_ids = zeroed(n, sizeof *p->store_ids);
+    p->store_texts = zeroed(n, sizeof *p->store_texts);
+    p->bad_us = zeroed(n, sizeof *p->bad_us);
+    p->repair = leat_arena_new(64 * 1024, 1024 * 1024);
+    for (size_t k = 0; k < n; k++)
+        p->slices[k] = (int32_t)k;
+    (void)pthread_mutex_init(&p->figures_lock, NULL);
+    (void)pthread_mutex_init(&p->stop_lock, NULL);
+    (void)pthread_cond_init(&p->stopping, NULL);
+    return p;
+}
+
+static leat_status add_models(struct leat_projector *p, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < p->topology->n_projections; i++) {
+        const struct leat_projection *decl = &p->topology->projections[i];
+        if (decl->store != LEAT_MODEL_LMDB || decl->module != NULL)
+            continue; /* leat_topology_unsupported() has said so */
+        struct leat_projector_model *m = &p->models[p->n_models++];
+        m->projection = decl;
+        m->fresh_fd = -1;
+        m->target = zeroed((size_t)p->partitions, sizeof *m->target);
+        m->checked_seq = zeroed((size_t)p->partitions, sizeof *m->checked_seq);
+        m->still_checks = zeroed((size_t)p->partitions, sizeof *m->still_checks);
+        LEAT_TRY(leat_projector_open_model(p, m, err), err, "read model '%.*s'",
+                 LEAT_STR_FMT(decl->name));
+    }
+    return LEAT_OK;
+}
+
+leat_status leat_projector_start(const struct leat_projector_config *c, struct leat_projector **ret,
+                                 struct leat_error *err)
+{
+    leat_assert(c->topology != NULL && c->store != NULL && c->schemas != NULL);
+    LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
+    LEAT_TRY(add_models(p, err), err, "start the projector");
+    if (p->n_models > 0) {
+        int rc = pthread_create(&p->thread, NULL, projector_main, p);
+        if (rc != 0)
+            return leat_fail(err, LEAT_FATAL, "could not start the projector's thread: %s",
+                             strerror(rc));
+        p->running = true;
+    }
+    *ret = LEAT_TAKE(p);
+    return LEAT_OK;
+}
+
+void leat_projector_stop(struct leat_projector *p, int timeout_ms)
+{
+    if (p == NULL)
+        return;
+    (void)pthread_mutex_lock(&p->stop_lock);
+    atomic_store(&p->stop, true);
+    (void)pthread_cond_broadcast(&p->stopping);
+    (void)pthread_mutex_unlock(&p->stop_lock);
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000 + 1;
+    if (p->running && pthread_timedjoin_np(p->thread, NULL, &until) != 0) {
+        leat_log(LEAT_LOG_WARN, AREA, "stop-timeout",
+                 "the projector did not stop in time: its memory is left to the process's end");
+        return;
+    }
+    projector_free(p);
+}
+
+void leat_projector_figures(struct leat_projector *p, struct leat_projector_figures *ret)
+{
+    (void)pthread_mutex_lock(&p->figures_lock);
+    *ret = p->figures;
+    (void)pthread_mutex_unlock(&p->figures_lock);
+}

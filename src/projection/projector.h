@@ -1,0 +1,98 @@
+/* projector.h - inside of the projector's thread: targets, intake, repair. Used by projector*.c. */
+#ifndef LEAT_PROJECTION_PROJECTOR_H
+#define LEAT_PROJECTION_PROJECTOR_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "projection/fold.h"
+#include "projection/projection.h"
+#include "projection/versions.h"
+
+struct leat_projector_model { /* one declared model and the version being written */
+    const struct leat_projection *projection;
+    struct leat_fold *fold;
+    char version[LEAT_VERSION_BYTES];
+    char dir[LEAT_MODEL_PATH_BYTES];
+    int fresh_fd;
+    bool current; /* readers use this version */
+    bool refused; /* this version must be given up: reason in `why` */
+    char why[256];
+    int64_t *target;       /* published seqs of the last check not yet reached, per slice */
+    int64_t target_ms;     /* when they were asked for; 0 = reached */
+    int64_t *checked_seq;  /* seq at the last check: a slice that moved is not idle */
+    uint8_t *still_checks; /* checks since it moved */
+    int64_t committed_us;  /* last commit, to bound how long a bare checkpoint waits */
+    struct leat_fold_figures before; /* of former versions in this process */
+};
+
+struct leat_projector {
+    const struct leat_topology *topology;
+    struct leat_store_options store_options;
+    struct leat_schemas *schemas;
+    char *data_dir;
+    int32_t partitions;
+    struct leat_projector_model *models;
+    size_t n_models;
+
+    pthread_t thread;
+    bool running;
+    atomic_bool stop;
+    pthread_mutex_t stop_lock;
+    pthread_cond_t stopping;
+
+    /* the thread's own */
+    struct leat_store *store; /* NULL: not connected yet */
+    struct leat_reader *reader;
+    struct leat_record *records;
+    struct leat_arena *repair;
+    int32_t *slices;             /* 0 .. partitions - 1 */
+    struct leat_uuid *store_ids; /* parsed from the text below, per slice */
+    char (*store_texts)[LEAT_UUID_TEXT];
+    int64_t checked_us, schemas_us, last_record_us;
+    int64_t *bad_us;              /* per slice: when reading it failed last */
+    uint64_t strangers, repaired; /* records that are no events of ours */
+
+    pthread_mutex_t figures_lock;
+    struct leat_projector_figures figures;
+    int64_t store_lag; /* of the last check; -1 unknown */
+};
+
+/* ---- projector_models.c ---- */
+LEAT_MUST_CHECK leat_status leat_projector_open_model(struct leat_projector *p,
+                                                      struct leat_projector_model *m,
+                                                      struct leat_error *err);
+void leat_projector_close_model(struct leat_projector_model *m);
+/* Commits what every model has kept. `force` false: bare checkpoints may wait a little. */
+void leat_projector_commit(struct leat_projector *p, bool force);
+/* Gives up refused versions and opens their successors; true when there was one. */
+bool leat_projector_replace_refused(struct leat_projector *p);
+void leat_projector_refuse(struct leat_projector_model *m, const char *fmt, ...) LEAT_PRINTF(2, 3);
+void leat_projector_update_figures(struct leat_projector *p);
+
+/* ---- projector.c ---- */
+/* Waits that long, less when asked to stop. */
+void leat_projector_wait(struct leat_projector *p, int timeout_ms);
+
+/* ---- projector_intake.c ---- */
+void leat_projector_take_record(struct leat_projector *p, const struct leat_record *r);
+
+/* ---- projector_store.c: everything that asks the store; waits while it is away ---- */
+/* Takes events [from, to] of a slice from the store into every model that lacks them. */
+leat_status leat_projector_repair(struct leat_projector *p, int32_t slice, int64_t from, int64_t to,
+                                  struct leat_error *err);
+/* Offers a stored or received event to all models; repairs holes on the way. */
+void leat_projector_offer(struct leat_projector *p, const struct leat_fold_event *e,
+                          bool from_store);
+/* Lists of the store are read into p->repair. */
+leat_status leat_projector_published(struct leat_projector *p, const int32_t *slices, size_t n,
+                                     struct leat_published **ret, size_t *ret_n,
+                                     struct leat_error *err);
+/* Compares every slice with what the store has published. */
+void leat_projector_check_tails(struct leat_projector *p);
+/* Store ids of models that were never written to; false when asked to stop meanwhile. */
+bool leat_projector_name_stores(struct leat_projector *p);
+/* Unknown schema ids: reads the store's schemas, at most every few seconds. */
+void leat_projector_learn_schemas(struct leat_projector *p);
+
+#endif
