@@ -40,6 +40,7 @@ struct leat_executor {
     size_t released_count;
     int64_t commit_due_ms, retry_at_ms;
     int32_t failures;
+    bool started; /* a first record was seen */
     bool more; /* a lane had more than was taken: do not wait */
 
     pthread_mutex_t mutex; /* guards all below */
@@ -107,6 +108,13 @@ static size_t take_lane(struct leat_executor *e, size_t lane, int64_t now_ms)
                                        .handle = records[i].handle};
     if (n == max)
         e->more = true;
+    if (n > 0 && !e->started) {
+        e->started = true;
+        leat_log_kv(LEAT_LOG_INFO, "worker", "first-record",
+                    LEAT_LOG_FIELDS(LEAT_LOG_INT("mono_us", leat_mono_us()),
+                                    LEAT_LOG_INT("executor", e->c.number)),
+                    "first record taken");
+    }
     if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, now_ms))
         leat_log_kv(LEAT_LOG_ERROR, "worker", "lane-stopped",
                     LEAT_LOG_FIELDS(LEAT_LOG_INT("lane", lane)), "%s",
@@ -402,6 +410,9 @@ static void clear_wake(struct leat_executor *e)
 static void *executor_main(void *arg)
 {
     struct leat_executor *e = arg;
+    char name[16];
+    (void)snprintf(name, sizeof name, "exec-%d", e->c.number);
+    (void)pthread_setname_np(pthread_self(), name);
     while (obey(e)) {
         bool locked = false;
         if (e->group == NULL || leat_now_ms() < e->retry_at_ms) {

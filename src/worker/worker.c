@@ -137,6 +137,7 @@ static bool quitting(struct leat_worker *w)
 static void *group_main(void *arg)
 {
     struct leat_worker *w = arg;
+    (void)pthread_setname_np(pthread_self(), "group");
     while (!quitting(w)) {
         struct leat_error err = {0};
         if (w->group == NULL && join_group(w, &err) != LEAT_OK) {
