@@ -1,0 +1,76 @@
+#include "cli/session.h"
+
+#include "cli/cli.h"
+
+static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
+{
+    struct leat_names types = leat_topology_types(s->topology, s->arena);
+    s->schemas = leat_schemas_new();
+    for (uint32_t i = 0; i < types.n; i++)
+        LEAT_TRY(leat_schemas_load_file(s->schemas, s->topology->schema_dirs,
+                                        s->topology->n_schema_dirs, types.at[i], err),
+                 err, "schema of '%s'", types.at[i].at);
+    return LEAT_OK;
+}
+
+int leat_session_files(struct leat_session *s, const char *topology_path, const char *data)
+{
+    struct leat_error err = {0};
+    *s = (struct leat_session){0};
+    int code = leat_cli_topology(topology_path, false, &s->topology);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    s->arena = leat_arena_new(16 * 1024, 64 * 1024);
+    s->data_dir = data != NULL ? data
+                               : leat_arena_printf(s->arena, "%s/.leat/%s", s->topology->dir,
+                                                   s->topology->name.at);
+    s->store_options = (struct leat_store_options){.url = s->topology->store.url,
+                                                   .schema = s->topology->store.schema,
+                                                   .application_name = "leat",
+                                                   .prepare = s->topology->store.prepare};
+    if (load_schemas(s, &err) == LEAT_OK)
+        return LEAT_EXIT_GO_ON;
+    leat_session_close(s);
+    return leat_cli_fail(&err);
+}
+
+static leat_status open_store(struct leat_session *s, struct leat_error *err)
+{
+    LEAT_TRY(leat_store_open(&s->store_options, &s->store, err), err, "store");
+    LEAT_TRY(leat_store_check(s->store, s->topology->partitions, err), err, "store");
+    struct leat_schema_row *rows = NULL;
+    size_t n = 0;
+    LEAT_TRY(leat_store_schemas(s->store, s->arena, &rows, &n, err), err, "schemas");
+    for (size_t i = 0; i < n; i++)
+        LEAT_TRY(leat_schemas_put(s->schemas, rows[i].id, rows[i].subject, rows[i].text, err), err,
+                 "schema %d of '%.*s'", rows[i].id, LEAT_STR_FMT(rows[i].subject));
+    struct leat_names types = leat_topology_types(s->topology, s->arena);
+    for (uint32_t i = 0; i < types.n; i++)
+        if (leat_schemas_id(s->schemas, types.at[i]) == 0) {
+            leat_error_hint(err, "Run `leat apply`: it registers what is new.");
+            return leat_fail(err, LEAT_INVALID, "the schema of '%s' is not registered in the store",
+                             types.at[i].at);
+        }
+    return LEAT_OK;
+}
+
+int leat_session_open(struct leat_session *s, const char *topology_path, const char *data)
+{
+    struct leat_error err = {0};
+    int code = leat_session_files(s, topology_path, data);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    if (open_store(s, &err) == LEAT_OK)
+        return LEAT_EXIT_GO_ON;
+    leat_session_close(s);
+    return leat_cli_fail(&err);
+}
+
+void leat_session_close(struct leat_session *s)
+{
+    leat_store_close(s->store);
+    leat_schemas_free(s->schemas);
+    leat_topology_free(s->topology);
+    leat_arena_free(s->arena);
+    *s = (struct leat_session){0};
+}
