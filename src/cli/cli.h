@@ -49,6 +49,8 @@ int leat_cli_parse(const struct leat_opt_spec *spec, int argc, char **argv, void
                    int *ret_args);
 /* Prints "leat: <message>" and the hint; the exit code of its status (ABSENT is "no"). */
 int leat_cli_fail(const struct leat_error *err);
+/* "leat: <what>: <errno's text>"; LEAT_EXIT_FAILED. */
+int leat_cli_errno(const char *what);
 /* Loads a topology, printing all findings; LEAT_EXIT_GO_ON or the code to return. Warnings are
  * printed only when `warnings`. */
 int leat_cli_topology(const char *path, bool warnings, struct leat_topology **ret);

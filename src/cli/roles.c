@@ -125,14 +125,16 @@ static void put_projector(struct leat_roles *r, struct leat_buf *out)
     put_one(r, out,
             &(struct metric){"leat_projected_total", "counter", "Events applied to read models", 0},
             (int64_t)f.applied);
-    put_one(r, out,
-            &(struct metric){"leat_projection_dropped_total", "counter", "Copies dropped by seq", 0},
-            (int64_t)f.dropped);
+    put_one(
+        r, out,
+        &(struct metric){"leat_projection_dropped_total", "counter", "Copies dropped by seq", 0},
+        (int64_t)f.dropped);
     put_one(r, out,
             &(struct metric){"leat_projection_repaired_total", "counter",
                              "Events taken from the store instead of the topic", 0},
             (int64_t)f.repaired);
-    put_one(r, out, &(struct metric){"leat_projection_lag", "gauge", "Published, not yet applied", 0},
+    put_one(r, out,
+            &(struct metric){"leat_projection_lag", "gauge", "Published, not yet applied", 0},
             f.lag);
 }
 
@@ -299,7 +301,8 @@ void leat_roles_line(struct leat_roles *r, char *ret, size_t room)
         leat_relay_figures(r->relay, &rf);
     if (r->projector != NULL)
         leat_projector_figures(r->projector, &pf);
-    (void)snprintf(ret, room, "commands %llu, events %llu, dead %llu, published %llu, projected %llu",
+    (void)snprintf(ret, room,
+                   "commands %llu, events %llu, dead %llu, published %llu, projected %llu",
                    (unsigned long long)sum.commands, (unsigned long long)sum.events,
                    (unsigned long long)sum.dead, (unsigned long long)rf.events,
                    (unsigned long long)pf.applied);

@@ -32,7 +32,8 @@ struct leat_roles;
 /* Starts everything, or nothing: on failure what had started is stopped again. */
 LEAT_MUST_CHECK leat_status leat_roles_start(const struct leat_roles_config *c,
                                              struct leat_roles **ret, struct leat_error *err);
-/* Stops intake first (HTTP, workers), then relay and projector, so that what is committed goes out. */
+/* Stops intake first (HTTP, workers), then relay and projector, so that what is committed goes out.
+ */
 void leat_roles_stop(struct leat_roles *r);
 int leat_roles_port(const struct leat_roles *r); /* HTTP; 0 = none */
 /* One line about what moves, for the text log of --dev. */

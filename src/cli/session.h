@@ -15,11 +15,11 @@ struct leat_session {
     struct leat_arena *arena;
 };
 
-/* Topology and the schema files of all its types; no server is asked. Returns LEAT_EXIT_GO_ON or the
- * code to return; errors are printed. `data` NULL: the default. */
+/* Topology and the schema files of all its types; no server is asked. Returns LEAT_EXIT_GO_ON or
+ * the code to return; errors are printed. `data` NULL: the default. */
 int leat_session_files(struct leat_session *s, const char *topology_path, const char *data);
-/* The same, then connects, checks that the store is ready (else says: leat apply) and takes over the
- * schema ids. */
+/* The same, then connects, checks that the store is ready (else says: leat apply) and takes over
+ * the schema ids. */
 int leat_session_open(struct leat_session *s, const char *topology_path, const char *data);
 void leat_session_close(struct leat_session *s);
 

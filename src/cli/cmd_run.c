@@ -1,0 +1,262 @@
+/* leat run: the roles of a topology in this process, until SIGTERM or SIGINT. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/roles.h"
+#include "cli/session.h"
+#include "cli/supervise.h"
+
+#define RUN_PROCESSORS_MAX 64
+#define RUN_STOP_MS        10000
+
+struct run_options {
+    const char *topology, *role, *processors, *instance, *data, *listen;
+    int64_t session_timeout_ms, threads, workers, stop_timeout_ms;
+    bool dev;
+};
+
+#define FIELD(name) offsetof(struct run_options, name)
+static const struct leat_opt options[] = {
+    LEAT_CLI_TOPOLOGY(struct run_options, topology),
+    {"role", 'r', LEAT_OPT_STR, FIELD(role), "LIST", "worker,relay,projector,http", "LEAT_ROLE", 0,
+     0, "Parts to run here: worker, relay, projector, http."},
+    {"processors", 'p', LEAT_OPT_STR, FIELD(processors), "LIST", NULL, "LEAT_PROCESSORS", 0, 0,
+     "Processors to run here (default: all)."},
+    {"instance", 'i', LEAT_OPT_STR, FIELD(instance), "NAME", NULL, "LEAT_INSTANCE", 0, 0,
+     "Static group membership under this name: a quick restart keeps its partitions."},
+    {"session-timeout", 0, LEAT_OPT_DURATION, FIELD(session_timeout_ms), "DURATION", "6s",
+     "LEAT_SESSION_TIMEOUT", 1000, 300000, "When a silent member's partitions go to others."},
+    {"threads", 0, LEAT_OPT_INT, FIELD(threads), "N", "0", "LEAT_THREADS", 0, 64,
+     "Executors of each processor; 0: as the topology says."},
+    {"workers", 'w', LEAT_OPT_INT, FIELD(workers), "N", "1", "LEAT_WORKERS", 1, 64,
+     "Processes: with 2 or more this one starts and restarts that many of itself."},
+    {"data", 0, LEAT_OPT_STR, FIELD(data), "DIR", NULL, "LEAT_DATA", 0, 0,
+     "Folder of the read models (default: .leat/<name> beside the topology)."},
+    {"listen", 0, LEAT_OPT_STR, FIELD(listen), "ADDRESS", NULL, "LEAT_LISTEN", 0, 0,
+     "HTTP address instead of the topology's; port 0 picks one."},
+    {"stop-timeout", 0, LEAT_OPT_DURATION, FIELD(stop_timeout_ms), "DURATION", "10s", NULL, 100,
+     300000, "How long stopping may take to finish what is under way."},
+    {"dev", 0, LEAT_OPT_FLAG, FIELD(dev), NULL, NULL, NULL, 0, 0,
+     "For the desk: apply first, text log, a line on what moves every two seconds."},
+};
+
+static const struct leat_opt_spec spec = {
+    .usage = "leat run [options]",
+    .summary =
+        "Run a topology: workers, relay, read models and HTTP, all in one process by default.",
+    .details = "Stops on SIGTERM or SIGINT: finishes the batches under way, publishes what is\n"
+               "committed, leaves its groups. A second signal ends it at once; nothing is lost.\n\n"
+               "  leat run -t leads.yaml\n"
+               "  leat run -t leads.yaml --role worker --processors score --instance score-1\n",
+    .opts = options,
+    .n_opts = sizeof options / sizeof options[0],
+    .args_max = 0,
+};
+
+/* ---- lists in options ---- */
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} role_names[] = {{"worker", LEAT_ROLE_WORKER},
+                  {"relay", LEAT_ROLE_RELAY},
+                  {"projector", LEAT_ROLE_PROJECTOR},
+                  {"http", LEAT_ROLE_HTTP}};
+
+static leat_status add_role(struct leat_str name, unsigned *roles, struct leat_error *err)
+{
+    for (size_t i = 0; i < sizeof role_names / sizeof role_names[0]; i++)
+        if (leat_str_eq(leat_str_of(role_names[i].name), name)) {
+            *roles |= role_names[i].bit;
+            return LEAT_OK;
+        }
+    leat_error_hint(err, "Roles are worker, relay, projector and http.");
+    return leat_fail(err, LEAT_INVALID, "--role: there is no role '%.*s'", LEAT_STR_FMT(name));
+}
+
+static bool next_name(const char **at, struct leat_str *ret)
+{
+    while (**at == ',' || **at == ' ')
+        (*at)++;
+    size_t len = strcspn(*at, ", ");
+    *ret = (struct leat_str){*at, (uint32_t)len};
+    *at += len;
+    return len > 0;
+}
+
+static leat_status parse_roles(const char *list, unsigned *ret, struct leat_error *err)
+{
+    struct leat_str name;
+    unsigned roles = 0;
+    for (const char *at = list; next_name(&at, &name);)
+        LEAT_TRY(add_role(name, &roles, err), err, "leat run");
+    if (roles == 0)
+        return leat_fail(err, LEAT_INVALID, "--role: at least one role must be named");
+    *ret = roles;
+    return LEAT_OK;
+}
+
+static leat_status parse_processors(const struct leat_topology *t, const char *list,
+                                    struct leat_str *ret, size_t *ret_n, struct leat_error *err)
+{
+    struct leat_str name;
+    *ret_n = 0;
+    for (const char *at = list == NULL ? "" : list; next_name(&at, &name);) {
+        const struct leat_processor *p = leat_topology_processor(t, name);
+        if (p == NULL)
+            return leat_fail(err, LEAT_INVALID, "--processors: there is no processor '%.*s' in %s",
+                             LEAT_STR_FMT(name), t->path);
+        if (*ret_n == RUN_PROCESSORS_MAX)
+            return leat_fail(err, LEAT_INVALID, "--processors: at most %d", RUN_PROCESSORS_MAX);
+        ret[(*ret_n)++] = p->name;
+    }
+    return LEAT_OK;
+}
+
+/* ---- running ---- */
+
+/* What would silently do something else than the file says must not run. */
+static int refuse_unsupported(const struct leat_topology *t)
+{
+    struct leat_report report = {0};
+    struct leat_buf text;
+    size_t errors = leat_topology_unsupported(t, &report);
+    leat_buf_init(&text, 1 << 20);
+    leat_report_text(&report, &text);
+    if (errors > 0)
+        (void)fprintf(stderr, "%.*s", LEAT_STR_FMT(leat_buf_str(&text)));
+    leat_buf_done(&text);
+    leat_report_done(&report);
+    return errors > 0 ? LEAT_EXIT_USAGE : LEAT_EXIT_GO_ON;
+}
+
+static int block_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* Before any thread starts: all inherit the mask, only the descriptor hears them. */
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static bool wait_readable(int fd, int timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, timeout_ms) > 0;
+}
+
+static void wait_for_signal(struct leat_roles *roles, int fd, bool dev)
+{
+    char last[256] = "", line[256];
+    struct signalfd_siginfo info;
+    for (;;) {
+        if (wait_readable(fd, dev ? 2000 : -1)) {
+            ssize_t n = read(fd, &info, sizeof info);
+            leat_log(LEAT_LOG_INFO, "run", "stopping", "%s: finishing what is under way",
+                     n == sizeof info && info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+            return;
+        }
+        leat_roles_line(roles, line, sizeof line);
+        if (strcmp(line, last) != 0)
+            leat_log(LEAT_LOG_INFO, "run", "moving", "%s", line);
+        memcpy(last, line, sizeof last);
+    }
+}
+
+static void unblock_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int run_roles(struct leat_session *s, const struct run_options *o, unsigned roles, int fd)
+{
+    struct leat_error err = {0};
+    struct leat_str processors[RUN_PROCESSORS_MAX];
+    size_t n = 0;
+    if (parse_processors(s->topology, o->processors, processors, &n, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    struct leat_roles_config rc = {.topology = s->topology,
+                                   .schemas = s->schemas,
+                                   .store = s->store_options,
+                                   .roles = roles,
+                                   .processors = processors,
+                                   .n_processors = n,
+                                   .instance_id = o->instance,
+                                   .session_timeout_ms = (int32_t)o->session_timeout_ms,
+                                   .threads = (int32_t)o->threads,
+                                   .data_dir = s->data_dir,
+                                   .listen = o->listen,
+                                   .stop_timeout_ms = (int)o->stop_timeout_ms};
+    struct leat_roles *running = NULL;
+    if (leat_roles_start(&rc, &running, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    leat_log_kv(LEAT_LOG_INFO, "run", "started",
+                LEAT_LOG_FIELDS(LEAT_LOG_STR("topology", s->topology->name),
+                                LEAT_LOG_CSTR("roles", o->role),
+                                LEAT_LOG_INT("http_port", leat_roles_port(running))),
+                "running");
+    wait_for_signal(running, fd, o->dev);
+    unblock_signals(); /* a second one ends the process at once */
+    leat_roles_stop(running);
+    leat_log(LEAT_LOG_INFO, "run", "stopped", "stopped");
+    return LEAT_EXIT_OK;
+}
+
+int leat_cmd_apply(struct leat_cli *cli, int argc, char **argv);
+
+static int apply_first(struct leat_cli *cli, const struct run_options *o)
+{
+    char *argv[] = {"apply", "-t", (char *)(uintptr_t)o->topology, NULL};
+    return leat_cmd_apply(cli, 3, argv);
+}
+
+int leat_cmd_run(struct leat_cli *cli, int argc, char **argv);
+
+int leat_cmd_run(struct leat_cli *cli, int argc, char **argv)
+{
+    struct run_options o = {0};
+    struct leat_error err = {0};
+    int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    unsigned roles = 0;
+    if (parse_roles(o.role, &roles, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    if (o.dev) {
+        leat_log_set_format(LEAT_LOG_TEXT);
+        if ((code = apply_first(cli, &o)) != LEAT_EXIT_OK)
+            return code;
+    }
+    if (o.workers > 1)
+        return leat_supervise(cli, (int)o.workers, o.instance, argc, argv);
+    int fd = block_signals();
+    if (fd < 0)
+        return leat_cli_errno("could not take signals");
+    struct leat_session s;
+    if ((code = leat_session_open(&s, o.topology, o.data)) != LEAT_EXIT_GO_ON)
+        return code;
+    if (o.instance != NULL)
+        leat_log_set_process(o.instance);
+    code = refuse_unsupported(s.topology);
+    if (code == LEAT_EXIT_GO_ON)
+        code = run_roles(&s, &o, roles, fd);
+    leat_session_close(&s);
+    (void)close(fd);
+    return code;
+}
