@@ -6,7 +6,7 @@
 static leat_answer create(struct leat_ctx *ctx, const struct create_lead *c,
                           const struct lead_state *lead)
 {
-    if (lead->status != LEAD_STATUS_NONE)
+    if (lead->status != LEAD_NONE)
         return leat_reject(ctx, "lead-exists", "there is a lead under this id");
 
     struct lead_created e = {

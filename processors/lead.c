@@ -3,7 +3,7 @@
 
 static void created(struct lead_state *lead, const struct lead_created *e)
 {
-    lead->status = LEAD_STATUS_CREATED;
+    lead->status = LEAD_CREATED;
     lead->email = e->email;
     lead->domain = e->domain;
     lead->website = e->website;
@@ -19,7 +19,7 @@ static void created(struct lead_state *lead, const struct lead_created *e)
 
 static void scored(struct lead_state *lead, const struct lead_scored *e)
 {
-    lead->status = LEAD_STATUS_SCORED;
+    lead->status = LEAD_SCORED;
     lead->score = e->score;
     lead->tier = e->tier;
 }
@@ -27,7 +27,7 @@ static void scored(struct lead_state *lead, const struct lead_scored *e)
 static void routed(struct lead_state *lead, const struct lead_routed *e)
 {
     (void)e;
-    lead->status = LEAD_STATUS_ROUTED;
+    lead->status = LEAD_ROUTED;
 }
 
 LEAT_AGGREGATE(lead, 1, FOLD_LEAD_CREATED(created), FOLD_LEAD_SCORED(scored),

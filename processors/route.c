@@ -15,7 +15,7 @@ static int64_t time_to_call_ms(struct leat_str tier)
 static leat_answer route(struct leat_ctx *ctx, const struct route_lead *c,
                          const struct lead_state *lead)
 {
-    if (lead->status == LEAD_STATUS_NONE)
+    if (lead->status == LEAD_NONE)
         return leat_reject(ctx, "no-such-lead", "there is no lead under this id");
     const char *team = lead_region(lead->state);
     if (team == NULL)

@@ -6,7 +6,7 @@
 static leat_answer score(struct leat_ctx *ctx, const struct score_lead *c,
                          const struct lead_state *lead)
 {
-    if (lead->status == LEAD_STATUS_NONE)
+    if (lead->status == LEAD_NONE)
         return leat_reject(ctx, "no-such-lead", "there is no lead under this id");
 
     struct facts facts = {
