@@ -24,8 +24,9 @@ TRADES = [
     ("software", "Systems"), ("fitness", "Fitness"), ("automotive", "Auto Repair"),
     ("beauty", "Salon"), ("", "Services"),
 ]
-WORDS = ["Blue", "Cedar", "Summit", "River", "Golden", "Iron", "Maple", "North", "Ocean", "Pioneer",
-         "Quiet", "Red", "Silver", "Union", "Vista", "Willow", "Harbor", "Prairie", "Canyon", "Lake"]
+WORDS = ["Blue", "Cedar", "Summit", "River", "Golden", "Iron", "Maple", "North", "Ocean",
+         "Pioneer", "Quiet", "Red", "Silver", "Union", "Vista", "Willow", "Harbor", "Prairie",
+         "Canyon", "Lake"]
 STATES = ("AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH "
           "NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC").split()
 FREE_MAIL = ["gmail.com", "yahoo.com", "hotmail.com", "outlook.com", "aol.com", "icloud.com"]
@@ -42,9 +43,9 @@ def phone(rng):
     area = rng.choice("23456789") + rng.choice("023456789") + rng.choice("0123456789")
     exchange = rng.choice("23456789") + rng.choice("023456789") + rng.choice("0123456789")
     line = f"{rng.randrange(10000):04d}"
-    return rng.choice(["({a}) {e}-{l}", "{a}-{e}-{l}", "{a}.{e}.{l}", "+1 {a} {e} {l}", "1{a}{e}{l}",
-                       "{a}{e}{l}", "{a}-{e}-{l} ext. 12", "({a}){e}-{l} x7"]
-                      ).format(a=area, e=exchange, l=line)
+    form = rng.choice(["({a}) {e}-{l}", "{a}-{e}-{l}", "{a}.{e}.{l}", "+1 {a} {e} {l}",
+                       "1{a}{e}{l}", "{a}{e}{l}", "{a}-{e}-{l} ext. 12", "({a}){e}-{l} x7"])
+    return form.format(a=area, e=exchange, l=line)
 
 
 def clean(rng, number):
@@ -53,7 +54,8 @@ def clean(rng, number):
     site = f"{word}{other}{kind.split()[0]}{number % 997}.com".lower()
     free = rng.random() < 0.3
     has_domain = not free or rng.random() < 0.5
-    local = rng.choice(["info", "sales", "owner", "j.doe", "first.last+ads", "o'hara", "front_desk"])
+    local = rng.choice(["info", "sales", "owner", "j.doe", "first.last+ads", "o'hara",
+                        "front_desk"])
     return {
         "lead_id": f"L-{number:06d}",
         "company": rng.choice([f"{word} {other} {kind}", f"{word} & {other} {kind}, LLC",

@@ -95,8 +95,8 @@ def domain_of(text):
 
 def good_domain(text):
     label = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
-    return len(text) <= 253 and re.fullmatch(rf"({label}\.)+(?=.{{2,63}}$)([a-z]+|xn--[a-z0-9-]*[a-z0-9])",
-                                             text) is not None
+    last = r"(?=.{2,63}$)([a-z]+|xn--[a-z0-9-]*[a-z0-9])"
+    return len(text) <= 253 and re.fullmatch(rf"({label}\.)+{last}", text) is not None
 
 
 def good_email(text):
