@@ -23,7 +23,8 @@ function(leat_generated_header yaml ret_dir ret_target)
     get_filename_component(home "${yaml}" DIRECTORY)
     if(NOT TARGET gen_${name})
         file(GLOB_RECURSE schemas CONFIGURE_DEPENDS
-            "${home}/schemas/*.avsc" "${CMAKE_SOURCE_DIR}/schemas/*.avsc")
+            "${home}/schemas/*.avsc" "${CMAKE_SOURCE_DIR}/schemas/*.avsc"
+            "${CMAKE_SOURCE_DIR}/tests/bench/schemas/*.avsc")
         file(MAKE_DIRECTORY "${dir}")
         add_custom_command(
             OUTPUT "${dir}/${name}.h"
