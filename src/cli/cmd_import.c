@@ -5,14 +5,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "base/opt.h"
 #include "base/suggest.h"
+#include "cli/cli.h"
 #include "cli/import_run.h"
-#include "codec/schemas.h"
+#include "cli/session.h"
 #include "query/query.h"
-#include "store/store.h"
-#include "topology/topology.h"
+
+int leat_cmd_import(struct leat_cli *cli, int argc, char **argv);
 
 #define SENDER_END_MS 5000
 
@@ -23,47 +22,45 @@ struct options {
     bool ignore_unknown, keep_spaces, dry_run, resume, restart, json, progress;
 };
 
-/* clang-format off */
+#define FIELD(name) offsetof(struct options, name)
 static const struct leat_opt opts[] = {
-    {"command", 'c', LEAT_OPT_STR, offsetof(struct options, command), "TYPE", NULL, NULL, 0, 0,
-     "the command each row becomes (required)"},
-    {"map", 'm', LEAT_OPT_LIST, offsetof(struct options, maps), "COLUMN=FIELD", NULL, NULL, 0, 0,
-     "a column that is called otherwise than the field it goes into"},
-    {"priority", 'p', LEAT_OPT_STR, offsetof(struct options, priority), "NAME", NULL, NULL, 0, 0,
-     "priority of the commands (default: the topology's)"},
-    {"id-from", 0, LEAT_OPT_LIST, offsetof(struct options, ids), "FIELD", NULL, NULL, 0, 0,
-     "make command ids from this field: the same value is the same command in any file"},
-    {"import-id", 0, LEAT_OPT_STR, offsetof(struct options, import_id), "TEXT", NULL, NULL, 0, 0,
-     "make command ids from this text and the row's place (default: from the file's content)"},
-    {"rejects", 0, LEAT_OPT_STR, offsetof(struct options, rejects), "FILE", NULL, NULL, 0, 0,
-     "where refused rows go, .csv or JSON lines (default: <file>.rejects.jsonl)"},
-    {"max-rejects", 0, LEAT_OPT_INT, offsetof(struct options, refused_max), "N", "-1", NULL,
-     -1, INT64_MAX, "stop when more rows are refused (default: never)"},
-    {"format", 0, LEAT_OPT_STR, offsetof(struct options, format), "csv|jsonl", NULL, NULL, 0, 0,
-     "of the file (default: by its name)"},
-    {"delimiter", 0, LEAT_OPT_STR, offsetof(struct options, delimiter), "CHAR", ",", NULL, 0, 0,
-     "between CSV fields: one character, or 'tab'"},
-    {"ignore-unknown", 0, LEAT_OPT_FLAG, offsetof(struct options, ignore_unknown), NULL, NULL, NULL,
-     0, 0, "leave out columns that the command has no field for"},
-    {"keep-spaces", 0, LEAT_OPT_FLAG, offsetof(struct options, keep_spaces), NULL, NULL, NULL, 0, 0,
-     "keep white space around values"},
-    {"dry-run", 'n', LEAT_OPT_FLAG, offsetof(struct options, dry_run), NULL, NULL, NULL, 0, 0,
-     "check every row, send nothing; needs no servers"},
-    {"resume", 0, LEAT_OPT_FLAG, offsetof(struct options, resume), NULL, NULL, NULL, 0, 0,
-     "go on where a former import stopped, or fail if there is none (default: go on if there is)"},
-    {"restart", 0, LEAT_OPT_FLAG, offsetof(struct options, restart), NULL, NULL, NULL, 0, 0,
-     "begin again; commands that were sent before are known and not done twice"},
-    {"progress", 0, LEAT_OPT_FLAG, offsetof(struct options, progress), NULL, "true", NULL, 0, 0,
-     "say on stderr how far it is"},
-    {"json", 0, LEAT_OPT_FLAG, offsetof(struct options, json), NULL, NULL, NULL, 0, 0,
-     "print the result as JSON"},
-    {"topology", 't', LEAT_OPT_STR, offsetof(struct options, topology), "FILE", "leat.yaml",
-     "LEAT_TOPOLOGY", 0, 0, "topology file"},
+    LEAT_CLI_TOPOLOGY(struct options, topology),
+    {"command", 'c', LEAT_OPT_STR, FIELD(command), "TYPE", NULL, NULL, 0, 0,
+     "The command each row becomes (required)."},
+    {"map", 'm', LEAT_OPT_LIST, FIELD(maps), "COLUMN=FIELD", NULL, NULL, 0, 0,
+     "A column that is called otherwise than the field it goes into."},
+    {"priority", 'p', LEAT_OPT_STR, FIELD(priority), "NAME", NULL, NULL, 0, 0,
+     "Priority of the commands (default: the topology's)."},
+    {"id-from", 0, LEAT_OPT_LIST, FIELD(ids), "FIELD", NULL, NULL, 0, 0,
+     "Make command ids from this field: the same value is the same command in any file."},
+    {"import-id", 0, LEAT_OPT_STR, FIELD(import_id), "TEXT", NULL, NULL, 0, 0,
+     "Make command ids from this text and the row's place (default: from the file's content)."},
+    {"rejects", 0, LEAT_OPT_STR, FIELD(rejects), "FILE", NULL, NULL, 0, 0,
+     "Where refused rows go, .csv or JSON lines (default: <file>.rejects.jsonl)."},
+    {"max-rejects", 0, LEAT_OPT_INT, FIELD(refused_max), "N", "-1", NULL, -1, INT64_MAX,
+     "Stop when more rows are refused; -1: never."},
+    {"format", 0, LEAT_OPT_STR, FIELD(format), "csv|jsonl", NULL, NULL, 0, 0,
+     "Of the file (default: by its name)."},
+    {"delimiter", 0, LEAT_OPT_STR, FIELD(delimiter), "CHAR", ",", NULL, 0, 0,
+     "Between CSV fields: one character, or 'tab'."},
+    {"ignore-unknown", 0, LEAT_OPT_FLAG, FIELD(ignore_unknown), NULL, NULL, NULL, 0, 0,
+     "Leave out columns that the command has no field for."},
+    {"keep-spaces", 0, LEAT_OPT_FLAG, FIELD(keep_spaces), NULL, NULL, NULL, 0, 0,
+     "Keep white space around values."},
+    {"dry-run", 'n', LEAT_OPT_FLAG, FIELD(dry_run), NULL, NULL, NULL, 0, 0,
+     "Check every row, send nothing; needs no servers."},
+    {"resume", 0, LEAT_OPT_FLAG, FIELD(resume), NULL, NULL, NULL, 0, 0,
+     "Go on where a former import stopped, or fail without one (default: go on if there is one)."},
+    {"restart", 0, LEAT_OPT_FLAG, FIELD(restart), NULL, NULL, NULL, 0, 0,
+     "Begin again; commands that were sent before are known and not done twice."},
+    {"progress", 0, LEAT_OPT_FLAG, FIELD(progress), NULL, "true", NULL, 0, 0,
+     "Say on stderr how far it is."},
+    LEAT_CLI_JSON(struct options, json),
 };
 
 static const struct leat_opt_spec spec = {
     .usage = "leat import [options] --command <Type> <file.csv|file.jsonl>",
-    .summary = "Sends each row of a file as a command.",
+    .summary = "Send each row of a file as a command.",
     .details =
         "Columns and members are matched to the command's fields by name. Rows that do not fit go\n"
         "to the rejects file with line, code and reason; the others are sent. How far the broker\n"
@@ -71,9 +68,11 @@ static const struct leat_opt_spec spec = {
         "command line goes on from there.\n\n"
         "  leat import leads.csv --command CreateLead --priority cold\n"
         "  leat import leads.csv -c CreateLead --map Company=company --ignore-unknown --dry-run\n",
-    LEAT_OPTS(opts), 1, 1,
+    .opts = opts,
+    .n_opts = sizeof opts / sizeof opts[0],
+    .args_min = 1,
+    .args_max = 1,
 };
-/* clang-format on */
 
 static volatile sig_atomic_t stop;
 
@@ -100,9 +99,8 @@ struct import {
     struct leat_str maps_text[LEAT_OPT_LIST_MAX];
     struct leat_import_map maps[LEAT_OPT_LIST_MAX];
     struct leat_str ids[LEAT_OPT_LIST_MAX];
-    struct leat_topology *topology;
+    struct leat_session session;
     const struct leat_processor *handler;
-    struct leat_schemas *schemas;
     struct leat_import_plan *plan;
     struct leat_import_source source;
     struct leat_import_rejects rejects;
@@ -118,27 +116,12 @@ static void import_done(struct import *im)
     leat_import_rejects_close(&im->rejects);
     leat_import_source_close(&im->source);
     leat_import_plan_free(im->plan);
-    leat_schemas_free(im->schemas);
-    leat_topology_free(im->topology);
-}
-
-static leat_status load_topology(struct import *im, struct leat_error *err)
-{
-    struct leat_report report = {0};
-    leat_status status = leat_topology_load(im->o.topology, &im->topology, &report, err);
-    if (status != LEAT_OK) {
-        LEAT_AUTO(leat_buf_done) struct leat_buf text;
-        leat_buf_init(&text, 1 << 20);
-        leat_report_text(&report, &text);
-        (void)fwrite(text.at, 1, text.len, stderr);
-    }
-    leat_report_done(&report);
-    return status;
+    leat_session_close(&im->session);
 }
 
 static leat_status find_handler(struct import *im, struct leat_error *err)
 {
-    const struct leat_topology *t = im->topology;
+    const struct leat_topology *t = im->session.topology;
     struct leat_str type = leat_str_of(im->o.command);
     im->handler = leat_topology_handler(t, type);
     if (im->handler == NULL) {
@@ -156,7 +139,7 @@ static leat_status find_handler(struct import *im, struct leat_error *err)
     if (priority != NULL && leat_priority_find(&im->handler->priorities, leat_str_of(priority)) < 0)
         return leat_fail(err, LEAT_INVALID, "processor '%.*s' has no priority '%s'",
                          LEAT_STR_FMT(im->handler->name), priority);
-    return leat_schemas_load_file(im->schemas, t->schema_dirs, t->n_schema_dirs, type, err);
+    return LEAT_OK;
 }
 
 static leat_status read_maps(struct import *im, struct leat_error *err)
@@ -183,7 +166,7 @@ static leat_status make_plan(struct import *im, struct leat_error *err)
         return status;
     const struct leat_import_plan_options o = {
         .type = type,
-        .schema = leat_schemas_text(im->schemas, type),
+        .schema = leat_schemas_text(im->session.schemas, type),
         .key = aggregate == NULL ? LEAT_STR("") : aggregate->key,
         .maps = im->maps,
         .map_count = im->o.maps.n,
@@ -300,36 +283,14 @@ static leat_status set_paths(struct import *im, struct leat_error *err)
     return LEAT_OK;
 }
 
-/* Schema ids are the store's. */
-static leat_status fetch_schemas(struct import *im, struct leat_error *err)
-{
-    const struct leat_store_options o = {.url = im->topology->store.url,
-                                         .schema = im->topology->store.schema,
-                                         .application_name = "leat import"};
-    struct leat_store *store = NULL;
-    struct leat_schema_row *rows = NULL;
-    size_t n = 0;
-    LEAT_TRY(leat_store_open(&o, &store, err), err, "could not get the schemas' ids");
-    struct leat_arena *arena = leat_arena_new(65536, 0);
-    leat_status status = leat_store_check(store, im->topology->partitions, err);
-    if (status == LEAT_OK)
-        status = leat_store_schemas(store, arena, &rows, &n, err);
-    for (size_t i = 0; i < n && status == LEAT_OK; i++)
-        status = leat_schemas_put(im->schemas, rows[i].id, rows[i].subject, rows[i].text, err);
-    leat_arena_free(arena);
-    leat_store_close(store);
-    return status;
-}
-
 static leat_status prepare(struct import *im, struct leat_error *err)
 {
     if (im->o.command == NULL)
         return leat_fail(err, LEAT_INVALID, "--command is required");
     if (im->o.resume && im->o.restart)
         return leat_fail(err, LEAT_INVALID, "--resume and --restart exclude each other");
-    im->schemas = leat_schemas_new();
     static leat_status (*const steps[])(struct import *, struct leat_error *) = {
-        set_paths, load_topology, find_handler, make_plan, open_file, find_start};
+        set_paths, find_handler, make_plan, open_file, find_start};
     leat_status status = LEAT_OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == LEAT_OK; i++)
         status = steps[i](im, err);
@@ -338,9 +299,9 @@ static leat_status prepare(struct import *im, struct leat_error *err)
 
 static leat_status transfer(struct import *im, struct leat_error *err)
 {
-    leat_status status = im->o.dry_run ? LEAT_OK : fetch_schemas(im, err);
-    if (status == LEAT_OK && !im->o.dry_run)
-        status = leat_sender_new(im->topology, im->schemas, &im->sender, err);
+    struct leat_session *s = &im->session;
+    leat_status status =
+        im->o.dry_run ? LEAT_OK : leat_sender_new(s->topology, s->schemas, &im->sender, err);
     if (status == LEAT_OK)
         status = leat_import_rejects_open(&im->rejects, im->rejects_path,
                                           im->progress.rejects_bytes, err);
@@ -354,7 +315,7 @@ static leat_status transfer(struct import *im, struct leat_error *err)
         .priority = leat_str_of(im->o.priority),
         .ids = im->o.ids.n > 0,
         .sender = im->sender,
-        .schema = leat_schemas_current(im->schemas, type),
+        .schema = leat_schemas_current(im->session.schemas, type),
         .rejects = &im->rejects,
         .progress_path = im->o.dry_run ? NULL : im->progress_path,
         .acked = &im->progress,
@@ -428,18 +389,15 @@ static void print_result(const struct import *im)
         print_text(im, seconds);
 }
 
-static int tell(const struct import *im, leat_status status, const struct leat_error *err)
+static int exit_code(const struct import *im, leat_status status, const struct leat_error *err)
 {
     if (status == LEAT_OK)
-        return 0;
-    if (stop)
-        (void)fprintf(stderr,
-                      "leat import: stopped before line %jd; the same command line goes on there\n",
-                      (intmax_t)im->progress.line);
-    else
-        (void)fprintf(stderr, "leat import: %s%s%s\n", err->msg, err->hint[0] == '\0' ? "" : "\n  ",
-                      err->hint);
-    return !stop && status == LEAT_INVALID ? 2 : 1;
+        return LEAT_EXIT_OK;
+    if (!stop)
+        return leat_cli_fail(err);
+    (void)fprintf(stderr, "leat: stopped before line %jd; the same command line goes on there\n",
+                  (intmax_t)im->progress.line);
+    return LEAT_EXIT_FAILED;
 }
 
 static leat_status import(struct import *im, struct leat_error *err)
@@ -449,13 +407,11 @@ static leat_status import(struct import *im, struct leat_error *err)
         return status;
     im->first_row = im->progress.counts.rows;
     if (im->progress.finished) {
-        (void)fprintf(stderr,
-                      "leat import: all of '%s' is imported already; --restart sends it again\n",
+        (void)fprintf(stderr, "leat: all of '%s' is imported already; --restart sends it again\n",
                       im->file);
     } else {
         if (im->first_row > 0)
-            (void)fprintf(stderr, "leat import: going on at line %jd\n",
-                          (intmax_t)im->progress.line);
+            (void)fprintf(stderr, "leat: going on at line %jd\n", (intmax_t)im->progress.line);
         catch_signals();
         status = transfer(im, err);
     }
@@ -464,32 +420,33 @@ static leat_status import(struct import *im, struct leat_error *err)
     return status;
 }
 
-int leat_cmd_import(int argc, char **argv);
-int leat_cmd_import(int argc, char **argv)
+static int run(struct import *im)
 {
     struct leat_error err = {0};
-    struct import *im = calloc(1, sizeof *im);
-    int args = 0;
-    bool help = false;
-    if (im == NULL)
-        return 1;
-    im->source.fd = -1;
-    im->started_us = leat_mono_us();
-    leat_status status = leat_opt_parse(&spec, argc, argv, &im->o, &args, &help, &err);
-    if (status == LEAT_OK && help) {
-        LEAT_AUTO(leat_buf_done) struct leat_buf text;
-        leat_buf_init(&text, 1 << 16);
-        leat_opt_help(&spec, &text);
-        (void)fwrite(text.at, 1, text.len, stdout);
-        free(im);
-        return 0;
-    }
-    if (status == LEAT_OK) {
-        im->file = argv[1];
-        status = import(im, &err);
-    }
-    int code = tell(im, status, &err);
+    struct leat_session *s = &im->session;
+    int code = im->o.dry_run ? leat_session_files(s, im->o.topology, NULL)
+                             : leat_session_open(s, im->o.topology, NULL);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    leat_status status = import(im, &err);
+    code = exit_code(im, status, &err);
     import_done(im);
+    return code;
+}
+
+int leat_cmd_import(struct leat_cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    int args = 0;
+    struct import *im = calloc(1, sizeof *im);
+    if (im == NULL)
+        return leat_cli_errno("import");
+    im->started_us = leat_mono_us();
+    int code = leat_cli_parse(&spec, argc, argv, &im->o, &args);
+    if (code == LEAT_EXIT_GO_ON) {
+        im->file = argv[1];
+        code = run(im);
+    }
     free(im);
     return code;
 }
