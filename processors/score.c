@@ -26,16 +26,17 @@ static leat_answer score(struct leat_ctx *ctx, const struct score_lead *c,
 
     emit_lead_scored(ctx, &(struct lead_scored){.lead_id = c->lead_id,
                                                 .score = s.points,
-                                                .tier = s.tier,
+                                                .tier = leat_str_of(s.tier),
                                                 .reasons = {s.reasons, s.reason_count},
                                                 .rules_version = s.rules_version,
                                                 .source = lead->source,
                                                 .state = lead->state,
                                                 .has_budget = lead->has_budget,
                                                 .budget = lead->budget});
-    leat_send_priority(ctx, leat_text(ctx, "%.*s", LEAT_STR_FMT(s.tier)).at);
-    send_route_lead(ctx,
-                    &(struct route_lead){.lead_id = c->lead_id, .tier = s.tier, .score = s.points});
+    leat_send_priority(ctx, s.tier);
+    send_route_lead(ctx, &(struct route_lead){.lead_id = c->lead_id,
+                                              .tier = leat_str_of(s.tier),
+                                              .score = s.points});
     return LEAT_DONE;
 }
 

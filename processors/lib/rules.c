@@ -39,12 +39,12 @@ struct rule {
 };
 
 struct tier {
-    struct leat_str name;
+    char name[32];
     int32_t from;
 };
 
 struct rules {
-    struct fy_document *document; /* texts of conditions and tiers point into it */
+    struct fy_document *document; /* texts of conditions point into it */
     int32_t version, base;
     struct tier tiers[TIERS_MAX];
     size_t tier_count;
@@ -209,7 +209,10 @@ static bool read_tiers(const struct reader *r, struct fy_node *node, struct rule
         if (rules->tier_count == TIERS_MAX)
             return wrong(r, "more than %d tiers", TIERS_MAX);
         struct tier *tier = &rules->tiers[rules->tier_count++];
-        tier->name = text_of(fy_node_pair_key(p));
+        struct leat_str name = text_of(fy_node_pair_key(p));
+        if (name.len == 0 || name.len >= sizeof tier->name)
+            return wrong(r, "a tier's name has 1 to %zu bytes", sizeof tier->name - 1);
+        memcpy(tier->name, name.at, name.len);
         if (!small_number(r, fy_node_pair_value(p), "a tier's threshold", &tier->from))
             return false;
         lowest = tier->from < lowest ? tier->from : lowest;

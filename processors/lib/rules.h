@@ -34,8 +34,8 @@ struct facts {
 struct score {
     int32_t points; /* 0 to 100 */
     int32_t rules_version;
-    struct leat_str tier;
-    struct leat_str reasons[RULES_MAX]; /* "+25 a domain without a website"; live as the rules do */
+    const char *tier;                   /* lives as the rules do */
+    struct leat_str reasons[RULES_MAX]; /* "+25 a domain without a website"; likewise */
     size_t reason_count;
 };
 

@@ -36,7 +36,7 @@ Test(leads_rules, conditions_points_reasons_and_tier)
     rules_apply(rules, &facts, &s);
     cr_expect_eq(s.points, 65);
     cr_expect_eq(s.rules_version, 7);
-    cr_expect(leat_str_eq(s.tier, LEAT_STR("hot")));
+    cr_expect_str_eq(s.tier, "hot");
     cr_assert_eq(s.reason_count, 3);
     cr_expect(leat_str_eq(s.reasons[0], LEAT_STR("+25 why")));
     rules_free(rules);
@@ -53,7 +53,7 @@ Test(leads_rules, the_score_stays_within_0_and_100)
     cr_expect_eq(s.points, 100);
     rules_apply(rules, &(struct facts){.text = {[FACT_STATE] = LEAT_STR("CA")}}, &s);
     cr_expect_eq(s.points, 0);
-    cr_expect(leat_str_eq(s.tier, LEAT_STR("cold")));
+    cr_expect_str_eq(s.tier, "cold");
     rules_free(rules);
 }
 
