@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/record_headers.h"
 
 #define LANE_TOPIC_MAX       256
 #define EXECUTOR_TAKE_MAX    1024
@@ -38,10 +39,10 @@ struct leat_executor {
     size_t group_lane_cap;
     struct leat_record released[EXECUTOR_RELEASE_MAX];
     size_t released_count;
-    int64_t commit_due_ms, retry_at_ms;
+    int64_t commit_due_ms, retry_at_ms, tail_due_ms;
     int32_t failures;
     bool started; /* a first record was seen */
-    bool more; /* a lane had more than was taken: do not wait */
+    bool more;    /* a lane had more than was taken: do not wait */
 
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
@@ -58,19 +59,57 @@ struct leat_executor {
 
 /* ---- what the flow asks of records ---- */
 
+/* An event fetched from the store because the topic missed it. Its handle is told from one of Kafka
+ * by its lowest bit. */
+struct fetched {
+    char id[LEAT_UUID_TEXT], correlation[LEAT_UUID_TEXT], seq[24];
+    struct leat_str type;
+    char bytes[]; /* type, key, value */
+};
+
+static struct fetched *fetched_of(const void *handle)
+{
+    uintptr_t word = (uintptr_t)handle;
+    return (word & 1) == 0 ? NULL : (struct fetched *)(word - 1);
+}
+
+static bool fetched_header(const struct fetched *e, const char *name, struct leat_str *ret)
+{
+    if (strcmp(name, "ce_id") == 0)
+        *ret = leat_str_of(e->id);
+    else if (strcmp(name, "ce_type") == 0)
+        *ret = e->type;
+    else if (strcmp(name, "leat-seq") == 0)
+        *ret = leat_str_of(e->seq);
+    else if (strcmp(name, "leat-correlation") == 0)
+        *ret = leat_str_of(e->correlation);
+    else
+        return false;
+    return true;
+}
+
 static bool flow_header(void *arg, const struct leat_incoming *r, const char *name,
                         struct leat_str *ret_value)
 {
     (void)arg;
+    const struct fetched *e = fetched_of(r->handle);
     struct leat_record record = {.handle = r->handle};
-    return leat_record_header(&record, name, ret_value);
+    return e != NULL ? fetched_header(e, name, ret_value)
+                     : leat_record_header(&record, name, ret_value);
 }
 
 static void flow_headers_pack(void *arg, const struct leat_incoming *r, struct leat_buf *out)
 {
     (void)arg;
+    static const char *const names[] = {"ce_id", "ce_type", "leat-seq", "leat-correlation"};
+    const struct fetched *e = fetched_of(r->handle);
     struct leat_record record = {.handle = r->handle};
-    leat_record_headers_pack(&record, out);
+    struct leat_str value;
+    if (e == NULL)
+        leat_record_headers_pack(&record, out);
+    for (size_t i = 0; e != NULL && i < sizeof names / sizeof names[0]; i++)
+        if (fetched_header(e, names[i], &value))
+            leat_headers_put(out, leat_str_of(names[i]), value);
 }
 
 static void release_now(struct leat_executor *e)
@@ -82,6 +121,11 @@ static void release_now(struct leat_executor *e)
 static void flow_release(void *arg, struct leat_incoming *r)
 {
     struct leat_executor *e = arg;
+    struct fetched *event = fetched_of(r->handle);
+    if (event != NULL) {
+        free(event);
+        return;
+    }
     if (e->released_count == EXECUTOR_RELEASE_MAX)
         release_now(e);
     e->released[e->released_count++] = (struct leat_record){.handle = r->handle};
@@ -245,6 +289,104 @@ static void run_batch(struct leat_executor *e, bool locked)
     give_back_lost(e);
     release_now(e);
     publish_figures(e);
+}
+
+/* ---- events lanes: what the topic lacks comes from the store ---- */
+
+/* The key of a stream id: what stands behind the aggregate's name. */
+static struct leat_str key_of_stream(struct leat_str stream)
+{
+    const char *dash = memchr(stream.at, '-', stream.len);
+    if (dash == NULL)
+        return stream;
+    uint32_t skip = (uint32_t)(dash - stream.at) + 1;
+    return (struct leat_str){stream.at + skip, stream.len - skip};
+}
+
+static struct leat_incoming fetched_new(const struct leat_stored_event *stored)
+{
+    struct leat_str key = key_of_stream(stored->stream);
+    struct fetched *e =
+        malloc(sizeof *e + stored->type.len + (size_t)key.len + stored->payload.len);
+    leat_assert(e != NULL);
+    leat_uuid_format(&stored->id, e->id);
+    leat_uuid_format(&stored->correlation_id, e->correlation);
+    (void)snprintf(e->seq, sizeof e->seq, "%lld", (long long)stored->seq);
+    e->type = (struct leat_str){e->bytes, stored->type.len};
+    struct leat_str k = {e->bytes + e->type.len, key.len};
+    struct leat_str v = {e->bytes + e->type.len + key.len, stored->payload.len};
+    memcpy(e->bytes, stored->type.at, stored->type.len);
+    memcpy(e->bytes + e->type.len, key.at, key.len);
+    memcpy(e->bytes + e->type.len + key.len, stored->payload.at, stored->payload.len);
+    return (struct leat_incoming){.timestamp_ms = stored->recorded_at_us / 1000,
+                                  .key = k,
+                                  .value = v,
+                                  .handle = (void *)((uintptr_t)e | 1)};
+}
+
+static leat_status fill_hole(struct leat_executor *e, size_t lane, int64_t from, int64_t to,
+                             struct leat_error *err)
+{
+    struct leat_stored_event *events = NULL;
+    size_t n = 0;
+    leat_arena_reset(e->arena);
+    LEAT_TRY(leat_store_slice(e->store, leat_flow_lane(e->flow, lane)->k, from - 1, to,
+                              EXECUTOR_TAKE_MAX, e->arena, &events, &n, err),
+             err, "missing events");
+    if (n == 0)
+        return leat_fail(err, LEAT_RETRY, "the store has no event with seq %lld yet",
+                         (long long)from);
+    struct leat_incoming *in = leat_arena_alloc(e->arena, n * sizeof *in);
+    for (size_t i = 0; i < n; i++)
+        in[i] = fetched_new(&events[i]);
+    leat_flow_fill(e->flow, lane, in, n);
+    return LEAT_OK;
+}
+
+static bool fill_holes(struct leat_executor *e)
+{
+    struct leat_error err = {0};
+    size_t lane;
+    int64_t from, to;
+    while (leat_flow_hole(e->flow, &lane, &from, &to)) {
+        if (!connected(e))
+            return false;
+        if (fill_hole(e, lane, from, to, &err) != LEAT_OK) {
+            store_trouble(e, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* At an idle end nobody sees that a record is missing: ask how far the slices are published. */
+static void check_tails(struct leat_executor *e)
+{
+    struct leat_error err = {0};
+    int64_t now_ms = leat_now_ms();
+    if (now_ms < e->tail_due_ms || !leat_store_connected(e->store))
+        return;
+    e->tail_due_ms = now_ms + EXECUTOR_IDLE_MS;
+    leat_arena_reset(e->arena);
+    size_t lanes = leat_flow_lane_count(e->flow), n = 0;
+    int32_t *ks = leat_arena_alloc(e->arena, (lanes + 1) * sizeof *ks);
+    size_t *lane = leat_arena_alloc(e->arena, (lanes + 1) * sizeof *lane);
+    for (size_t i = 0; i < lanes; i++) {
+        const struct leat_flow_lane *l = leat_flow_lane(e->flow, i);
+        if (l == NULL || l->kind != LEAT_LANE_EVENTS)
+            continue;
+        ks[n] = l->k;
+        lane[n++] = i;
+    }
+    struct leat_published *published = NULL;
+    if (n == 0)
+        return;
+    if (leat_store_published(e->store, ks, n, e->arena, &published, &err) != LEAT_OK) {
+        leat_log_limited(LEAT_LOG_WARN, "worker", "tail-check", "%s", err.msg);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        leat_flow_tail(e->flow, lane[i], published[i].seq);
 }
 
 /* ---- orders from the group's thread ---- */
@@ -425,10 +567,14 @@ static void *executor_main(void *arg)
             clear_wake(e);
             take_all(e);
         }
+        if (!fill_holes(e))
+            continue;
         if (again || leat_flow_ready(e->flow, leat_now_ms()))
             run_batch(e, locked);
-        else if (!e->more)
+        else if (!e->more) {
+            check_tails(e);
             wait_for_work(e);
+        }
         commit_offsets(e);
     }
     obey_stop(e);

@@ -54,6 +54,8 @@ void flow_batch_reset(struct leat_flow *f)
     }
     for (size_t i = 0; i < f->lane_count; i++) {
         f->lanes[i].taken = 0;
+        f->lanes[i].cut = false;
+        f->lanes[i].batch_seq = f->lanes[i].next_seq;
         f->lanes[i].batch_lane = -1;
     }
 }
@@ -257,7 +259,8 @@ bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms)
 {
     for (size_t i = 0; i < f->lane_count; i++) {
         const struct flow_lane *l = &f->lanes[i];
-        if (!l->gone && l->stopped == NULL && l->count > 0 && l->held_until_ms <= now_ms)
+        if (!l->gone && l->stopped == NULL && l->hole_to == 0 && l->count > 0 &&
+            l->held_until_ms <= now_ms)
             return true;
     }
     return false;
@@ -288,4 +291,47 @@ int32_t leat_flow_lost(struct leat_flow *f)
             return k;
         }
     return -1;
+}
+
+/* ---- events lanes: holes ---- */
+
+bool leat_flow_hole(const struct leat_flow *f, size_t *ret_lane, int64_t *ret_from, int64_t *ret_to)
+{
+    for (size_t i = 0; i < f->lane_count; i++) {
+        const struct flow_lane *l = &f->lanes[i];
+        if (l->gone || l->stopped != NULL || l->hole_to == 0)
+            continue;
+        *ret_lane = i;
+        *ret_from = l->hole_from;
+        *ret_to = l->hole_to;
+        return true;
+    }
+    return false;
+}
+
+/* They stand before the first record on hand and move the lane's offset no further than to it. */
+void leat_flow_fill(struct leat_flow *f, size_t lane, struct leat_incoming *events, size_t n)
+{
+    struct flow_lane *l = &f->lanes[lane];
+    int64_t before = (l->count > 0 ? flow_item_at(l, 0)->in.offset : l->committed) - 1;
+    leat_assert(!f->under_way && !l->gone);
+    for (size_t i = 0; i < n; i++)
+        push(l, &(struct leat_incoming){0}); /* room at the end; then all move up by n */
+    for (size_t i = l->count; i-- > n;)
+        *flow_item_at(l, i) = *flow_item_at(l, i - n);
+    for (size_t i = 0; i < n; i++) {
+        events[i].offset = before;
+        *flow_item_at(l, i) = (struct flow_item){.in = events[i]};
+    }
+    l->hole_from = l->hole_to = 0;
+}
+
+void leat_flow_tail(struct leat_flow *f, size_t lane, int64_t published_seq)
+{
+    struct flow_lane *l = &f->lanes[lane];
+    if (l->gone || l->stopped != NULL || l->spec.kind != LEAT_LANE_EVENTS || l->count > 0 ||
+        published_seq < l->next_seq)
+        return;
+    l->hole_from = l->next_seq;
+    l->hole_to = published_seq;
 }

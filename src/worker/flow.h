@@ -121,6 +121,14 @@ int32_t leat_flow_lost(struct leat_flow *f);
  * is to be read under the lock (second conflict of a record). */
 bool leat_flow_again(const struct leat_flow *f, bool *ret_locked);
 
+/* A lane on an events topic that misses seqs [from, to]: fetch them from the store and give them to
+ * leat_flow_fill, in seq order, before deciding on. False = none misses any. */
+bool leat_flow_hole(const struct leat_flow *f, size_t *ret_lane, int64_t *ret_from,
+                    int64_t *ret_to);
+void leat_flow_fill(struct leat_flow *f, size_t lane, struct leat_incoming *events, size_t n);
+/* An idle events lane learns how far its slice is published: what it has not seen is a hole. */
+void leat_flow_tail(struct leat_flow *f, size_t lane, int64_t published_seq);
+
 struct leat_flow_figures {
     uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
         retries, fenced, foreign_partition;

@@ -189,7 +189,8 @@ void leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded)
 static void cut_lane(struct leat_flow *f, struct flow_work *w)
 {
     struct flow_lane *l = &f->lanes[w->lane];
-    l->batch_next = w->item->in.offset;
+    l->cut = w->cut = true;
+    l->batch_next = w->item->in.offset > l->committed ? w->item->in.offset : l->committed;
     size_t n = 0;
     while (flow_item_at(l, n) != w->item)
         n++;
@@ -258,9 +259,37 @@ static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     }
 }
 
-static bool cut_away(const struct leat_flow *f, const struct flow_work *w)
+/* The seqs from where the lane stands to before this record have to be fetched from the store. */
+static void hole(struct leat_flow *f, struct flow_work *w)
 {
-    return w->item->in.offset >= f->lanes[w->lane].batch_next;
+    struct flow_lane *l = &f->lanes[w->lane];
+    l->hole_from = f->batch.lanes[l->batch_lane].next_seq;
+    l->hole_to = w->seq - 1;
+    cut_lane(f, w);
+}
+
+static void decide_one(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+{
+    struct flow_lane *l = &f->lanes[w->lane];
+    switch (w->what) {
+    case FLOW_SKIP:
+        break;
+    case FLOW_HOLE:
+        hole(f, w);
+        break;
+    case FLOW_FORWARD:
+        flow_add_forward(f, w);
+        break;
+    case FLOW_DEAD:
+        flow_add_dead(f, w, now_ms);
+        break;
+    case FLOW_COMMAND:
+        run(f, w, now_ms);
+        break;
+    }
+    struct leat_batch_lane *move = &f->batch.lanes[l->batch_lane];
+    if (l->spec.kind == LEAT_LANE_EVENTS && !w->cut && w->seq >= move->next_seq)
+        move->next_seq = w->seq + 1;
 }
 
 static void since(struct leat_flow *f)
@@ -283,7 +312,9 @@ static void finish_lanes(struct leat_flow *f)
             continue;
         struct leat_batch_lane *move = &f->batch.lanes[l->batch_lane];
         move->next_offset = l->batch_next;
-        move->fingerprint = l->taken > 0 ? flow_fingerprint(&flow_item_at(l, l->taken - 1)->in) : 0;
+        /* On an events topic seqs tell more than bytes would. */
+        bool compare = l->taken > 0 && l->spec.kind != LEAT_LANE_EVENTS;
+        move->fingerprint = compare ? flow_fingerprint(&flow_item_at(l, l->taken - 1)->in) : 0;
     }
 }
 
@@ -314,24 +345,9 @@ const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms)
 {
     for (size_t i = 0; i < f->work_count; i++) {
         struct flow_work *w = &f->work[i];
-        if (cut_away(f, w))
-            continue;
-        switch (w->what) {
-        case FLOW_SKIP:
-            break;
-        case FLOW_FORWARD:
-            flow_add_forward(f, w);
-            break;
-        case FLOW_DEAD:
-            flow_add_dead(f, w, now_ms);
-            break;
-        case FLOW_COMMAND:
-            run(f, w, now_ms);
-            break;
-        }
-        struct flow_lane *l = &f->lanes[w->lane];
-        if (l->spec.kind == LEAT_LANE_EVENTS && !cut_away(f, w) && w->seq >= l->next_seq)
-            f->batch.lanes[l->batch_lane].next_seq = w->seq + 1;
+        w->cut = f->lanes[w->lane].cut;
+        if (!w->cut)
+            decide_one(f, w, now_ms);
     }
     finish_lanes(f);
     drop_idle_lanes(f);

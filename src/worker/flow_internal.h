@@ -35,6 +35,10 @@ struct flow_lane {
     size_t taken;       /* items of the prefix that are in it */
     int64_t batch_next; /* where the lane stands if all of them settle */
     int32_t batch_lane; /* index in batch.lanes, -1 = none */
+    bool cut;           /* the batch ends, for this lane, before some record */
+    int64_t batch_seq;  /* EVENTS: next seq as far as the batch goes */
+    /* EVENTS: seqs missing before the first record on hand; to 0 = none */
+    int64_t hole_from, hole_to;
 };
 
 struct flow_slice {
@@ -66,7 +70,8 @@ typedef enum flow_what {
     FLOW_COMMAND,
     FLOW_FORWARD,
     FLOW_DEAD,
-    FLOW_SKIP
+    FLOW_SKIP, /* settled without a trace: a copy, or nothing of ours */
+    FLOW_HOLE, /* seqs before it are missing: not before they are here */
 } flow_what;
 
 struct flow_work {
@@ -81,6 +86,7 @@ struct flow_work {
     void *message;
     struct flow_key *stream;
     int64_t seq;           /* EVENTS lanes */
+    bool cut;              /* not in the batch after all */
     int32_t batch_command; /* index in batch.commands, -1 = none */
 };
 

@@ -153,9 +153,11 @@ static bool read_event_position(struct leat_flow *f, struct flow_work *w)
     }
     memcpy(digits, text.at, text.len);
     w->seq = strtoll(digits, NULL, 10);
-    if (w->seq >= l->next_seq)
+    if (w->seq == l->batch_seq) {
+        l->batch_seq++;
         return true;
-    w->what = FLOW_SKIP;
+    }
+    w->what = w->seq < l->batch_seq ? FLOW_SKIP : FLOW_HOLE;
     return false;
 }
 

@@ -72,8 +72,7 @@ static void work_replied(struct leat_flow *f, const struct leat_reply *reply)
         struct flow_work *w = &f->work[i];
         if (w->batch_command < 0) {
             /* Passed over: settled with its lane's move, unless the lane was cut before it. */
-            w->item->settled =
-                w->what == FLOW_SKIP && w->item->in.offset < f->lanes[w->lane].batch_next;
+            w->item->settled = w->what == FLOW_SKIP && !w->cut;
             continue;
         }
         leat_settled settled = (leat_settled)reply->settled[w->batch_command];
@@ -109,13 +108,14 @@ static void keep_states(struct leat_flow *f)
 static void advance(struct leat_flow *f, struct flow_lane *l)
 {
     while (l->count > 0 && l->taken > 0 && flow_item_at(l, 0)->settled) {
-        l->committed = flow_item_at(l, 0)->in.offset + 1;
         f->c.release(f->c.arg, &flow_item_at(l, 0)->in);
         l->head = (l->head + 1) & (l->cap - 1);
         l->count--;
         l->taken--;
     }
-    l->committed = l->taken > 0 ? flow_item_at(l, 0)->in.offset : l->batch_next;
+    int64_t next = l->taken > 0 ? flow_item_at(l, 0)->in.offset : l->batch_next;
+    if (next > l->committed)
+        l->committed = next;
 }
 
 void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int64_t now_ms)

@@ -4,7 +4,8 @@
 
 static bool open_now(const struct flow_lane *l, int64_t now_ms)
 {
-    return !l->gone && l->stopped == NULL && l->count > l->taken && l->held_until_ms <= now_ms;
+    return !l->gone && l->stopped == NULL && l->hole_to == 0 && l->count > l->taken &&
+           l->held_until_ms <= now_ms;
 }
 
 /* Takes up to `room` more records of the lane's prefix; settled ones cost nothing. */
