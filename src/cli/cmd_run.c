@@ -1,5 +1,4 @@
 /* leat run: the roles of a topology in this process, until SIGTERM or SIGINT. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
