@@ -50,6 +50,21 @@ static uint32_t dynamic_align(struct dynamic *d, uint32_t node)
     return 8;
 }
 
+/* Of a record, without its descriptors: they may be under way. */
+static uint32_t dynamic_record_size(struct dynamic *d, uint32_t node)
+{
+    const struct leat_node *n = leat_node_at(d->schema, node);
+    uint32_t offset = 0;
+    for (uint32_t i = 0; i < n->count; i++) {
+        uint32_t f = d->schema->fields[n->first + i].node;
+        if (d->schema->nodes[f].kind == LEAT_NODE_UNION)
+            offset++;
+        offset = dynamic_up(offset, dynamic_align(d, f));
+        offset += dynamic_size(d, leat_node_plain(d->schema, f));
+    }
+    return dynamic_up(offset + 1, 8);
+}
+
 static const leat_kind dynamic_kinds[] = {
     [LEAT_NODE_BOOL] = LEAT_KIND_BOOL,     [LEAT_NODE_INT] = LEAT_KIND_INT,
     [LEAT_NODE_LONG] = LEAT_KIND_LONG,     [LEAT_NODE_FLOAT] = LEAT_KIND_FLOAT,
@@ -110,7 +125,7 @@ static const struct leat_type *dynamic_record(struct dynamic *d, uint32_t node)
         dynamic_field(d, f->node, f->name, &offset, &fields[i]);
         fields[i].fallback = f->fallback.at;
     }
-    t->size = dynamic_up(offset + 1, 8);
+    t->size = dynamic_record_size(d, node);
     return t;
 }
 
@@ -127,7 +142,7 @@ static uint32_t dynamic_size(struct dynamic *d, uint32_t node)
     case LEAT_NODE_FIXED:
         return n->size;
     case LEAT_NODE_RECORD:
-        return (uint32_t)dynamic_record(d, node)->size;
+        return dynamic_record_size(d, node);
     case LEAT_NODE_STRING:
     case LEAT_NODE_BYTES:
     case LEAT_NODE_ARRAY:
