@@ -1,0 +1,255 @@
+#include <string.h>
+
+#include "base/suggest.h"
+#include "topology/loader.h"
+
+#define KEY_PARTS_MAX 8
+#define FIELDS_MAX    256
+#define COLUMNS_MAX   8
+
+/* --- rules --- */
+
+static bool is_field_name(struct leat_str s)
+{
+    return leat_load_is_word(s) && memchr(s.at, '.', s.len) == NULL &&
+           memchr(s.at, '-', s.len) == NULL;
+}
+
+/* Index of a field, new ones at the end; false with a finding when it cannot be one. */
+static bool field_index(struct leat_loader *l, struct leat_str name, const struct leat_place *place,
+                        const char *path, uint32_t *ret)
+{
+    struct leat_names have = {l->fields, (uint32_t)l->n_fields};
+    for (uint32_t i = 0; i < have.n; i++) {
+        if (leat_str_eq(have.at[i], name)) {
+            *ret = i;
+            return true;
+        }
+    }
+    if (!is_field_name(name)) {
+        leat_load_error(l, place, "%s: '%.*s' is not a field's name", path, LEAT_STR_FMT(name));
+        leat_report_hint(l->report, "letters, digits and '_', a letter first");
+        return false;
+    }
+    if (l->n_fields == FIELDS_MAX) {
+        leat_load_error(l, place, "%s: more than %d fields in one projection", path, FIELDS_MAX);
+        return false;
+    }
+    l->fields =
+        leat_arena_grow(l->arena, l->fields, sizeof *l->fields, &l->cap_fields, l->n_fields + 1);
+    *ret = (uint32_t)l->n_fields;
+    l->fields[l->n_fields++] = name;
+    return true;
+}
+
+static void add_op(struct leat_loader *l, struct leat_op op)
+{
+    l->ops = leat_arena_grow(l->arena, l->ops, sizeof *l->ops, &l->cap_ops, l->n_ops + 1);
+    l->ops[l->n_ops++] = op;
+}
+
+static bool is_number_op(leat_op_kind kind)
+{
+    return kind == LEAT_OP_ADD;
+}
+
+void leat_load_ops(struct leat_loader *l, const struct leat_key *key, const struct leat_yaml *n,
+                   const char *path, void *target)
+{
+    (void)target;
+    if (!leat_load_is_map(l, n, path))
+        return;
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct leat_yaml_pair *pair = &n->pairs[i];
+        struct leat_op op = {.kind = (leat_op_kind)key->min};
+        const char *at = leat_load_path(l, path, pair->key);
+        if (!field_index(l, pair->key, &pair->place, path, &op.field) ||
+            !leat_load_expr(l, pair->value, at, &op.value))
+            continue;
+        if (is_number_op(op.kind) &&
+            (op.value->kind == LEAT_EXPR_STRING || op.value->kind == LEAT_EXPR_BOOL ||
+             op.value->kind == LEAT_EXPR_NULL))
+            leat_load_error(l, &pair->value->place, "%s: '%.*s' is not a number", at,
+                            LEAT_STR_FMT(leat_load_quote(pair->value)));
+        add_op(l, op);
+    }
+}
+
+LEAT_KEY_LOADER(leat_load_delete)
+{
+    (void)target;
+    const struct leat_yaml *const *items;
+    const struct leat_yaml *single;
+    if (n->kind == LEAT_YAML_SCALAR && n->plain && leat_str_eq(n->text, LEAT_STR("true"))) {
+        add_op(l, (struct leat_op){LEAT_OP_DELETE, LEAT_FIELD_ROW, NULL});
+        return;
+    }
+    uint32_t count = leat_load_items(n, &items, &single);
+    for (uint32_t i = 0; i < count; i++) {
+        struct leat_op op = {.kind = LEAT_OP_DELETE};
+        struct leat_str name;
+        if (leat_load_word(l, items[i], path, &name) &&
+            field_index(l, name, &items[i]->place, path, &op.field))
+            add_op(l, op);
+    }
+}
+
+LEAT_KEY_LOADER(leat_load_when)
+{
+    struct leat_from *from = target;
+    const struct leat_yaml *const *items;
+    const struct leat_yaml *single;
+    uint32_t count = leat_load_items(n, &items, &single);
+    struct leat_condition *when = leat_arena_zalloc(l->arena, count, sizeof *when);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct leat_error err = {0};
+        struct leat_str text;
+        if (!leat_load_text(l, items[i], path, &text))
+            continue;
+        if (leat_condition_parse(l->arena, text, &when[kept], &err) == LEAT_OK) {
+            kept++;
+            continue;
+        }
+        leat_load_error(l, &items[i]->place, "%s: '%.*s': %s", path,
+                        LEAT_STR_FMT(leat_load_quote(items[i])), err.msg);
+        if (err.hint[0] != '\0')
+            leat_report_hint(l->report, "%s", err.hint);
+    }
+    from->when = when;
+    from->n_when = kept;
+}
+
+static void load_rule(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,
+                      void *entry, uint32_t index)
+{
+    struct leat_from *from = entry;
+    (void)index;
+    from->place = pair->place;
+    from->event = pair->key;
+    l->ops = NULL;
+    l->n_ops = l->cap_ops = 0;
+    leat_load_section(l, LEAT_SECTION_FROM, pair->value, path, from);
+    from->ops = l->ops;
+    from->n_ops = (uint32_t)l->n_ops;
+    if (from->n_ops == 0)
+        leat_load_error(l, &pair->place, "%s does nothing", path);
+}
+
+LEAT_KEY_LOADER(leat_load_from)
+{
+    struct leat_projection *p = target;
+    p->from = leat_load_named(l, n, path, sizeof *p->from, load_rule, &p->n_from);
+    p->fields = (struct leat_names){l->fields, (uint32_t)l->n_fields};
+    for (uint32_t i = 0; i < p->n_from; i++) { /* $row.f must be a field of the row */
+        for (uint32_t j = 0; j < p->from[i].n_ops; j++) {
+            const struct leat_expr *e = p->from[i].ops[j].value;
+            if (e != NULL && e->kind == LEAT_EXPR_ROW && !leat_names_has(&p->fields, e->text))
+                leat_load_error(l, &p->from[i].place, "%s: no rule sets the field of $row.%.*s",
+                                path, LEAT_STR_FMT(e->text));
+        }
+    }
+}
+
+/* --- key and indexes --- */
+
+LEAT_KEY_LOADER(leat_load_row_key)
+{
+    struct leat_projection *p = target;
+    const struct leat_yaml *const *items;
+    const struct leat_yaml *single;
+    uint32_t count = leat_load_items(n, &items, &single);
+    if (count == 0 || count > KEY_PARTS_MAX) {
+        leat_load_error(l, &n->place, "%s takes 1 to %d values", path, KEY_PARTS_MAX);
+        return;
+    }
+    const struct leat_expr **keys = leat_arena_zalloc(l->arena, count, sizeof *keys);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!leat_load_expr(l, items[i], path, &keys[kept]))
+            continue;
+        if (keys[kept]->kind == LEAT_EXPR_ROW)
+            leat_load_error(l, &items[i]->place, "%s: the row is found by it, so $row is not known",
+                            path);
+        else if (leat_expr_is_constant(keys[kept]) && count == 1)
+            leat_load_warning(l, &items[i]->place, "%s: '%.*s' is the same for all events: one row",
+                              path, LEAT_STR_FMT(leat_load_quote(items[i])));
+        kept++;
+    }
+    p->keys = keys;
+    p->n_keys = kept;
+}
+
+static bool load_column(struct leat_loader *l, const struct leat_yaml *n, const char *path,
+                        struct leat_index_column *ret)
+{
+    struct leat_str s;
+    struct leat_suggest suggest;
+    if (!leat_load_text(l, n, path, &s))
+        return false;
+    ret->descending = s.at[0] == '-';
+    if (ret->descending)
+        s = (struct leat_str){s.at + 1, s.len - 1};
+    leat_suggest_start(&suggest, s);
+    for (uint32_t i = 0; i < l->n_fields; i++) {
+        if (leat_str_eq(l->fields[i], s)) {
+            ret->field = i;
+            return true;
+        }
+        leat_suggest_offer(&suggest, l->fields[i]);
+    }
+    leat_load_error(l, &n->place, "%s: no rule sets a field '%.*s'", path, LEAT_STR_FMT(s));
+    leat_load_suggest(l, suggest.best);
+    return false;
+}
+
+static void load_index(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,
+                       void *entry, uint32_t index)
+{
+    struct leat_index *x = entry;
+    const struct leat_yaml *const *items;
+    const struct leat_yaml *single;
+    (void)index;
+    x->name = pair->key;
+    uint32_t count = leat_load_items(pair->value, &items, &single);
+    if (count == 0 || count > COLUMNS_MAX) {
+        leat_load_error(l, &pair->place, "%s takes 1 to %d fields", path, COLUMNS_MAX);
+        return;
+    }
+    struct leat_index_column *columns = leat_arena_zalloc(l->arena, count, sizeof *columns);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        kept += load_column(l, items[i], path, &columns[kept]) ? 1 : 0;
+    x->columns = columns;
+    x->n_columns = kept;
+}
+
+LEAT_KEY_LOADER(leat_load_indexes)
+{
+    struct leat_projection *p = target;
+    p->indexes = leat_load_named(l, n, path, sizeof *p->indexes, load_index, &p->n_indexes);
+}
+
+static void load_projection(struct leat_loader *l, const struct leat_yaml_pair *pair,
+                            const char *path, void *entry, uint32_t index)
+{
+    struct leat_projection *p = entry;
+    p->place = pair->place;
+    p->index = index;
+    p->name = pair->key;
+    p->hash = leat_yaml_hash(pair->value, 0);
+    l->fields = NULL;
+    l->n_fields = l->cap_fields = 0;
+    leat_load_section(l, LEAT_SECTION_PROJECTION, pair->value, path, p);
+    if (p->store == LEAT_MODEL_REDIS)
+        leat_load_later(l, &pair->place, false, path,
+                        "redis is not run yet by this version: this model stays empty");
+}
+
+LEAT_KEY_LOADER(leat_load_projections)
+{
+    struct leat_topology *t = target;
+    l->projections =
+        leat_load_named(l, n, path, sizeof *l->projections, load_projection, &t->n_projections);
+    t->projections = l->projections;
+}

@@ -1,0 +1,95 @@
+#include "base/suggest.h"
+#include "topology/loader.h"
+
+LEAT_KEY_LOADER(leat_load_query_model)
+{
+    struct leat_query *q = target;
+    struct leat_str name;
+    struct leat_suggest s;
+    if (!leat_load_word(l, n, path, &name))
+        return;
+    q->model = leat_topology_projection(l->t, name);
+    if (q->model != NULL)
+        return;
+    leat_suggest_start(&s, name);
+    for (uint32_t i = 0; i < l->t->n_projections; i++)
+        leat_suggest_offer(&s, l->t->projections[i].name);
+    leat_load_error(l, &n->place, "%s: no projection '%.*s'", path, LEAT_STR_FMT(name));
+    leat_load_suggest(l, s.best);
+}
+
+LEAT_KEY_LOADER(leat_load_query_index)
+{
+    struct leat_query *q = target;
+    struct leat_str name;
+    struct leat_suggest s;
+    if (!leat_load_word(l, n, path, &name) || q->model == NULL)
+        return;
+    q->index = leat_projection_index(q->model, name);
+    if (q->index != NULL)
+        return;
+    leat_suggest_start(&s, name);
+    for (uint32_t i = 0; i < q->model->n_indexes; i++)
+        leat_suggest_offer(&s, q->model->indexes[i].name);
+    leat_load_error(l, &n->place, "%s: projection '%.*s' has no index '%.*s'", path,
+                    LEAT_STR_FMT(q->model->name), LEAT_STR_FMT(name));
+    leat_load_suggest(l, s.best);
+}
+
+LEAT_KEY_LOADER(leat_load_query_where)
+{
+    struct leat_query *q = target;
+    if (!leat_load_is_map(l, n, path) || q->model == NULL)
+        return;
+    struct leat_query_where *where = leat_arena_zalloc(l->arena, n->n, sizeof *where);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n->n; i++) {
+        const struct leat_yaml_pair *pair = &n->pairs[i];
+        int32_t field = leat_projection_field(q->model, pair->key);
+        if (field < 0) {
+            leat_load_error(l, &pair->place, "%s: projection '%.*s' has no field '%.*s'", path,
+                            LEAT_STR_FMT(q->model->name), LEAT_STR_FMT(pair->key));
+            continue;
+        }
+        where[kept].field = (uint32_t)field;
+        kept +=
+            leat_load_expr(l, pair->value, leat_load_path(l, path, pair->key), &where[kept].value)
+                ? 1
+                : 0;
+    }
+    q->where = where;
+    q->n_where = kept;
+}
+
+/* What the caller gives must be the first fields of the index, or the key. */
+static void check_params(struct leat_loader *l, const struct leat_query *q, const char *path)
+{
+    if (q->model == NULL || q->index == NULL)
+        return;
+    for (uint32_t i = 0; i < q->params.n; i++) {
+        bool fits = i < q->index->n_columns &&
+                    leat_str_eq(q->model->fields.at[q->index->columns[i].field], q->params.at[i]);
+        if (fits)
+            continue;
+        leat_load_error(l, &q->place, "%s.params: '%.*s' is not field %u of the index '%.*s'", path,
+                        LEAT_STR_FMT(q->params.at[i]), i + 1, LEAT_STR_FMT(q->index->name));
+        return;
+    }
+}
+
+static void load_query(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,
+                       void *entry, uint32_t index)
+{
+    struct leat_query *q = entry;
+    (void)index;
+    q->place = pair->place;
+    q->name = pair->key;
+    leat_load_section(l, LEAT_SECTION_QUERY, pair->value, path, q);
+    check_params(l, q, path);
+}
+
+LEAT_KEY_LOADER(leat_load_queries)
+{
+    struct leat_topology *t = target;
+    t->queries = leat_load_named(l, n, path, sizeof *t->queries, load_query, &t->n_queries);
+}
