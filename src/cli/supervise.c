@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,8 @@ static void exec_child(const struct supervisor *s, int i)
     char *argv[SUPERVISE_ARGS_MAX + 8];
     int n = 0;
     sigset_t none;
+    /* Should the supervisor itself be killed, its workers drain and end. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     argv[n++] = (char *)(uintptr_t)s->cli->program;

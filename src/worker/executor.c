@@ -11,11 +11,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/record_headers.h"
+#include "worker/flow_records.h"
 
 #define LANE_TOPIC_MAX       256
 #define EXECUTOR_TAKE_MAX    1024
-#define EXECUTOR_RELEASE_MAX 4096
 #define EXECUTOR_IDLE_MS     1000
 #define EXECUTOR_COMMIT_MS   5000
 #define EXECUTOR_CACHE_BYTES (8u << 20)
@@ -36,8 +35,7 @@ struct leat_executor {
     struct leat_group *group; /* as last seen by the thread */
     size_t *group_lane;       /* flow lane -> lane of the group */
     size_t group_lane_cap;
-    struct leat_record released[EXECUTOR_RELEASE_MAX];
-    size_t released_count;
+    struct leat_released released;
     int64_t commit_due_ms, retry_at_ms, tail_due_ms;
     int32_t failures;
     bool started; /* a first record was seen */
@@ -55,80 +53,6 @@ struct leat_executor {
     bool lane_stop_set;
     struct leat_worker_figures figures;
 };
-
-/* ---- what the flow asks of records ---- */
-
-/* An event fetched from the store because the topic missed it. Its handle is told from one of Kafka
- * by its lowest bit. */
-struct fetched {
-    char id[LEAT_UUID_TEXT], correlation[LEAT_UUID_TEXT], seq[24];
-    struct leat_str type;
-    char bytes[]; /* type, key, value */
-};
-
-static struct fetched *fetched_of(const void *handle)
-{
-    uintptr_t word = (uintptr_t)handle;
-    return (word & 1) == 0 ? NULL : (struct fetched *)(word - 1);
-}
-
-static bool fetched_header(const struct fetched *e, const char *name, struct leat_str *ret)
-{
-    if (strcmp(name, "ce_id") == 0)
-        *ret = leat_str_of(e->id);
-    else if (strcmp(name, "ce_type") == 0)
-        *ret = e->type;
-    else if (strcmp(name, "leat-seq") == 0)
-        *ret = leat_str_of(e->seq);
-    else if (strcmp(name, "leat-correlation") == 0)
-        *ret = leat_str_of(e->correlation);
-    else
-        return false;
-    return true;
-}
-
-static bool flow_header(void *arg, const struct leat_incoming *r, const char *name,
-                        struct leat_str *ret_value)
-{
-    (void)arg;
-    const struct fetched *e = fetched_of(r->handle);
-    struct leat_record record = {.handle = r->handle};
-    return e != NULL ? fetched_header(e, name, ret_value)
-                     : leat_record_header(&record, name, ret_value);
-}
-
-static void flow_headers_pack(void *arg, const struct leat_incoming *r, struct leat_buf *out)
-{
-    (void)arg;
-    static const char *const names[] = {"ce_id", "ce_type", "leat-seq", "leat-correlation"};
-    const struct fetched *e = fetched_of(r->handle);
-    struct leat_record record = {.handle = r->handle};
-    struct leat_str value;
-    if (e == NULL)
-        leat_record_headers_pack(&record, out);
-    for (size_t i = 0; e != NULL && i < sizeof names / sizeof names[0]; i++)
-        if (fetched_header(e, names[i], &value))
-            leat_headers_put(out, leat_str_of(names[i]), value);
-}
-
-static void release_now(struct leat_executor *e)
-{
-    leat_records_free(e->released, e->released_count);
-    e->released_count = 0;
-}
-
-static void flow_release(void *arg, struct leat_incoming *r)
-{
-    struct leat_executor *e = arg;
-    struct fetched *event = fetched_of(r->handle);
-    if (event != NULL) {
-        free(event);
-        return;
-    }
-    if (e->released_count == EXECUTOR_RELEASE_MAX)
-        release_now(e);
-    e->released[e->released_count++] = (struct leat_record){.handle = r->handle};
-}
 
 /* ---- intake ---- */
 
@@ -286,42 +210,11 @@ static void run_batch(struct leat_executor *e, bool locked)
     if (status != LEAT_OK)
         store_trouble(e, &err);
     give_back_lost(e);
-    release_now(e);
+    leat_released_free(&e->released);
     publish_figures(e);
 }
 
 /* ---- events lanes: what the topic lacks comes from the store ---- */
-
-/* The key of a stream id: what stands behind the aggregate's name. */
-static struct leat_str key_of_stream(struct leat_str stream)
-{
-    const char *dash = memchr(stream.at, '-', stream.len);
-    if (dash == NULL)
-        return stream;
-    uint32_t skip = (uint32_t)(dash - stream.at) + 1;
-    return (struct leat_str){stream.at + skip, stream.len - skip};
-}
-
-static struct leat_incoming fetched_new(const struct leat_stored_event *stored)
-{
-    struct leat_str key = key_of_stream(stored->stream);
-    struct fetched *e =
-        malloc(sizeof *e + stored->type.len + (size_t)key.len + stored->payload.len);
-    leat_assert(e != NULL);
-    leat_uuid_format(&stored->id, e->id);
-    leat_uuid_format(&stored->correlation_id, e->correlation);
-    (void)snprintf(e->seq, sizeof e->seq, "%lld", (long long)stored->seq);
-    e->type = (struct leat_str){e->bytes, stored->type.len};
-    struct leat_str k = {e->bytes + e->type.len, key.len};
-    struct leat_str v = {e->bytes + e->type.len + key.len, stored->payload.len};
-    memcpy(e->bytes, stored->type.at, stored->type.len);
-    memcpy(e->bytes + e->type.len, key.at, key.len);
-    memcpy(e->bytes + e->type.len + key.len, stored->payload.at, stored->payload.len);
-    return (struct leat_incoming){.timestamp_ms = stored->recorded_at_us / 1000,
-                                  .key = k,
-                                  .value = v,
-                                  .handle = (void *)((uintptr_t)e | 1)};
-}
 
 static leat_status fill_hole(struct leat_executor *e, size_t lane, int64_t from, int64_t to,
                              struct leat_error *err)
@@ -337,7 +230,7 @@ static leat_status fill_hole(struct leat_executor *e, size_t lane, int64_t from,
                          (long long)from);
     struct leat_incoming *in = leat_arena_alloc(e->arena, n * sizeof *in);
     for (size_t i = 0; i < n; i++)
-        in[i] = fetched_new(&events[i]);
+        in[i] = leat_fetched_new(&events[i]);
     leat_flow_fill(e->flow, lane, in, n);
     return LEAT_OK;
 }
@@ -451,7 +344,7 @@ static void order_free(struct order *o)
 static void obey_stop(struct leat_executor *e)
 {
     leat_flow_stop_all(e->flow);
-    release_now(e);
+    leat_released_free(&e->released);
     (void)pthread_mutex_lock(&e->mutex);
     while (e->orders != NULL) {
         struct order *o = e->orders;
@@ -601,7 +494,7 @@ int leat_executor_wake_fd(const struct leat_executor *e)
 static void executor_done(struct leat_executor *e)
 {
     leat_flow_free(e->flow);
-    release_now(e);
+    leat_released_free(&e->released);
     leat_store_close(e->store);
     leat_arena_free(e->arena);
     free(e->group_lane);
@@ -639,10 +532,10 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
                                   .batch_max = c->worker->batch_max > 0 ? c->worker->batch_max
                                                                         : EXECUTOR_BATCH_MAX,
                                   .cache_bytes = EXECUTOR_CACHE_BYTES,
-                                  .header = flow_header,
-                                  .headers_pack = flow_headers_pack,
-                                  .release = flow_release,
-                                  .arg = e};
+                                  .header = leat_record_of_flow_header,
+                                  .headers_pack = leat_record_of_flow_pack,
+                                  .release = leat_record_of_flow_release,
+                                  .arg = &e->released};
     e->flow = leat_flow_new(&fc);
     leat_status status = leat_store_open(c->worker->store, &e->store, err);
     if (status == LEAT_OK && pthread_create(&e->thread, NULL, executor_main, e) != 0)
