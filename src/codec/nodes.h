@@ -86,6 +86,14 @@ LEAT_MUST_CHECK leat_status leat_node_from_json(const struct leat_schema *s, uin
                                                 struct leat_str json, struct leat_buf *out,
                                                 struct leat_error *err);
 
+/* The same error, but it is the user's file that is wrong. */
+static inline leat_status leat_error_invalid(struct leat_error *err)
+{
+    if (err != NULL)
+        err->status = LEAT_INVALID;
+    return LEAT_INVALID;
+}
+
 static inline const struct leat_node *leat_node_at(const struct leat_schema *s, uint32_t node)
 {
     return &s->nodes[node];

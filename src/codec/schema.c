@@ -147,7 +147,7 @@ static leat_status check_defaults(const struct leat_schema *s, struct leat_error
         leat_buf_clear(&scratch);
         if (leat_node_from_json(s, f->node, f->fallback, &scratch, err) != LEAT_OK) {
             leat_error_wrap(err, "default of field '%s'", f->name.at);
-            return LEAT_INVALID;
+            return leat_error_invalid(err);
         }
     }
     return LEAT_OK;

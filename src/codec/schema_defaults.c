@@ -132,5 +132,5 @@ leat_status leat_schema_defaults(struct leat_str json, struct leat_schema *s,
     }
     struct walk w = {.s = s, .err = err};
     leat_status st = walk_type(&w, json);
-    return st == LEAT_OK ? LEAT_OK : LEAT_INVALID;
+    return st == LEAT_OK ? LEAT_OK : leat_error_invalid(err);
 }

@@ -71,7 +71,10 @@ static leat_status read_all(struct inliner *n, FILE *f, const char *path, struct
     leat_status st = leat_json_skip(&r, NULL, n->err);
     if (st == LEAT_OK)
         st = leat_json_next(&r, &t, n->err); /* nothing may follow */
-    LEAT_TRY(st, n->err, "could not read '%s'", path);
+    if (st != LEAT_OK) {
+        leat_error_wrap(n->err, "could not read '%s'", path);
+        return leat_error_invalid(n->err);
+    }
     *ret = leat_arena_copy(n->arena, leat_buf_str(&text));
     return LEAT_OK;
 }
@@ -115,7 +118,7 @@ static leat_status put_name(struct inliner *n, struct leat_str raw,
     if (st == LEAT_OK)
         return put_type(n, text);
     leat_error_wrap(n->err, "type '%.*s' is not defined", LEAT_STR_FMT(type));
-    return st == LEAT_ABSENT ? LEAT_INVALID : st;
+    return st == LEAT_ABSENT ? leat_error_invalid(n->err) : st;
 }
 
 static leat_status put_field(struct inliner *n, struct leat_str field)
@@ -248,5 +251,5 @@ leat_status leat_schema_read_file(const char *const *dirs, size_t dir_count, str
     if (st == LEAT_OK)
         return LEAT_OK;
     leat_error_wrap(err, "could not read schema file '%.*s.avsc'", LEAT_STR_FMT(type));
-    return st == LEAT_POISON ? LEAT_INVALID : st;
+    return st == LEAT_POISON ? leat_error_invalid(err) : st;
 }
