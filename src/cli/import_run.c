@@ -15,7 +15,7 @@
 #define POLL_MS           100
 #define QUIET_US          INT64_C(3000000)  /* without a delivery: say that we wait */
 #define GIVE_UP_STOP_US   INT64_C(10000000) /* of waiting for deliveries after a signal */
-#define TRIES_MAX         5 /* at one place in the file, when deliveries fail */
+#define TRIES_MAX         5                 /* at one place in the file, when deliveries fail */
 
 struct run {
     const struct leat_import *im;
@@ -204,6 +204,8 @@ static leat_status all_rows(struct run *r, struct leat_error *err)
         if (status != LEAT_OK)
             return status;
         bool often = r->now.rows % SHOW_EVERY_ROWS == 0;
+        if (often && r->im->sender != NULL)
+            (void)leat_sender_pending(r->im->sender, 0); /* serves deliveries */
         if (often)
             leat_import_show(&r->show, &r->now, r->im->source->csv.offset);
         if (end || stopping(r) || (often && leat_mono_us() >= r->next_save_us))

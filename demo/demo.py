@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""20,000 leads from a CSV file through the whole pipeline, then left running to be asked over HTTP.
+
+Starts clean each time. The servers are those of `./dev up`; `./dev demo` starts them.
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "integration")]
+import expected  # noqa: E402
+import generate  # noqa: E402
+import leads_rules  # noqa: E402
+import summary  # noqa: E402
+from lib import api, kafka, pg, servers, wait  # noqa: E402
+
+NAME = "leads"
+TOPOLOGY = os.path.join("topology", "leads.yaml")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Run:
+    """One run of the demo, and what there is to tell about it."""
+
+    def __init__(self, folder, port):
+        self.dir = folder
+        self.csv = os.path.join(folder, "leads.csv")
+        self.csv_name = os.path.relpath(self.csv, ROOT)
+        self.rejects_name = self.csv_name + ".rejects.jsonl"
+        self.url = f"http://127.0.0.1:{port}"
+        self.topology = TOPOLOGY
+        self.leat = os.path.relpath(servers.BIN, ROOT)
+        self.env_line = "export " + " ".join(f"{k}={v}" for k, v in self.settings().items())
+        self.log_path = os.path.join(folder, "leat.log")
+        self.seconds, self.process = {}, None
+
+    def settings(self):
+        return {"KAFKA": servers.KAFKA, "STORE_URL": servers.STORE_URL,
+                "LEAT_DATA": os.path.join(self.dir, "data")}
+
+    def cli(self, *arguments):
+        done = subprocess.run([servers.BIN, *arguments], cwd=ROOT, env=self.environment(),
+                              stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"leat {' '.join(arguments)}: exit code {done.returncode}")
+        return done.stdout
+
+    def environment(self):
+        return {**os.environ, **self.settings()}
+
+    def check_alive(self):
+        if self.process.poll() is not None:
+            with open(self.log_path, encoding="utf-8", errors="replace") as log:
+                sys.exit(f"leat run ended with {self.process.returncode}:\n" + log.read()[-2000:])
+
+    def stop(self):
+        """SIGTERM and its drain; SIGKILL for one that does not end."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    # ---- the steps ----
+
+    def clean(self):
+        pg.drop_schema(NAME)
+        old = kafka.topics(f"{NAME}.")
+        kafka.delete(*old)
+        wait.equals(lambda: kafka.topics(f"{NAME}."), {}, 30, "the old topics to be gone")
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir)
+
+    def generate(self, rows, seed):
+        with open(self.csv, "wb") as out:
+            generate.generate(rows, seed, out)
+        self.want = leads_rules.outcome(self.csv, os.path.join(ROOT, "rules", "score.yaml"))
+
+    def start(self):
+        self.cli("apply", "-t", TOPOLOGY)
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [servers.BIN, "run", "-t", TOPOLOGY, "--listen", self.url[7:]], cwd=ROOT,
+                env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        wait.until(self.ready, 30, "leat to be ready")
+
+    def ready(self):
+        self.check_alive()
+        return api.get(f"{self.url}/readyz").status == 200
+
+    def import_rows(self):
+        began = time.monotonic()
+        self.began = began
+        done = json.loads(self.cli("import", self.csv, "-t", TOPOLOGY, "--command", "CreateLead",
+                                   "--priority", "cold", "--json"))
+        self.seconds["import"] = time.monotonic() - began
+        if done["rows"] != self.want["rows"]:
+            sys.exit(f"leat import read {done['rows']} rows; {self.want['rows']} were expected")
+
+    def settle(self):
+        wait.until(self.settled, 120, "all commands to be handled and projected", every=0.1)
+        self.seconds["settled"] = time.monotonic() - self.began
+
+    def settled(self):
+        """Every command has an outcome, all that follow from it too, and the models have it all."""
+        self.check_alive()
+        done = expected.counts(f'select type, count(*) from "{NAME}".commands group by 1')
+        accepted = expected.counts(f'select type, count(*) from "{NAME}".events group by 1')
+        return (done.get("CreateLead", 0) == self.want["sent"]
+                and done.get("ScoreLead", 0) == accepted.get("LeadCreated", 0)
+                and done.get("RouteLead", 0) == accepted.get("LeadScored", 0)
+                and all(self.projected(m, accepted) for m in ("leads", "funnel", "tiers", "states")))
+
+    def projected(self, model, events):
+        raise NotImplementedError
+
+    def look(self):
+        self.checks = expected.compare(self.want, self.csv + ".rejects.jsonl", self.url, NAME)
+        best = api.get(f"{self.url}/v1/models/leads?index=by_tier&from=hot&limit=1").json["rows"]
+        self.lead = best[0]
+        self.history = api.get(f"{self.url}/v1/streams/lead-{self.lead['key']}").json["events"]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--rows", type=int, default=20000)
+    p.add_argument("--seed", type=int, default=7)
+    p.add_argument("--port", type=int, default=8080, help="of the HTTP API; 0 picks a free one")
+    p.add_argument("--exit", action="store_true", help="leave when all is shown")
+    a = p.parse_args()
+    run = Run(os.path.join(ROOT, "build", "demo"), a.port or servers.free_port())
+    steps = [("a clean start", run.clean),
+             (f"{a.rows:,} leads, seed {a.seed}", lambda: run.generate(a.rows, a.seed)),
+             ("leat apply, leat run", run.start), ("leat import", run.import_rows),
+             ("everything handled and projected", run.settle), ("counting again", run.look)]
+    try:
+        for name, step in steps:
+            began = time.monotonic()
+            step()
+            say(f"  {name:<34}{time.monotonic() - began:>6.1f} s")
+        say(summary.text(run))
+        if not a.exit:
+            stay(run)
+    finally:
+        run.stop()
+    sys.exit(1 if run.checks.failed else 0)
+
+
+def stay(run):
+    say(summary.next_steps(run))
+    say(f"\n  the API stays up at {run.url} until Ctrl-C")
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    while signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, 1) is None:
+        run.check_alive()
+
+
+if __name__ == "__main__":
+    main()

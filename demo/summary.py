@@ -1,0 +1,69 @@
+"""What the demo prints when all is settled: for reading, not for programs."""
+import json
+
+BAR = 30
+
+
+def bars(counts, order=None):
+    most = max(counts.values(), default=1)
+    width = max((len(k) for k in counts), default=0)
+    for name in order or sorted(counts, key=lambda k: -counts[k]):
+        n = counts.get(name, 0)
+        yield f"    {name:<{width}}  {n:>7,}  {'#' * round(BAR * n / most)}"
+
+
+def text(run):
+    """run: see demo.py, class Run."""
+    w, out = run.want, []
+    done = run.seconds["settled"]
+    out += ["", f"{w['rows']:,} rows of {run.csv_name}", ""]
+    out += [f"  refused by the import     {len(w['refused_at_import']):>7,}   each with its line and "
+            f"reason in {run.rejects_name}"]
+    refused = {}
+    for code in w["refused_at_import"].values():
+        refused[code] = refused.get(code, 0) + 1
+    out += bars(refused)
+    out += ["", f"  rejected by `create`      {sum(w['rejected'].values()):>7,}   a business \"no\", "
+            "recorded with its code, never retried"]
+    out += bars(w["rejected"])
+    out += ["", f"  leads created             {w['accepted']:>7,}   scored, then routed at the "
+            "priority of their tier"]
+    out += bars(w["tiers"], ["hot", "warm", "cold"])
+    out += ["", "  how long", f"    {'import':<10}{run.seconds['import']:>7.1f} s   "
+            f"{w['sent'] / run.seconds['import']:>8,.0f} rows/s read, checked, acknowledged by Kafka"]
+    commands = w["sent"] + 2 * w["accepted"]
+    out += [f"    {'settled':<10}{done:>7.1f} s   {commands / done:>8,.0f} commands/s through Kafka, "
+            "handlers, Postgres, relay and read models"]
+    out += ["", f"  one lead's history: {run.lead['key']}"] + history(run)
+    out += ["", "  counted again in Python, without leat's code"]
+    out += ["    " + line for line in run.checks.lines]
+    return "\n".join(out)
+
+
+def history(run):
+    for e in run.history:
+        data = e.get("data", e.get("payload", {}))
+        shown = {k: data[k] for k in ("company", "email", "state", "score", "tier", "reasons", "team")
+                 if k in data}
+        yield f"    {e.get('version', '?')}  {e.get('type', '?'):<12} " + json.dumps(
+            shown, ensure_ascii=False)[:150]
+
+
+def next_steps(run):
+    url, key = run.url, run.lead["key"]
+    t = f"-t {run.topology}"
+    return "\n".join([
+        "", "  where to look next",
+        f"    curl '{url}/v1/models/leads/{key}'",
+        f"    curl '{url}/v1/models/leads?index=by_tier&from=hot&to=hot&limit=5'",
+        f"    curl '{url}/v1/models/tiers'   {url}/v1/models/funnel   {url}/v1/models/states",
+        f"    curl '{url}/v1/streams/lead-{key}'",
+        f"    curl -X POST '{url}/v1/commands/CreateLead' -H 'Prefer: wait=5' \\",
+        "         -d '{\"lead_id\": \"me\", \"company\": \"Mine\", \"email\": \"me@example.com\", "
+        "\"state\": \"NY\", \"source\": \"web\"}'",
+        f"    {run.env_line}",
+        f"    {run.leat} lag {t}",
+        f"    {run.leat} stream {t} lead-{key}",
+        f"    {run.leat} list {t} leads --index by_state --from CA --limit 5",
+        f"    {run.leat} send {t} ScoreLead lead_id={key}",
+    ])
