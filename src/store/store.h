@@ -3,8 +3,8 @@
  * Threads: a handle has one owner. Errors: RETRY = infrastructure (connection lost, time-out,
  * deadlock): the outcome of a write is then unknown until the lane is acquired again; FENCED only
  * through replies; FATAL = the store is not what we expect (schema missing, other system id).
- * Nothing here uses session state or named prepared statements unless options.prepare, so PgBouncer in
- * transaction mode works. Every write of a slice goes through leat_store_append(). */
+ * Nothing here uses session state or named prepared statements unless options.prepare, so PgBouncer
+ * in transaction mode works. Every write of a slice goes through leat_store_append(). */
 #ifndef LEAT_STORE_STORE_H
 #define LEAT_STORE_STORE_H
 
@@ -46,8 +46,9 @@ struct leat_store_layout {
     const char *const *processors; /* fence rows are made for each x k */
     size_t processor_count;
 };
-/* Creates or upgrades schema, tables, functions; makes rows of slices, published, owners. Idempotent,
- * forward only, refuses (INVALID) another partition count. Reports what it did through `log`. */
+/* Creates or upgrades schema, tables, functions; makes rows of slices, published, owners.
+ * Idempotent, forward only, refuses (INVALID) another partition count. Reports what it did through
+ * `log`. */
 LEAT_MUST_CHECK leat_status leat_store_migrate(struct leat_store *s,
                                                const struct leat_store_layout *layout,
                                                void (*log)(void *arg, const char *line), void *arg,
@@ -80,9 +81,9 @@ struct leat_lane_position { /* one row of `lanes`; absent rows are not returned 
 struct leat_fence_state {
     int32_t k;
     int64_t epoch;
-    int64_t head_seq;            /* of slice k */
-    struct leat_uuid store_id;   /* of slice k */
-    bool claimed;                /* by leat_store_claim: our compare-and-set won */
+    int64_t head_seq;          /* of slice k */
+    struct leat_uuid store_id; /* of slice k */
+    bool claimed;              /* by leat_store_claim: our compare-and-set won */
 };
 /* Fence rows of the ks (and their lanes), without locks. Arrays live in the arena. */
 LEAT_MUST_CHECK leat_status leat_store_fences(struct leat_store *s, struct leat_str processor,
@@ -90,8 +91,8 @@ LEAT_MUST_CHECK leat_status leat_store_fences(struct leat_store *s, struct leat_
                                               struct leat_fence_state **ret,
                                               struct leat_lane_position **ret_lanes,
                                               size_t *ret_lane_count, struct leat_error *err);
-/* epoch + 1 where epoch = expected[i], waiting for calls in flight; lanes and heads are read after the
- * lock, by later statements. A k not claimed has claimed = false and the epoch found. */
+/* epoch + 1 where epoch = expected[i], waiting for calls in flight; lanes and heads are read after
+ * the lock, by later statements. A k not claimed has claimed = false and the epoch found. */
 LEAT_MUST_CHECK leat_status leat_store_claim(struct leat_store *s, struct leat_str processor,
                                              const int32_t *ks, const int64_t *expected, size_t n,
                                              struct leat_arena *arena,
@@ -111,20 +112,22 @@ typedef enum leat_outcome {
 struct leat_batch_fence { /* each (k) once */
     int32_t k;
     int64_t epoch; /* -1: no fence asked (append_events, import, admin) */
-    int64_t since; /* head seq as of which all expected versions of slice k are right; -1 = look up */
+    int64_t
+        since; /* head seq as of which all expected versions of slice k are right; -1 = look up */
 };
 struct leat_batch_lane { /* each (topic, k) once; k has a fence row in the batch */
     struct leat_str topic;
     int32_t k;
-    int64_t first_offset; /* must equal lanes.next_offset (an absent row counts as `first_offset`) */
-    int64_t next_offset;  /* where the lane stands when everything in the batch is settled */
+    int64_t
+        first_offset;    /* must equal lanes.next_offset (an absent row counts as `first_offset`) */
+    int64_t next_offset; /* where the lane stands when everything in the batch is settled */
     uint64_t fingerprint;
     int64_t next_seq; /* lanes on events topics, else 0 */
 };
 struct leat_batch_command {
     int32_t k;
-    int32_t lane;    /* index into lanes; -1 = none (admin) */
-    int64_t offset;  /* of its record; low-water mark when it does not settle */
+    int32_t lane;   /* index into lanes; -1 = none (admin) */
+    int64_t offset; /* of its record; low-water mark when it does not settle */
     struct leat_uuid id;
     struct leat_str type, stream, source, priority, error_code, error_text, payload;
     int64_t received_at_ms;
@@ -172,25 +175,29 @@ typedef enum leat_fence_result {
 
 struct leat_reply_fence { /* in the order of batch fences */
     leat_fence_result result;
-    int64_t head_before, head_after; /* seqs (head_before, head_after] were given, in batch order, to
-                                        the events of stored commands of this k */
+    int64_t head_before, head_after; /* seqs (head_before, head_after] were given, in batch order,
+                                        to the events of stored commands of this k */
     int64_t outbox_before, outbox_after; /* the same for outbox rows */
     struct leat_uuid store_id;
 };
 struct leat_reply {
     int64_t recorded_at_us; /* unix, the store's clock: same for all events of the call */
     struct leat_reply_fence *fences;
-    uint8_t *settled; /* leat_settled per command */
+    uint8_t *settled;             /* leat_settled per command */
     size_t conflicts, duplicates; /* how many; both 0 on the usual path */
+    /* per lane, where it stands now: next_offset, unless commands of it did not settle. A lane with
+     * next_seq > 0 then does not move at all; any other stands at the lowest offset not settled. */
+    int64_t *lane_offsets;
     int64_t *duplicate_versions; /* reserved: NULL */
 };
 /* Blocks until the reply. Text of the payload is not interpreted. Reply lives in the arena. */
 LEAT_MUST_CHECK leat_status leat_store_append(struct leat_store *s, const struct leat_batch *b,
                                               struct leat_arena *arena, struct leat_reply *ret,
                                               struct leat_error *err);
-/* The second try after a conflict: opens a transaction, takes the batch's fence and head rows in the
- * same order as append does, leaves them locked; the caller loads state, decides, and calls append
- * (which then commits) or abort. Not more than idle_in_transaction_session_timeout in between. */
+/* The second try after a conflict: opens a transaction, takes the batch's fence and head rows in
+ * the same order as append does, leaves them locked; the caller loads state, decides, and calls
+ * append (which then commits) or abort. Not more than idle_in_transaction_session_timeout in
+ * between. */
 LEAT_MUST_CHECK leat_status leat_store_lock(struct leat_store *s, const struct leat_batch *b,
                                             struct leat_error *err);
 void leat_store_abort(struct leat_store *s);
@@ -213,15 +220,16 @@ struct leat_stream_want {
 /* For each wanted stream its events after `after_version`, ordered by (index of want, version), and
  * the head of every slice named, all in one statement = one snapshot. */
 struct leat_loaded {
-    uint32_t *want;                  /* per event: index into wants */
+    uint32_t *want; /* per event: index into wants */
     struct leat_stored_event *events;
     size_t event_count;
-    struct leat_fence_state *heads;  /* k and head_seq of each slice asked; epoch 0 */
+    struct leat_fence_state *heads; /* k and head_seq of each slice asked; epoch 0 */
     size_t head_count;
 };
-LEAT_MUST_CHECK leat_status leat_store_load(struct leat_store *s, const struct leat_stream_want *wants,
-                                            size_t n, struct leat_arena *arena,
-                                            struct leat_loaded *ret, struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_store_load(struct leat_store *s,
+                                            const struct leat_stream_want *wants, size_t n,
+                                            struct leat_arena *arena, struct leat_loaded *ret,
+                                            struct leat_error *err);
 /* Up to `limit` events of a slice with seq in (after, upto], in seq order; upto -1 = head. */
 LEAT_MUST_CHECK leat_status leat_store_slice(struct leat_store *s, int32_t slice, int64_t after,
                                              int64_t upto, size_t limit, struct leat_arena *arena,
@@ -256,16 +264,17 @@ struct leat_published {
     struct leat_uuid store_id;
     bool claimed;
 };
-LEAT_MUST_CHECK leat_status leat_store_published(struct leat_store *s, const int32_t *slices, size_t n,
-                                                 struct leat_arena *arena,
-                                                 struct leat_published **ret, struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_store_published(struct leat_store *s, const int32_t *slices,
+                                                 size_t n, struct leat_arena *arena,
+                                                 struct leat_published **ret,
+                                                 struct leat_error *err);
 LEAT_MUST_CHECK leat_status leat_store_claim_relay(struct leat_store *s, const int32_t *slices,
                                                    const int64_t *expected, size_t n,
                                                    struct leat_arena *arena,
                                                    struct leat_published **ret,
                                                    struct leat_error *err);
-/* Moves positions forward where the epoch is ours, deletes outbox rows up to outbox_seq, in one trip;
- * moves[i].claimed = false where the epoch was another's. */
+/* Moves positions forward where the epoch is ours, deletes outbox rows up to outbox_seq, in one
+ * trip; moves[i].claimed = false where the epoch was another's. */
 LEAT_MUST_CHECK leat_status leat_store_record(struct leat_store *s, struct leat_published *moves,
                                               size_t n, struct leat_error *err);
 struct leat_outbox_row {

@@ -1,0 +1,35 @@
+/* batch.h - private to src/store: a batch numbered as if all of it is stored, ready to be sent.
+ * Pure. */
+#ifndef LEAT_STORE_BATCH_H
+#define LEAT_STORE_BATCH_H
+
+#include "store/pg.h"
+
+/* Index arrays are parallel to the batch's arrays; all live in the arena. */
+struct leat_plan {
+    size_t *fence_of;    /* sorted position -> index in batch fences, k ascending */
+    int32_t *command_at; /* per command: sorted position of its fence, from 1 */
+    int32_t *lane_at;    /* per lane: the same */
+    int32_t *events_of;  /* per sorted fence: events, outbox rows */
+    int32_t *outbox_of;
+    int32_t *first,
+        *last;          /* per command: its events relative to the head; none: all of the slice */
+    int32_t *event_rel; /* per event */
+    int64_t *event_version;
+    int32_t *outbox_rel; /* per outbox row */
+    int32_t *order;      /* stored commands from 1, by (fence, id): neighbours in the index */
+    size_t order_count;
+    bool look_up;     /* expected versions cannot be trusted as they are */
+    bool odd_outcome; /* anything but accepted */
+    bool odd_attempts, odd_error, odd_correlation, odd_causation;
+};
+
+/* INVALID when the batch breaks what store.h says of it. */
+LEAT_MUST_CHECK leat_status leat_plan_batch(const struct leat_batch *b, struct leat_arena *arena,
+                                            struct leat_plan *ret, struct leat_error *err);
+/* The parameters of append_batch(), in its order. */
+void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, int lock_timeout_ms,
+                      struct leat_arena *arena, struct leat_pg_params *p);
+#define LEAT_APPEND_PARAMS 50
+
+#endif

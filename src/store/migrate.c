@@ -1,0 +1,275 @@
+#include "store/migrate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "store/reply.h"
+
+#define SCRIPT_MS     120000
+#define SQL_BYTES_MAX ((size_t)1 << 20)
+
+/* A script put together from SQL of ours, names already quoted and numbers. */
+static leat_status run(struct leat_store *s, struct leat_buf *text, struct leat_error *err)
+{
+    leat_buf_putc(text, '\0');
+    leat_status status = text->overflow ? leat_fail(err, LEAT_FATAL, "out of memory")
+                                        : leat_pg_script(s, text->at, SCRIPT_MS, err);
+    leat_buf_done(text);
+    return status;
+}
+
+/* Every `@schema@` of a migration becomes the schema's name. */
+static void put_sql(struct leat_buf *to, const char *sql, const char *quoted)
+{
+    static const char mark[] = "@schema@";
+    for (const char *found; (found = strstr(sql, mark)) != NULL; sql = found + sizeof mark - 1) {
+        leat_buf_put(to, sql, (size_t)(found - sql));
+        leat_buf_puts(to, quoted);
+    }
+    leat_buf_puts(to, sql);
+}
+
+/* ---- what the store has ---- */
+
+struct applied {
+    size_t count; /* known to this binary, from 1 without a hole */
+    bool newer;   /* the store has more */
+    int differs;  /* number of a migration with another text, or 0 */
+};
+
+static leat_status read_applied(struct leat_store *s, struct applied *ret, struct leat_error *err)
+{
+    leat_pg_clear(&s->params);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    leat_status status = leat_pg_call(
+        s, LEAT_PG_READ, "select number, hash from @.migrations order by number", &result, err);
+    if (status != LEAT_OK)
+        return status;
+    struct leat_arena *arena = leat_arena_new(4096, 0);
+    struct leat_pg_reply r = leat_reply_of(result, 2, arena);
+    struct applied a = {0};
+    for (int i = 0; i < r.rows && !r.bad; i++) {
+        int32_t number = leat_reply_int4(&r, i, 0);
+        struct leat_str hash = leat_reply_bytes(&r, i, 1);
+        if (number != i + 1 || (size_t)number > leat_migration_count) {
+            a.newer = true;
+            break;
+        }
+        char expected[LEAT_MIGRATION_HASH];
+        leat_migration_hash(&leat_migrations[i], expected);
+        if (!leat_str_eq(hash, leat_str_of(expected)) && a.differs == 0)
+            a.differs = number;
+        a.count++;
+    }
+    status = leat_reply_ok(&r, "migrations", err);
+    leat_arena_free(arena);
+    if (status == LEAT_OK)
+        *ret = a;
+    return status;
+}
+
+/* ABSENT from read_applied means that nothing is there yet. */
+static leat_status judge_applied(const struct leat_store *s, const struct applied *a,
+                                 struct leat_error *err)
+{
+    if (a->newer)
+        return leat_fail(err, LEAT_FATAL, "store '%s' was made by a newer leat", s->schema);
+    if (a->differs != 0)
+        return leat_fail(err, LEAT_FATAL, "store '%s': migration %d is not the one of this leat",
+                         s->schema, a->differs);
+    return LEAT_OK;
+}
+
+/* ---- applying ---- */
+
+/* Holds off other migrators until the transaction ends; then waits for nobody else for long. */
+static void put_begin(const struct leat_store *s, struct leat_buf *text)
+{
+    leat_buf_puts(text, "begin isolation level read committed; set local lock_timeout = '60s';"
+                        " select pg_advisory_xact_lock(1818583412, hashtext('");
+    leat_buf_puts(text, s->schema);
+    leat_buf_puts(text, "')); set local lock_timeout = '3s'; set local statement_timeout = '120s';"
+                        " set local client_min_messages = error; ");
+}
+
+static leat_status make_schema(struct leat_store *s, struct leat_error *err)
+{
+    struct leat_buf text;
+    leat_buf_init(&text, SQL_BYTES_MAX);
+    put_begin(s, &text);
+    put_sql(
+        &text,
+        "do $$ begin if to_regnamespace('@schema@') is null then create schema @schema@; end if;"
+        " end $$; create table if not exists @schema@.migrations (number int primary key,"
+        " name text not null, hash text not null,"
+        " applied_at timestamptz not null default now()); commit",
+        s->quoted);
+    return run(s, &text, err);
+}
+
+/* A loser of the race finds the row and leaves everything as it is. */
+static leat_status apply_one(struct leat_store *s, const struct leat_migration *m,
+                             struct leat_error *err)
+{
+    char hash[LEAT_MIGRATION_HASH];
+    leat_migration_hash(m, hash);
+    struct leat_buf text;
+    leat_buf_init(&text, SQL_BYTES_MAX);
+    put_begin(s, &text);
+    leat_status status = run(s, &text, err);
+    if (status != LEAT_OK)
+        return status;
+    s->locked = true;
+    struct applied a = {0};
+    status = read_applied(s, &a, err);
+    if (status == LEAT_OK && a.count + 1 == (size_t)m->number) {
+        leat_buf_init(&text, SQL_BYTES_MAX);
+        put_sql(&text, m->sql, s->quoted);
+        leat_buf_printf(&text,
+                        ";\ninsert into %s.migrations (number, name, hash) values (%d, '%s', '%s')",
+                        s->quoted, m->number, m->name, hash);
+        status = run(s, &text, err);
+    }
+    if (status == LEAT_OK) {
+        status = leat_pg_script(s, "commit", SCRIPT_MS, err);
+        s->locked = false;
+    }
+    leat_store_abort(s); /* after a failure */
+    return status;
+}
+
+static leat_status apply_pending(struct leat_store *s, void (*log)(void *arg, const char *line),
+                                 void *arg, struct leat_error *err)
+{
+    struct applied a = {0};
+    leat_status status = read_applied(s, &a, err);
+    if (status == LEAT_ABSENT) {
+        LEAT_TRY(make_schema(s, err), err, "could not create schema '%s'", s->schema);
+        status = LEAT_OK;
+    }
+    if (status == LEAT_OK)
+        status = judge_applied(s, &a, err);
+    for (size_t i = a.count; status == LEAT_OK && i < leat_migration_count; i++) {
+        LEAT_TRY(apply_one(s, &leat_migrations[i], err), err, "migration %s",
+                 leat_migrations[i].name);
+        char line[128];
+        (void)snprintf(line, sizeof line, "store %s: migration %s applied", s->schema,
+                       leat_migrations[i].name);
+        if (log != NULL)
+            log(arg, line);
+    }
+    return status;
+}
+
+static leat_status make_layout(struct leat_store *s, const struct leat_store_layout *layout,
+                               int32_t *ret_made, struct leat_error *err)
+{
+    struct leat_buf text;
+    leat_buf_init(&text, SQL_BYTES_MAX);
+    put_begin(s, &text);
+    leat_status status = run(s, &text, err);
+    if (status != LEAT_OK)
+        return status;
+    s->locked = true;
+    leat_pg_clear(&s->params);
+    leat_pg_int4(&s->params, layout->partitions);
+    leat_pg_array(&s->params, LEAT_PG_TEXT, layout->processor_count);
+    for (size_t i = 0; i < layout->processor_count; i++)
+        leat_pg_put_text(&s->params, leat_str_of(layout->processors[i]));
+    leat_pg_array_end(&s->params);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    status = leat_pg_call(s, LEAT_PG_WRITE, "select @.make_layout($1,$2)", &result, err);
+    if (status == LEAT_OK) {
+        struct leat_pg_reply r = leat_reply_of(result, 1, NULL);
+        int32_t made = leat_reply_int4(&r, 0, 0);
+        status = leat_reply_ok(&r, "layout", err);
+        if (status == LEAT_OK)
+            *ret_made = made;
+    }
+    if (status == LEAT_OK) {
+        status = leat_pg_script(s, "commit", SCRIPT_MS, err);
+        s->locked = false;
+    }
+    leat_store_abort(s); /* after a failure */
+    return status;
+}
+
+leat_status leat_store_migrate(struct leat_store *s, const struct leat_store_layout *layout,
+                               void (*log)(void *arg, const char *line), void *arg,
+                               struct leat_error *err)
+{
+    if (layout->partitions < 1 || layout->partitions > 10000)
+        return leat_fail(err, LEAT_INVALID, "%d partitions: must be 1 to 10000",
+                         layout->partitions);
+    int32_t made = 0;
+    LEAT_TRY(apply_pending(s, log, arg, err), err, "could not migrate store '%s'", s->schema);
+    LEAT_TRY(make_layout(s, layout, &made, err), err, "could not lay out store '%s'", s->schema);
+    if (made > 0 && log != NULL) {
+        char line[128];
+        (void)snprintf(line, sizeof line, "store %s: %d fence rows made for %d partitions",
+                       s->schema, made, layout->partitions);
+        log(arg, line);
+    }
+    return LEAT_OK;
+}
+
+/* ---- checking ---- */
+
+static leat_status not_ready(const struct leat_store *s, struct leat_error *err)
+{
+    (void)leat_fail(err, LEAT_ABSENT, "store '%s' is not ready for this leat", s->schema);
+    leat_error_hint(err, "Run 'leat apply' to create or upgrade the store.");
+    return LEAT_ABSENT;
+}
+
+static leat_status check_identity(struct leat_store *s, struct leat_pg_reply *r,
+                                  struct leat_error *err)
+{
+    bool standby = leat_reply_bool(r, 0, 5);
+    bool same_system = leat_reply_int8(r, 0, 1) == leat_reply_int8(r, 0, 2);
+    int32_t recorded = leat_reply_int4(r, 0, 3);
+    int32_t timeline = standby ? recorded : leat_reply_int4(r, 0, 4);
+    LEAT_TRY(leat_reply_ok(r, "check", err), err, "could not check store '%s'", s->schema);
+    if (standby)
+        return leat_fail(err, LEAT_RETRY, "store '%s' is on a standby, not (yet) a primary",
+                         s->schema);
+    if (same_system && timeline == recorded)
+        return LEAT_OK;
+    (void)leat_fail(err, LEAT_FATAL, "store '%s' is on another Postgres than before: %s", s->schema,
+                    same_system ? "its timeline changed" : "its system identifier changed");
+    leat_error_hint(err,
+                    "Commits may have been lost in a fail-over or restore: compare the topics' "
+                    "tails with the store, then run 'leat store adopt'.");
+    return LEAT_FATAL;
+}
+
+leat_status leat_store_check(struct leat_store *s, int32_t partitions, struct leat_error *err)
+{
+    struct applied a = {0};
+    leat_status status = read_applied(s, &a, err);
+    if (status == LEAT_ABSENT)
+        return not_ready(s, err);
+    if (status == LEAT_OK)
+        status = judge_applied(s, &a, err);
+    if (status != LEAT_OK)
+        return status;
+    if (a.count < leat_migration_count)
+        return not_ready(s, err);
+    leat_pg_clear(&s->params);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
+                          "select t.partitions, t.system_identifier, c.system_identifier,"
+                          " t.timeline, case when not pg_is_in_recovery() then"
+                          " @.current_timeline() end, pg_is_in_recovery()"
+                          " from @.topology t, pg_control_system() c",
+                          &result, err),
+             err, "could not check store '%s'", s->schema);
+    struct leat_pg_reply r = leat_reply_of(result, 6, NULL);
+    if (!r.bad && r.rows == 0)
+        return not_ready(s, err);
+    int32_t made_for = leat_reply_int4(&r, 0, 0);
+    if (!r.bad && made_for != partitions)
+        return leat_fail(err, LEAT_INVALID, "store '%s' has %d partitions, the topology says %d",
+                         s->schema, made_for, partitions);
+    return check_identity(s, &r, err);
+}

@@ -1,0 +1,281 @@
+-- The only writer of slices (design 3). VOLATILE under READ COMMITTED: each statement below has a
+-- snapshot of its own and so sees what the lock before it waited for.
+--
+-- Parameters are columns: f_ fences (k ascending), l_ lanes, c_ commands, e_ events, o_ outbox rows.
+-- Indexes are 1-based and positions relative to the head of the slice, as if everything is stored;
+-- that holds nearly always, and only when it does not are they computed again (settle_batch).
+-- Columns that may be null as a whole hold defaults. p_dict holds repeated texts once.
+
+-- What every transaction that writes wants; nothing outlives it, so a pooler may share the session.
+create function @schema@.begin_write(p_lock_timeout_ms int) returns void
+language plpgsql as $$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'the store must be written in read committed, not %',
+            current_setting('transaction_isolation') using errcode = 'LE011';
+    end if;
+    perform set_config('lock_timeout', p_lock_timeout_ms::text, true), set_config('jit', 'off', true);
+    if current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
+end $$;
+
+-- Takes the rows append_batch takes, in the same order.
+create function @schema@.lock_batch(p_processor text, f_k int[], p_lock_timeout_ms int)
+returns void language plpgsql as $$
+begin
+    perform @schema@.begin_write(p_lock_timeout_ms);
+    perform 1 from @schema@.owners where processor = p_processor and k = any (f_k)
+        order by k for update;
+    perform 1 from @schema@.slices where slice = any (f_k) order by slice for update;
+end $$;
+
+-- What becomes of each command when not all can be stored as they are: settled is 0 stored,
+-- 1 duplicate, 2 conflict, 3 left out; base is the version of its stream before its first event.
+-- A duplicate or conflict takes every later command of its stream with it: those were decided on
+-- events that do not exist. A known id stays a duplicate wherever it stands.
+create function @schema@.settle_batch(
+    f_k int[], f_result smallint[], c_fence int[], c_id uuid[], c_stream text[], c_expected bigint[],
+    c_outcome smallint[], e_command int[], out settled smallint[], out base bigint[])
+language plpgsql as $$
+declare
+    v_twin int[];
+begin
+    with emitted as (
+        select j.c, count(*) as n from unnest(e_command) j(c) group by j.c
+    ), asked as materialized (
+        select i, f_k[c_fence[i]] as k, c_id[i] as id, c_stream[i] as stream,
+               case when c_stream[i] = '' then i else 0 end as alone,
+               coalesce(c_expected[i], -1) as expected,
+               coalesce(c_outcome[i], 1) = 4 as forwarded, coalesce(emitted.n, 0) as n
+        from generate_subscripts(c_id, 1) i left join emitted on emitted.c = i
+        where f_result[c_fence[i]] = 0
+    ), actual as materialized (
+        select d.k, d.stream, coalesce((
+                   select e.version from @schema@.event_log e
+                   where e.slice = d.k and e.stream = d.stream
+                   order by e.version desc limit 1), 0) as version
+        from (select distinct k, stream from asked) d
+    ), seen as (
+        select a.*, v.version as actual, not a.forwarded and exists (
+                   select 1 from @schema@.command_log x
+                   where x.slice = a.k and x.id = a.id) as known,
+               first_value(i) over (partition by a.k, a.id, a.forwarded order by i) as first_i
+        from asked a join actual v on v.k = a.k and v.stream = a.stream
+    ), counted as (
+        select *, (known or (first_i <> i and not forwarded)) as dup,
+               actual + sum(n) over (partition by k, stream, alone order by i) - n as run
+        from seen
+    ), judged as (
+        select i, first_i, forwarded, dup, run,
+               bool_or(dup or (expected >= 0 and expected <> run))
+                   over (partition by k, stream, alone order by i) as spoiled
+        from counted
+    )
+    select array_agg((case when f_result[c_fence[i]] <> 0 then 3 when j.forwarded then 0
+                           when j.dup then 1 when j.spoiled then 2 else 0 end)::smallint order by i),
+           array_agg(j.run order by i),
+           array_agg(case when j.first_i <> i and not j.forwarded then j.first_i end order by i)
+    into settled, base, v_twin
+    from generate_subscripts(c_id, 1) i left join judged j using (i);
+
+    -- The second of two in one batch is settled only if the first is.
+    for i in 1 .. cardinality(c_id) loop
+        if v_twin[i] is not null and settled[v_twin[i]] = 2 then
+            settled[i] := 2;
+        end if;
+    end loop;
+end $$;
+
+create function @schema@.append_batch(
+    p_processor text, p_dict text[], p_look_up boolean, p_lock_timeout_ms int,
+    f_k int[], f_epoch bigint[], f_since bigint[], f_events int[], f_outbox int[],
+    l_topic text[], l_fence int[], l_first bigint[], l_next bigint[], l_fingerprint bigint[],
+    l_next_seq bigint[],
+    c_order int[], c_fence int[], c_id uuid[], c_type int[], c_stream text[], c_priority int[],
+    c_source text[], c_payload bytea[], c_received timestamptz[], c_first int[], c_last int[],
+    c_expected bigint[], c_lane int[], c_offset bigint[],
+    c_outcome smallint[], c_attempts int[], c_error_code text[], c_error_text text[],
+    c_correlation uuid[], c_causation uuid[],
+    e_command int[], e_rel int[], e_version bigint[], e_schema int[], e_type int[], e_id uuid[],
+    e_payload bytea[], e_headers jsonb[],
+    o_command int[], o_rel int[], o_partition int[], o_topic int[], o_key bytea[],
+    o_headers bytea[], o_value bytea[],
+    out recorded_at timestamptz, out f_result smallint[], out f_head bigint[],
+    out f_head_after bigint[], out f_outbox_seq bigint[], out f_outbox_after bigint[],
+    out f_store uuid[], out c_settled smallint[], out l_at bigint[])
+language plpgsql volatile as $$
+declare
+    v_epochs bigint[];
+    v_ks int[];
+    v_base bigint[];
+    v_fences int := cardinality(f_k);
+    v_careful boolean := p_look_up; -- settle_batch decides, else everything is stored
+begin
+    perform @schema@.begin_write(p_lock_timeout_ms);
+
+    -- (1) fence rows, in order; then the lanes, which nobody moves without the fence row
+    f_result := array_fill(0::smallint, array[v_fences]);
+    select array_agg(s.k), array_agg(s.epoch) into v_ks, v_epochs
+    from (select k, epoch from @schema@.owners where processor = p_processor and k = any (f_k)
+          order by k for update) s;
+    if v_epochs is distinct from f_epoch then
+        for i in 1 .. v_fences loop
+            if f_epoch[i] >= 0
+                and v_epochs[array_position(v_ks, f_k[i])] is distinct from f_epoch[i] then
+                f_result[i] := 1;
+                v_careful := true;
+            end if;
+        end loop;
+    end if;
+    if cardinality(l_topic) > 0 then
+        select array_agg(l.next_offset order by i) into l_at
+        from generate_subscripts(l_topic, 1) i
+        left join @schema@.lanes l on l.processor = p_processor and l.topic = l_topic[i]
+            and l.k = f_k[l_fence[i]];
+        if l_at is distinct from l_first then
+            for i in 1 .. cardinality(l_topic) loop
+                if l_at[i] <> l_first[i] and f_result[l_fence[i]] = 0 then
+                    f_result[l_fence[i]] := 2;
+                    v_careful := true;
+                end if;
+            end loop;
+        end if;
+    end if;
+
+    -- (2) head rows, in slice order
+    select array_agg(s.head_seq), array_agg(s.outbox_seq), array_agg(s.store_id)
+    into f_head, f_outbox_seq, f_store
+    from (select head_seq, outbox_seq, store_id from @schema@.slices where slice = any (f_k)
+          order by slice for update) s;
+    if coalesce(cardinality(f_head), 0) <> v_fences then
+        raise exception 'a slice of % is not in this store', f_k using errcode = 'LE001';
+    end if;
+    recorded_at := clock_timestamp();
+
+    -- (3) versions: what was right as of `since` still is, unless its stream has a later event
+    if not v_careful and f_head <> f_since then
+        for i in 1 .. v_fences loop
+            continue when f_head[i] = f_since[i];
+            v_careful := f_since[i] < 0 or f_head[i] - f_since[i] > 20000 or exists (
+                select 1 from @schema@.event_log e join unnest(c_stream) s on s = e.stream
+                where e.slice = f_k[i] and e.seq > f_since[i]);
+            exit when v_careful;
+        end loop;
+    end if;
+
+    loop
+        if v_careful then
+            -- (4) numbers, again, over what can be stored
+            select s.settled, s.base into c_settled, v_base
+            from @schema@.settle_batch(f_k, f_result, c_fence, c_id, c_stream, c_expected,
+                c_outcome, e_command) s;
+            select array_agg(s.rel order by s.j), array_agg(s.version order by s.j)
+            into e_rel, e_version
+            from (select j, row_number() over (
+                             partition by c_fence[e_command[j]], c_settled[e_command[j]] = 0
+                             order by j)::int as rel,
+                         v_base[e_command[j]] + row_number() over (
+                             partition by e_command[j] order by j) as version
+                  from generate_subscripts(e_command, 1) j) s;
+            select array_agg(s.rel order by s.j) into o_rel
+            from (select j, row_number() over (
+                             partition by c_fence[o_command[j]], c_settled[o_command[j]] = 0
+                             order by j)::int as rel
+                  from generate_subscripts(o_command, 1) j) s;
+            select array_agg((select count(*)::int from generate_subscripts(e_command, 1) j
+                              where c_fence[e_command[j]] = i and c_settled[e_command[j]] = 0)
+                             order by i),
+                   array_agg((select count(*)::int from generate_subscripts(o_command, 1) j
+                              where c_fence[o_command[j]] = i and c_settled[o_command[j]] = 0)
+                             order by i)
+            into f_events, f_outbox
+            from generate_series(1, v_fences) i;
+            select array_agg(coalesce(s.first_rel, f_events[c_fence[i]]) order by i),
+                   array_agg(coalesce(s.last_rel, f_events[c_fence[i]]) order by i)
+            into c_first, c_last
+            from generate_subscripts(c_id, 1) i
+            left join (select e_command[j] as c, min(e_rel[j]) as first_rel, max(e_rel[j]) as last_rel
+                       from generate_subscripts(e_command, 1) j group by e_command[j]) s on s.c = i;
+        end if;
+
+        -- (5) rows. The unique indexes find duplicates: a look-up of its own would cost a second
+        -- descent per command, and the slice is locked, so nobody else is inserting.
+        begin
+            insert into @schema@.command_log (first_seq, last_seq, received_at, finished_at, slice,
+                outcome, attempts, id, type, stream, processor, priority, source, payload,
+                error_code, error_text, correlation_id, causation_id)
+            select f_head[c_fence[i]] + c_first[i], f_head[c_fence[i]] + c_last[i], c_received[i],
+                append_batch.recorded_at, f_k[c_fence[i]], coalesce(c_outcome[i], 1::smallint),
+                coalesce(c_attempts[i], 0), c_id[i], p_dict[c_type[i]], c_stream[i], p_processor,
+                p_dict[c_priority[i]], c_source[i], c_payload[i], c_error_code[i], c_error_text[i],
+                c_correlation[i], c_causation[i]
+            from unnest(c_order) i
+            where c_settled is null or c_settled[i] = 0;
+
+            insert into @schema@.event_log (seq, version, recorded_at, slice, schema_id, event_id,
+                command_id, stream, type, payload, correlation_id, causation_id, headers)
+            select f_head[c_fence[e_command[j]]] + e_rel[j], e_version[j], append_batch.recorded_at,
+                f_k[c_fence[e_command[j]]], e_schema[j], e_id[j], c_id[e_command[j]],
+                c_stream[e_command[j]], p_dict[e_type[j]], e_payload[j],
+                c_correlation[e_command[j]], c_causation[e_command[j]], e_headers[j]
+            from generate_series(1, cardinality(e_command)) j
+            where c_settled is null or c_settled[e_command[j]] = 0;
+            exit;
+        exception when unique_violation then
+            if v_careful then
+                raise;
+            end if;
+            v_careful := true;
+        end;
+    end loop;
+    if cardinality(o_command) > 0 then
+        insert into @schema@.outbox (seq, slice, partition, topic, key, headers, value)
+        select f_outbox_seq[c_fence[o_command[j]]] + o_rel[j], f_k[c_fence[o_command[j]]],
+            o_partition[j], p_dict[o_topic[j]], o_key[j], o_headers[j], o_value[j]
+        from generate_series(1, cardinality(o_command)) j
+        where c_settled is null or c_settled[o_command[j]] = 0;
+    end if;
+    update @schema@.slices s
+    set head_seq = s.head_seq + u.events, outbox_seq = s.outbox_seq + u.outbox
+    from unnest(f_k, f_events, f_outbox) u(k, events, outbox)
+    where s.slice = u.k and (u.events > 0 or u.outbox > 0);
+    select array_agg(f_head[i] + f_events[i] order by i),
+           array_agg(f_outbox_seq[i] + f_outbox[i] order by i)
+    into f_head_after, f_outbox_after
+    from generate_series(1, v_fences) i;
+
+    -- (6) lanes: low-water marks, never past a message that is not settled
+    if cardinality(l_topic) > 0 then
+        if c_settled is not null then
+            select array_agg(case when f_result[l_fence[i]] <> 0 then null
+                                  when s.lowest is null then l_next[i]
+                                  when l_next_seq[i] > 0 then l_first[i]
+                                  else least(s.lowest, l_next[i]) end order by i)
+            into v_base
+            from generate_subscripts(l_topic, 1) i
+            left join (select c_lane[c] as lane, min(c_offset[c]) as lowest
+                       from generate_subscripts(c_id, 1) c where c_settled[c] = 2
+                       group by c_lane[c]) s on s.lane = i;
+        else
+            v_base := l_next;
+        end if;
+        if array_position(l_at, null) is not null then
+            insert into @schema@.lanes (processor, topic, k, next_offset)
+            select p_processor, l_topic[i], f_k[l_fence[i]], l_first[i]
+            from generate_subscripts(l_topic, 1) i
+            where l_at[i] is null and v_base[i] is not null
+            on conflict do nothing;
+        end if;
+        update @schema@.lanes l
+        set next_offset = v_base[i],
+            fingerprint = case when v_base[i] = l_next[i] then l_fingerprint[i] else 0 end,
+            next_seq = case when v_base[i] = l_next[i] then l_next_seq[i] else l.next_seq end
+        from generate_subscripts(l_topic, 1) i
+        where l.processor = p_processor and l.topic = l_topic[i] and l.k = f_k[l_fence[i]]
+            and v_base[i] is not null
+            and (v_base[i] <> l.next_offset or v_base[i] = l_next[i]);
+        select array_agg(coalesce(v_base[i], l_at[i], l_first[i]) order by i) into l_at
+        from generate_subscripts(l_topic, 1) i;
+    end if;
+end $$;
