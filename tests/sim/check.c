@@ -1,0 +1,333 @@
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/record_headers.h"
+#include "cluster.h"
+
+void check_init(struct sim *w)
+{
+    struct sim_check *c = leat_arena_zalloc(w->arena, 1, sizeof *c);
+    c->sent = leat_arena_zalloc(w->arena, (size_t)w->o.commands + 1, sizeof *c->sent);
+    for (int32_t t = 0; t < SIM_TOPICS; t++)
+        for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+            for (int32_t i = 0; i < SIM_KEYS; i++)
+                c->last_offset[t][k][i] = -1;
+    w->check = c;
+}
+
+/* ---- at every commit ---- */
+
+void check_owner(struct sim *w, const struct sim_call *c, int32_t k)
+{
+    const struct sim_owner *o = &w->store->owners[c->processor][k];
+    if (o->owner != c->caller)
+        sim_fail(w, "two-owners", "%s commits for partition %d, claimed last by process %llu",
+                 c->actor->name, k, (unsigned long long)(o->owner % 1000));
+}
+
+void check_command(struct sim *w, const struct leat_batch_command *c, const struct sim_stream *s)
+{
+    char seen[SIM_SEEN_TEXT];
+    if (c->outcome != LEAT_OUTCOME_REJECTED)
+        return;
+    (void)snprintf(seen, sizeof seen, "%016llx", (unsigned long long)s->state.seen);
+    if (!leat_str_eq(c->error_text, leat_str_of(seen)))
+        sim_fail(w, "imaginary-state", "a command of %.*s was rejected on a state it never had",
+                 LEAT_STR_FMT(s->name));
+}
+
+void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s)
+{
+    if (e->body.seen != s->state.seen)
+        sim_fail(w, "imaginary-state",
+                 "event %u of command %u of %.*s (version %lld) was decided on a state the stream "
+                 "never had",
+                 e->body.index, e->body.number, LEAT_STR_FMT(s->name), (long long)e->version);
+    sim_fold(&s->state, &e->body);
+}
+
+static int32_t key_index(const struct leat_batch_command *c)
+{
+    /* "account-<letter>": one letter per account, see client.c. */
+    if (c->stream.len < 9 || memcmp(c->stream.at, "account-", 8) != 0)
+        return -1;
+    int32_t i = c->stream.at[8] - 'a';
+    return i >= 0 && i < SIM_KEYS ? i : -1;
+}
+
+void check_settled(struct sim *w, const struct sim_call *call, const struct leat_batch_command *c,
+                   leat_settled settled)
+{
+    if (c->lane < 0)
+        return;
+    const struct leat_batch_lane *l = &call->batch.lanes[c->lane];
+    int32_t topic = sim_topic_find(l->topic);
+    const struct sim_partition *p = sim_log_partition(w, topic, l->k);
+    if (c->offset < 0 || c->offset >= p->end) {
+        sim_fail(w, "settled", "offset %lld of %s %d is not in the log", (long long)c->offset,
+                 sim_topic_name(topic), l->k);
+        return;
+    }
+    p->records[c->offset]->settled = true;
+    int32_t key = key_index(c);
+    bool decided = c->outcome == LEAT_OUTCOME_ACCEPTED || c->outcome == LEAT_OUTCOME_REJECTED;
+    if (settled != LEAT_SETTLED_STORED || !decided || key < 0)
+        return;
+    int64_t *last = &w->check->last_offset[topic][l->k][key];
+    if (c->offset <= *last)
+        sim_fail(w, "order", "%s %d: key %c at offset %lld was handled after offset %lld",
+                 sim_topic_name(topic), l->k, 'a' + key, (long long)c->offset, (long long)*last);
+    *last = c->offset;
+}
+
+void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next)
+{
+    const struct sim_partition *p = sim_log_partition(w, lane->topic, lane->k);
+    if (next < lane->next_offset || next > p->end) {
+        sim_fail(w, "lane", "%s moves %s %d from %lld to %lld of %lld", c->actor->name,
+                 sim_topic_name(lane->topic), lane->k, (long long)lane->next_offset,
+                 (long long)next, (long long)p->end);
+        return;
+    }
+    for (int64_t i = lane->next_offset; i < next; i++)
+        if (!p->records[i]->settled) {
+            sim_fail(w, "low-water", "%s moves %s %d to %lld, past the unsettled offset %lld",
+                     c->actor->name, sim_topic_name(lane->topic), lane->k, (long long)next,
+                     (long long)i);
+            return;
+        }
+}
+
+void check_recorded(struct sim *w, const struct leat_published *move)
+{
+    const struct sim_slice *s = &w->store->slices[move->slice];
+    if (move->seq > s->head || move->outbox_seq > s->outbox_head)
+        sim_fail(w, "published", "slice %d: recorded seq %lld, outbox %lld; heads are %lld, %lld",
+                 move->slice, (long long)move->seq, (long long)move->outbox_seq, (long long)s->head,
+                 (long long)s->outbox_head);
+}
+
+/* ---- is anything left to do? ---- */
+
+static char left[200];
+
+static const char *unfinished_lane(const struct sim *w, int32_t topic, int32_t k)
+{
+    const struct sim_partition *p = sim_log_partition(w, topic, k);
+    int32_t processor = topic == SIM_TOPIC_FOREIGN ? 0 : topic / SIM_PRIORITIES;
+    const struct sim_lane *l = sim_store_lane(w->store, topic, k, processor);
+    int64_t at = l == NULL ? 0 : l->next_offset;
+    if (at == p->end)
+        return NULL;
+    (void)snprintf(left, sizeof left, "%s %d stands at %lld of %lld", sim_topic_name(topic), k,
+                   (long long)at, (long long)p->end);
+    return left;
+}
+
+static const char *unfinished_slice(const struct sim *w, int32_t k)
+{
+    const struct sim_slice *s = &w->store->slices[k];
+    if (s->published == s->head && s->outbox_published == s->outbox_head &&
+        w->cluster->file.slices[k].seq == s->head)
+        return NULL;
+    (void)snprintf(
+        left, sizeof left, "slice %d: head %lld, published %lld, applied %lld; outbox %lld of %lld",
+        k, (long long)s->head, (long long)s->published, (long long)w->cluster->file.slices[k].seq,
+        (long long)s->outbox_published, (long long)s->outbox_head);
+    return left;
+}
+
+const char *check_unfinished(struct sim *w)
+{
+    const char *why = NULL;
+    for (int32_t t = 0; t < SIM_TOPIC_DLQ && why == NULL; t++)
+        for (int32_t k = 0; k < sim_topic_partitions(t) && why == NULL; k++)
+            if (t != SIM_TOPIC_EVENTS)
+                why = unfinished_lane(w, t, k);
+    for (int32_t k = 0; k < SIM_PARTITIONS && why == NULL; k++)
+        why = unfinished_slice(w, k);
+    return why;
+}
+
+/* ---- the end: commands ---- */
+
+static void events_of_row(struct sim *w, const struct sim_row *r, const int32_t *count)
+{
+    const struct sim_sent *sent = w->check->sent;
+    for (int32_t i = 0; i < w->check->sent_count; i++) {
+        const struct sim_sent *s = &sent[i];
+        if (!s->known_id || s->processor != r->processor || !leat_uuid_eq(&s->id, &r->id))
+            continue;
+        uint32_t expected = r->outcome == LEAT_OUTCOME_ACCEPTED ? s->command.events : 0;
+        if ((uint32_t)count[s->command.number] != expected)
+            sim_fail(w, "events-once", "command %u has %d events instead of %u", s->command.number,
+                     count[s->command.number], expected);
+    }
+}
+
+/* What does not decode has no key to be forwarded by: it is dead where it was found. */
+static const struct sim_row *row_of(const struct sim *w, const struct sim_sent *s)
+{
+    const struct sim_row *r = sim_store_row(w->store, s->k, s->processor, &s->id);
+    for (int32_t k = 0; k < SIM_PARTITIONS && r == NULL && s->command.magic != SIM_MAGIC; k++)
+        r = sim_store_row(w->store, k, s->processor, &s->id);
+    return r;
+}
+
+static void sent_has_row(struct sim *w, const struct sim_sent *s, const int32_t *count)
+{
+    uint32_t number = s->command.number;
+    if (!s->known_id) {
+        if (!s->record->settled)
+            sim_fail(w, "accepted-once", "the record of command %u was never settled", number);
+        if (!s->dead && !s->may_reject && count[number] != s->command.events)
+            sim_fail(w, "events-once", "command %u (without id) has %d events instead of %u",
+                     number, count[number], s->command.events);
+        return;
+    }
+    const struct sim_row *r = row_of(w, s);
+    if (r == NULL) {
+        sim_fail(w, "accepted-once", "command %u is nowhere", number);
+        return;
+    }
+    bool rejected = r->outcome == LEAT_OUTCOME_REJECTED, dead = r->outcome == LEAT_OUTCOME_DEAD;
+    if (dead != s->dead || (rejected && !s->may_reject))
+        sim_fail(w, "outcome", "command %u has outcome %d", number, (int)r->outcome);
+    events_of_row(w, r, count);
+}
+
+static void rows_are_unique(struct sim *w)
+{
+    const struct sim_store *s = w->store;
+    for (int32_t i = 0; i < s->row_count; i++) {
+        const struct sim_row *r = &s->rows[i];
+        if (sim_store_row(s, r->k, r->processor, &r->id) != r)
+            sim_fail(w, "accepted-once", "a command of %s has two rows in slice %d",
+                     sim_topology()->processors[r->processor].name.at, r->k);
+    }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct leat_uuid));
+}
+
+static void events_are_unique(struct sim *w)
+{
+    const struct sim_store *s = w->store;
+    size_t n = (size_t)s->event_count;
+    struct leat_uuid *ids = leat_arena_alloc(w->arena, (n + 1) * sizeof *ids);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = s->events[i].id;
+    qsort(ids, n, sizeof *ids, by_id);
+    for (size_t i = 1; i < n; i++)
+        if (leat_uuid_eq(&ids[i - 1], &ids[i]))
+            sim_fail(w, "events-once", "an event is in the store twice");
+}
+
+/* Every accepted deposit that sends has its one audit; there are no others. */
+static void audits_match(struct sim *w)
+{
+    int32_t audits = 0, sends = 0;
+    for (int32_t i = 0; i < w->store->row_count; i++) {
+        const struct sim_row *r = &w->store->rows[i];
+        audits += r->processor == 2;
+        sends += r->processor < 2 && r->outcome == LEAT_OUTCOME_ACCEPTED ? (int32_t)r->sends : 0;
+    }
+    if (audits != sends)
+        sim_fail(w, "sent-once", "%d commands were sent to audits, %d are settled", sends, audits);
+}
+
+static void check_commands(struct sim *w)
+{
+    int32_t *count = leat_arena_zalloc(w->arena, (size_t)w->o.commands + 1, sizeof *count);
+    for (int32_t i = 0; i < w->store->event_count; i++) {
+        const struct sim_stored *e = &w->store->events[i];
+        if (!leat_str_eq(e->type, LEAT_STR("Audited")))
+            count[e->body.number]++;
+    }
+    rows_are_unique(w);
+    events_are_unique(w);
+    for (int32_t i = 0; i < w->check->sent_count; i++)
+        sent_has_row(w, &w->check->sent[i], count);
+    audits_match(w);
+}
+
+/* ---- the end: store, topic, model ---- */
+
+static void check_dense(struct sim *w)
+{
+    int64_t versions[SIM_STREAMS_MAX] = {0};
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+        const struct sim_slice *s = &w->store->slices[k];
+        for (int64_t seq = 1; seq <= s->head; seq++) {
+            const struct sim_stored *e = &w->store->events[s->events[seq - 1]];
+            if (e->seq != seq || e->version != ++versions[e->stream])
+                sim_fail(w, "dense", "slice %d seq %lld: seq %lld, version %lld", k, (long long)seq,
+                         (long long)e->seq, (long long)e->version);
+        }
+    }
+}
+
+/* As a plain consumer sees it: copies by seq dropped, the rest in order and the store's. */
+static void check_topic(struct sim *w, int32_t k)
+{
+    const struct sim_partition *p = sim_log_partition(w, SIM_TOPIC_EVENTS, k);
+    const struct sim_slice *s = &w->store->slices[k];
+    int64_t last = 0;
+    for (int64_t i = 0; i < p->end; i++) {
+        struct leat_str seq_text, id_text;
+        struct leat_uuid id;
+        char digits[24] = {0};
+        if (!leat_headers_find(p->records[i]->headers, LEAT_STR("leat-seq"), &seq_text) ||
+            !leat_headers_find(p->records[i]->headers, LEAT_STR("ce_id"), &id_text) ||
+            !leat_uuid_parse(id_text, &id))
+            continue;
+        memcpy(digits, seq_text.at, seq_text.len < 20 ? seq_text.len : 20);
+        int64_t seq = strtoll(digits, NULL, 10);
+        if (seq < 1 || seq > s->head ||
+            !leat_uuid_eq(&w->store->events[s->events[seq - 1]].id, &id))
+            sim_fail(w, "topic", "events %d offset %lld: seq %lld is not the store's", k,
+                     (long long)i, (long long)seq);
+        else if (seq > last + 1 && w->log->lost == 0)
+            sim_fail(w, "topic", "events %d offset %lld: seq %lld follows %lld", k, (long long)i,
+                     (long long)seq, (long long)last);
+        if (seq > last)
+            last = seq;
+    }
+    if (last != s->head && w->log->lost == 0)
+        sim_fail(w, "topic", "events %d end with seq %lld, the slice with %lld", k, (long long)last,
+                 (long long)s->head);
+}
+
+static void check_model(struct sim *w)
+{
+    struct sim_model_row fold[SIM_STREAMS_MAX] = {{0}};
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+        for (int64_t seq = 1; seq <= w->store->slices[k].head; seq++) {
+            const struct sim_stored *e = &w->store->events[w->store->slices[k].events[seq - 1]];
+            struct sim_model_row *row = &fold[e->stream];
+            row->sum += e->body.amount;
+            row->count++;
+            row->digest = leat_hash64(&e->body, sizeof e->body, row->digest);
+        }
+    for (int32_t i = 0; i < w->store->stream_count; i++) {
+        const struct sim_model_row *have = &w->cluster->file.rows[i];
+        if (have->digest != fold[i].digest || have->count != fold[i].count)
+            sim_fail(w, "model", "%.*s: %lld events in the model, %lld in the store",
+                     LEAT_STR_FMT(w->store->streams[i].name), (long long)have->count,
+                     (long long)fold[i].count);
+    }
+}
+
+void check_end(struct sim *w)
+{
+    check_commands(w);
+    check_dense(w);
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+        check_topic(w, k);
+    check_model(w);
+}

@@ -1,0 +1,44 @@
+/* check.h - what must hold: some of it at every commit, the rest when all is quiet.
+ * Nothing here uses leat's own protocol code; the model's fold alone is shared with the handlers.
+ */
+#ifndef SIM_CHECK_H
+#define SIM_CHECK_H
+
+#include "log.h"
+#include "store.h"
+
+/* ---- at every commit, called by the store ---- */
+void check_owner(struct sim *w, const struct sim_call *c, int32_t k);
+void check_command(struct sim *w, const struct leat_batch_command *c, const struct sim_stream *s);
+void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s); /* folds it */
+void check_settled(struct sim *w, const struct sim_call *call, const struct leat_batch_command *c,
+                   leat_settled settled);
+void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next);
+void check_recorded(struct sim *w, const struct leat_published *move);
+
+/* ---- what clients have sent ---- */
+struct sim_sent {
+    int32_t processor, k;
+    struct leat_uuid id;
+    bool known_id; /* else leat makes one of the record's place */
+    bool dead;     /* undecodable or poison */
+    bool may_reject;
+    struct sim_command command;
+    struct sim_record *record;
+};
+struct sim_check {
+    struct sim_sent *sent;
+    int32_t sent_count;
+    int64_t last_offset[SIM_TOPICS][SIM_PARTITIONS][SIM_KEYS]; /* order of keys within lanes */
+};
+void check_init(struct sim *w);
+
+/* ---- at the end ---- */
+/* NULL when nothing is left to do, else what is (static text until the next call). */
+const char *check_unfinished(struct sim *w);
+void check_end(struct sim *w);
+
+/* client.c: schedules everything clients send during the run. */
+void sim_clients_start(struct sim *w);
+
+#endif

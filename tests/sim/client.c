@@ -1,0 +1,127 @@
+/* client.c - what clients send: commands for keys of few accounts, so that processors meet on them;
+ * some twice, some in the wrong partition, some through the foreign topic, some that never work. */
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "check.h"
+
+static void produce(struct sim *w, int32_t topic, int32_t partition, const struct sim_sent *s,
+                    struct sim_record **ret)
+{
+    static const char *const types[] = {"Deposit", "Withdraw"};
+    struct leat_buf headers;
+    leat_buf_init(&headers, 4096);
+    if (s->known_id)
+        sim_headers(&headers, &s->id,
+                    topic == SIM_TOPIC_FOREIGN ? (struct leat_str){0}
+                                               : leat_str_of(types[s->processor]));
+    bool keyless = s->command.spare == 1 && topic != SIM_TOPIC_FOREIGN;
+    struct leat_str key = leat_str_of(s->command.key);
+    struct sim_message m = {.topic = topic,
+                            .partition = partition,
+                            .key = keyless ? (struct leat_str){0} : key,
+                            .key_null = keyless,
+                            .headers = leat_buf_str(&headers),
+                            .value = {(const char *)&s->command, sizeof s->command}};
+    int64_t offset = sim_log_append(w, &m);
+    *ret = sim_log_partition(w, topic, partition)->records[offset];
+    leat_buf_done(&headers);
+}
+
+static void send(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    struct sim_sent *s = who;
+    struct sim_record *record = NULL;
+    bool foreign = s->processor == 0 && s->command.spare == 2;
+    int32_t priority = sim_rng_permille(&w->work, 500);
+    int32_t topic = foreign ? SIM_TOPIC_FOREIGN : s->processor * SIM_PRIORITIES + priority;
+    int32_t partition = foreign ? (int32_t)(s->command.number % SIM_FOREIGN_PARTITIONS) : s->k;
+    if (!foreign && sim_faulty(w, SIM_FAULT_STRAY, 40))
+        partition = (int32_t)sim_rng_in(&w->trouble, 0, SIM_PARTITIONS - 1);
+    produce(w, topic, partition, s, &record);
+    s->record = record;
+    /* A client that has no answer sends again, perhaps with another priority; at once or later. */
+    if (s->known_id && sim_faulty(w, SIM_FAULT_COPY, 60)) {
+        int32_t other =
+            foreign ? topic : s->processor * SIM_PRIORITIES + sim_rng_permille(&w->work, 500);
+        produce(w, other, partition, s, &record);
+        w->log->copies++;
+    }
+}
+
+static void resend(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    struct sim_sent *s = who;
+    struct sim_record *record = NULL;
+    if (s->command.spare == 2)
+        return;
+    produce(w, s->processor * SIM_PRIORITIES + sim_rng_permille(&w->work, 500), s->k, s, &record);
+    w->log->copies++;
+}
+
+static void behave(struct sim *w, struct sim_sent *s, int64_t at_us)
+{
+    struct sim_command *c = &s->command;
+    int64_t dice = sim_rng_in(&w->work, 0, 99);
+    bool odd = (w->o.faults & SIM_FAULT_ODD) != 0 && sim_rng_permille(&w->work, 60);
+    c->magic = SIM_MAGIC;
+    c->events = (uint8_t)(dice < 75 ? 1 : dice < 93 ? 2 : 0);
+    c->amount = sim_rng_in(&w->work, 1, 100);
+    c->behaviour = SIM_ACCEPT;
+    c->send = s->processor == 0 && dice % 4 == 0;
+    if (s->processor == 1) {
+        c->behaviour = SIM_DEBIT;
+        c->amount = -c->amount;
+        s->may_reject = true;
+    }
+    if (odd && dice < 30) {
+        c->behaviour = SIM_POISON;
+        s->dead = true;
+    } else if (odd && dice < 50 && s->known_id) {
+        c->magic = 0;
+        c->spare = 0;
+        s->dead = true;
+    } else if (odd) {
+        c->behaviour = SIM_RETRY;
+        c->ready_ms = at_us / SIM_MS + sim_rng_in(&w->work, 0, 3000);
+        s->may_reject = false;
+    }
+}
+
+static void plan(struct sim *w, struct sim_sent *s, uint32_t number)
+{
+    int64_t at_us = sim_rng_in(&w->work, 0, w->o.busy_us);
+    bool stray = (w->o.faults & SIM_FAULT_STRAY) != 0;
+    s->processor = sim_rng_permille(&w->work, sim_plant_lonely(w->o.plant) ? 0 : 450);
+    s->known_id = !sim_rng_permille(&w->work, 40);
+    s->command.number = number;
+    /* Few keys: a third of the commands go to two of them. */
+    int64_t key = sim_rng_permille(&w->work, 330) ? sim_rng_in(&w->work, 0, 1)
+                                                  : sim_rng_in(&w->work, 0, SIM_KEYS - 1);
+    s->command.key[0] = (char)('a' + key);
+    s->k = leat_partition(leat_str_of(s->command.key), SIM_PARTITIONS);
+    if (stray && sim_rng_permille(&w->work, 30))
+        s->command.spare = 1;
+    else if (stray && s->processor == 0 && sim_rng_permille(&w->work, 60))
+        s->command.spare = 2;
+    for (size_t i = 0; i < sizeof s->id.b; i += 8) {
+        uint64_t r = sim_rng_next(&w->work);
+        memcpy(&s->id.b[i], &r, 8);
+    }
+    behave(w, s, at_us);
+    struct sim_task t = {.what = "client", .fire = send, .who = s};
+    sim_after(w, at_us, &t);
+    if (s->known_id && (w->o.faults & SIM_FAULT_COPY) != 0 && sim_rng_permille(&w->work, 40)) {
+        struct sim_task again = {.what = "again", .fire = resend, .who = s};
+        sim_after(w, at_us + sim_rng_in(&w->work, 1, 6000) * SIM_MS, &again);
+    }
+}
+
+void sim_clients_start(struct sim *w)
+{
+    for (int32_t i = 0; i < w->o.commands; i++)
+        plan(w, &w->check->sent[i], (uint32_t)i);
+    w->check->sent_count = w->o.commands;
+}

@@ -1,0 +1,162 @@
+/* cluster.c - which processes run, and what is done to them. */
+#include "cluster.h"
+
+#include "check.h"
+
+static const struct sim_slot plan[SIM_SLOTS] = {
+    {SIM_WORKER, 0, 0, NULL},    {SIM_WORKER, 0, 1, NULL},    {SIM_WORKER, 0, 2, NULL},
+    {SIM_WORKER, 1, 0, NULL},    {SIM_WORKER, 1, 1, NULL},    {SIM_WORKER, 2, 0, NULL},
+    {SIM_WORKER, 2, 1, NULL},    {SIM_RELAY, 0, 0, NULL},     {SIM_RELAY, 0, 1, NULL},
+    {SIM_PROJECTOR, 0, 0, NULL}, {SIM_PROJECTOR, 0, 1, NULL},
+};
+
+static struct sim_actor *actor_of(struct sim_slot *s)
+{
+    switch (s->kind) {
+    case SIM_WORKER:
+        return &((struct sim_worker *)s->process)->actor;
+    case SIM_RELAY:
+        return sim_relay_actor(s->process);
+    case SIM_PROJECTOR:
+        return sim_projector_actor(s->process);
+    }
+    return NULL;
+}
+
+static void start(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    struct sim_slot *s = who;
+    if (s->process != NULL)
+        return;
+    switch (s->kind) {
+    case SIM_WORKER:
+        s->process = sim_worker_start(w, s->processor, s->instance);
+        break;
+    case SIM_RELAY:
+        s->process = sim_relay_start(w, s->instance);
+        break;
+    case SIM_PROJECTOR:
+        s->process = sim_projector_start(w, s->instance);
+        break;
+    }
+    sim_trace(w, "%s starts", actor_of(s)->name);
+}
+
+static void start_in(struct sim *w, struct sim_slot *s, int64_t delay_us)
+{
+    struct sim_task t = {.what = "start", .fire = start, .who = s};
+    sim_after(w, delay_us, &t);
+}
+
+static void crash(struct sim_slot *s)
+{
+    switch (s->kind) {
+    case SIM_WORKER:
+        sim_worker_crash(s->process);
+        break;
+    case SIM_RELAY:
+        sim_relay_crash(s->process);
+        break;
+    case SIM_PROJECTOR:
+        sim_projector_crash(s->process);
+        break;
+    }
+    s->process = NULL;
+}
+
+void sim_cluster_gone(struct sim *w, void *process)
+{
+    for (size_t i = 0; i < SIM_SLOTS; i++)
+        if (w->cluster->slots[i].process == process) {
+            w->cluster->slots[i].process = NULL;
+            start_in(w, &w->cluster->slots[i], 100 * SIM_MS);
+        }
+}
+
+/* ---- trouble ---- */
+
+static int64_t restart_delay(struct sim *w)
+{
+    bool quick = sim_rng_permille(&w->trouble, 800);
+    return sim_rng_in(&w->trouble, 20, quick ? 600 : 9000) * SIM_MS;
+}
+
+static void trouble_crash(struct sim *w, struct sim_slot *s)
+{
+    sim_trace(w, "%s is killed", actor_of(s)->name);
+    crash(s);
+    w->cluster->crashes++;
+    start_in(w, s, restart_delay(w));
+}
+
+static void trouble_pause(struct sim *w, struct sim_slot *s, bool twin)
+{
+    int64_t for_ms = sim_rng_permille(&w->trouble, 500) ? sim_rng_in(&w->trouble, 100, 3000)
+                                                        : sim_rng_in(&w->trouble, 5000, 13000);
+    sim_actor_pause(w, actor_of(s), for_ms * SIM_MS);
+    w->cluster->pauses++;
+    if (!twin || s->kind == SIM_PROJECTOR)
+        return;
+    s->process = NULL; /* the paused one goes on by itself until it is fenced */
+    w->cluster->twins++;
+    start_in(w, s, sim_rng_in(&w->trouble, 50, 500) * SIM_MS);
+}
+
+static void trouble_leave(struct sim *w, struct sim_slot *s)
+{
+    if (actor_of(s)->paused)
+        return;
+    sim_trace(w, "%s leaves its group", actor_of(s)->name);
+    if (s->kind == SIM_WORKER)
+        sim_worker_leave(s->process);
+    else if (s->kind == SIM_RELAY)
+        sim_relay_leave(s->process);
+}
+
+static void trouble(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    struct sim_cluster *c = who;
+    struct sim_slot *s = &c->slots[sim_rng_in(&w->trouble, 0, SIM_SLOTS - 1)];
+    int64_t kind = sim_rng_in(&w->trouble, 0, 99);
+    if (s->process != NULL) {
+        if (kind < 45 && (w->o.faults & SIM_FAULT_CRASH) != 0)
+            trouble_crash(w, s);
+        else if (kind < 70 && (w->o.faults & SIM_FAULT_PAUSE) != 0)
+            trouble_pause(w, s, false);
+        else if (kind < 82 && (w->o.faults & SIM_FAULT_TWIN) != 0)
+            trouble_pause(w, s, true);
+        else if (kind < 94 && (w->o.faults & SIM_FAULT_MEMBER) != 0)
+            trouble_leave(w, s);
+    }
+    if (kind >= 94 && (w->o.faults & SIM_FAULT_TAIL) != 0)
+        sim_log_lose_tail(w, (int32_t)sim_rng_in(&w->trouble, 0, SIM_PARTITIONS - 1),
+                          sim_rng_in(&w->trouble, 1, 3));
+    if (w->quiet)
+        return;
+    struct sim_task t = {.what = "trouble", .fire = trouble, .who = c};
+    sim_after(w, sim_rng_in(&w->trouble, 100, 1500) * SIM_MS, &t);
+}
+
+/* ---- life ---- */
+
+void sim_cluster_start(struct sim *w)
+{
+    struct sim_cluster *c = leat_arena_zalloc(w->arena, 1, sizeof *c);
+    memcpy(c->slots, plan, sizeof plan);
+    w->cluster = c;
+    for (size_t i = 0; i < SIM_SLOTS; i++)
+        start_in(w, &c->slots[i], sim_rng_in(&w->work, 0, 500) * SIM_MS);
+    struct sim_task t = {.what = "trouble", .fire = trouble, .who = c};
+    sim_after(w, SIM_SECOND, &t);
+}
+
+void sim_cluster_stop(struct sim *w)
+{
+    for (struct sim_worker *p = w->cluster->workers; p != NULL; p = p->next)
+        sim_worker_crash(p);
+    for (size_t i = 0; i < SIM_SLOTS; i++)
+        if (w->cluster->slots[i].process != NULL)
+            crash(&w->cluster->slots[i]);
+}

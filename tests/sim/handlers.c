@@ -1,0 +1,247 @@
+/* handlers.c - worker/dispatch.h for the simulated processors; see model.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/record_headers.h"
+#include "model.h"
+
+struct leat_dispatch {
+    int32_t processor;
+    const int64_t *clock_us;
+};
+
+static const char *const names[SIM_PROCESSORS] = {"deposits", "withdrawals", "audits"};
+static const char *const types[SIM_PROCESSORS] = {"Deposit", "Withdraw", "Audit"};
+static const char *const event_types[SIM_PROCESSORS] = {"Deposited", "Withdrawn", "Audited"};
+static const char *const prefixes[SIM_PROCESSORS] = {"account-", "account-", "audit-"};
+
+struct leat_dispatch *sim_dispatch_new(int32_t processor, const int64_t *clock_us)
+{
+    struct leat_dispatch *d = calloc(1, sizeof *d);
+    leat_assert(d != NULL);
+    d->processor = processor;
+    d->clock_us = clock_us;
+    return d;
+}
+
+void leat_dispatch_free(struct leat_dispatch *d)
+{
+    free(d);
+}
+
+const struct leat_processor *leat_dispatch_processor(const struct leat_dispatch *d)
+{
+    return &sim_topology()->processors[d->processor];
+}
+
+const struct leat_topology *leat_dispatch_topology(const struct leat_dispatch *d)
+{
+    (void)d;
+    return sim_topology();
+}
+
+int32_t leat_dispatch_find(const struct leat_dispatch *d, struct leat_str type)
+{
+    return leat_str_eq(type, leat_str_of(types[d->processor])) ? 0 : -1;
+}
+
+int32_t leat_dispatch_only(const struct leat_dispatch *d)
+{
+    (void)d;
+    return 0;
+}
+
+struct leat_str leat_dispatch_type(const struct leat_dispatch *d, int32_t handler)
+{
+    (void)handler;
+    return leat_str_of(types[d->processor]);
+}
+
+struct leat_str leat_dispatch_name(const struct leat_dispatch *d)
+{
+    return leat_str_of(names[d->processor]);
+}
+
+int leat_dispatch_version(const struct leat_dispatch *d)
+{
+    (void)d;
+    return 1;
+}
+
+struct leat_str leat_dispatch_prefix(const struct leat_dispatch *d)
+{
+    return leat_str_of(prefixes[d->processor]);
+}
+
+bool leat_dispatch_has_state(const struct leat_dispatch *d)
+{
+    (void)d;
+    return true;
+}
+
+leat_status leat_dispatch_decode(const struct leat_dispatch *d, int32_t handler,
+                                 struct leat_str bytes, struct leat_arena *arena,
+                                 void **ret_message, struct leat_error *err)
+{
+    (void)d;
+    (void)handler;
+    struct sim_command *c = leat_arena_alloc(arena, sizeof *c);
+    if (bytes.len != sizeof *c)
+        return leat_fail(err, LEAT_POISON, "%u bytes", bytes.len);
+    memcpy(c, bytes.at, sizeof *c);
+    if (c->magic != SIM_MAGIC)
+        return leat_fail(err, LEAT_POISON, "bad magic");
+    *ret_message = c;
+    return LEAT_OK;
+}
+
+struct leat_str leat_dispatch_key(const struct leat_dispatch *d, int32_t handler,
+                                  const void *message)
+{
+    (void)d;
+    (void)handler;
+    const struct sim_command *c = message;
+    return (struct leat_str){c->key, (uint32_t)strnlen(c->key, sizeof c->key)};
+}
+
+/* ---- state ---- */
+
+void sim_fold(struct sim_state *s, const struct sim_event_body *e)
+{
+    s->seen = leat_hash64(e, sizeof *e, s->seen);
+    s->balance += e->amount;
+    s->count++;
+}
+
+void *leat_dispatch_state_new(const struct leat_dispatch *d, struct leat_arena *arena)
+{
+    (void)d;
+    return leat_arena_zalloc(arena, 1, sizeof(struct sim_state));
+}
+
+leat_status leat_dispatch_state_decode(const struct leat_dispatch *d, struct leat_str bytes,
+                                       struct leat_arena *arena, void *state,
+                                       struct leat_error *err)
+{
+    (void)d;
+    (void)arena;
+    if (bytes.len != sizeof(struct sim_state))
+        return leat_fail(err, LEAT_FATAL, "state of %u bytes", bytes.len);
+    memcpy(state, bytes.at, sizeof(struct sim_state));
+    return LEAT_OK;
+}
+
+leat_status leat_dispatch_state_encode(const struct leat_dispatch *d, const void *state,
+                                       struct leat_buf *out, struct leat_error *err)
+{
+    (void)d;
+    (void)err;
+    leat_buf_put(out, state, sizeof(struct sim_state));
+    return LEAT_OK;
+}
+
+leat_status leat_dispatch_fold(const struct leat_dispatch *d, struct leat_str type,
+                               struct leat_str payload, struct leat_arena *arena, void *state,
+                               struct leat_error *err)
+{
+    (void)d;
+    (void)type;
+    (void)arena;
+    struct sim_event_body e;
+    if (payload.len != sizeof e)
+        return leat_fail(err, LEAT_FATAL, "event of %u bytes", payload.len);
+    memcpy(&e, payload.at, sizeof e);
+    sim_fold(state, &e);
+    return LEAT_OK;
+}
+
+/* ---- the handlers ---- */
+
+void sim_headers(struct leat_buf *out, const struct leat_uuid *id, struct leat_str type)
+{
+    char text[LEAT_UUID_TEXT];
+    leat_uuid_format(id, text);
+    leat_headers_put(out, LEAT_STR("ce_id"), leat_str_of(text));
+    if (type.len > 0)
+        leat_headers_put(out, LEAT_STR("ce_type"), type);
+}
+
+static leat_answer refuse(struct leat_call *call, leat_answer answer, const char *code,
+                          const struct sim_state *s)
+{
+    char *text = leat_arena_alloc(call->arena, SIM_SEEN_TEXT);
+    (void)snprintf(text, SIM_SEEN_TEXT, "%016llx", (unsigned long long)s->seen);
+    call->code = leat_str_of(code);
+    call->text = leat_str_of(text);
+    return answer;
+}
+
+static void emit(struct leat_call *call, const struct sim_command *c, struct sim_state s)
+{
+    static const struct leat_type no_type = {.name = "sim"};
+    int32_t p = call->dispatch->processor;
+    call->events = leat_arena_zalloc(call->arena, c->events, sizeof *call->events);
+    call->event_count = c->events;
+    for (uint32_t i = 0; i < c->events; i++) {
+        struct sim_event_body *e = leat_arena_zalloc(call->arena, 1, sizeof *e);
+        *e = (struct sim_event_body){s.seen, c->amount, c->number, i};
+        sim_fold(&s, e);
+        call->events[i] = (struct leat_made_event){
+            .type = &no_type,
+            .schema_id = 1,
+            .id = leat_uuid_child(&call->id, leat_dispatch_name(call->dispatch), 'e', i),
+            .type_name = leat_str_of(event_types[p]),
+            .payload = {(const char *)e, sizeof *e}};
+    }
+}
+
+/* The command to audits: of another key, so of another partition and stream. */
+static void send(struct leat_call *call, const struct sim_command *c)
+{
+    struct sim_command *out = leat_arena_zalloc(call->arena, 1, sizeof *out);
+    *out = (struct sim_command){
+        .magic = SIM_MAGIC, .behaviour = SIM_ACCEPT, .events = 1, .number = c->number, .amount = 1};
+    (void)snprintf(out->key, sizeof out->key, "a%u", c->number % 5);
+    struct leat_str key = leat_arena_copy(call->arena, leat_str_of(out->key));
+    struct leat_uuid id = leat_uuid_child(&call->id, leat_dispatch_name(call->dispatch), 'c', 0);
+    struct leat_buf headers;
+    leat_buf_init(&headers, 4096);
+    sim_headers(&headers, &id, leat_str_of(types[2]));
+    call->commands = leat_arena_zalloc(call->arena, 1, sizeof *call->commands);
+    call->command_count = 1;
+    call->commands[0] = (struct leat_made_command){
+        .id = id,
+        .topic = sim_topic_name(2 * SIM_PRIORITIES + (call->priority > 0)),
+        .partition = leat_partition(key, SIM_PARTITIONS),
+        .key = key,
+        .headers = leat_arena_copy(call->arena, leat_buf_str(&headers)),
+        .value = {(const char *)out, sizeof *out}};
+    leat_buf_done(&headers);
+}
+
+static leat_answer run(struct leat_call *call, const struct sim_command *c,
+                       const struct sim_state *s)
+{
+    if (c->behaviour == SIM_POISON)
+        return refuse(call, LEAT_ANSWER_POISON, "poison", s);
+    if (c->behaviour == SIM_RETRY && *call->dispatch->clock_us / 1000 < c->ready_ms)
+        return refuse(call, LEAT_ANSWER_RETRY, "retry", s);
+    if (c->behaviour == SIM_DEBIT && s->balance + c->amount < 0)
+        return refuse(call, LEAT_ANSWER_REJECTED, "balance", s);
+    emit(call, c, *s);
+    if (c->send)
+        send(call, c);
+    return LEAT_DONE;
+}
+
+void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
+                        const void *state)
+{
+    (void)handler;
+    call->events = NULL;
+    call->commands = NULL;
+    call->event_count = call->command_count = 0;
+    call->answer = run(call, message, state);
+}

@@ -1,0 +1,77 @@
+/* model.h - the system that is simulated: its topology, its messages and its handlers.
+ *
+ * Processors `deposits` and `withdrawals` write to the same streams (aggregate account); `audits`
+ * has an aggregate of its own and gets its commands from `deposits` alone. Two priorities each. A
+ * foreign topic feeds `deposits`. handlers.c implements worker/dispatch.h with a trivial encoding,
+ * in place of the real dispatch library: protocol bugs, not codec bugs, are looked for here.
+ *
+ * Every event and every answer carries the hash of the stream as its handler saw it: a decision
+ * made on a state that never existed shows as soon as it is stored. */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include <stdint.h>
+
+#include "base/uuid.h"
+#include "topology/topology.h"
+#include "worker/dispatch.h"
+
+#define SIM_PARTITIONS         4
+#define SIM_PROCESSORS         3
+#define SIM_PRIORITIES         2
+#define SIM_KEYS               14
+#define SIM_FOREIGN_PARTITIONS 3
+
+typedef enum sim_topic_id { /* commands of processor p with priority q: p * SIM_PRIORITIES + q */
+    SIM_TOPIC_EVENTS = SIM_PROCESSORS * SIM_PRIORITIES,
+    SIM_TOPIC_FOREIGN,
+    SIM_TOPIC_DLQ, /* first of SIM_PROCESSORS */
+    SIM_TOPICS = SIM_TOPIC_DLQ + SIM_PROCESSORS
+} sim_topic_id;
+
+const struct leat_topology *sim_topology(void);
+const char *sim_topic_name(int32_t topic);
+int32_t sim_topic_find(struct leat_str name); /* -1 = none */
+int32_t sim_topic_partitions(int32_t topic);
+
+typedef enum sim_behaviour {
+    SIM_ACCEPT = 1, /* `events` events, one command to audits when `send` */
+    SIM_DEBIT,      /* rejected when the balance does not suffice */
+    SIM_POISON,
+    SIM_RETRY, /* answers retry until the world's clock has reached `ready_ms` */
+} sim_behaviour;
+
+/* A command's value; `magic` wrong = does not decode. */
+struct sim_command {
+    uint32_t magic;
+    uint8_t behaviour, events, send, spare;
+    uint32_t number;
+    int64_t amount, ready_ms;
+    char key[8]; /* the account's name, NUL-padded: for records without a Kafka key */
+};
+#define SIM_MAGIC 0x7e4a11edu
+
+struct sim_event_body {
+    uint64_t seen; /* hash of the stream before this event */
+    int64_t amount;
+    uint32_t number, index;
+};
+
+struct sim_state {
+    uint64_t seen;
+    int64_t balance, count;
+};
+
+/* The state after one more event: what fold does, and what the checker does by itself. */
+void sim_fold(struct sim_state *s, const struct sim_event_body *e);
+/* Rejections and answers without events carry the hash they saw, as hexadecimal text. */
+#define SIM_SEEN_TEXT 17
+
+/* handlers.c. `clock` is what commands of SIM_RETRY wait for. */
+struct leat_dispatch *sim_dispatch_new(int32_t processor, const int64_t *clock_us);
+
+/* Puts ce_id and ce_type into a packed header run. */
+struct leat_buf;
+void sim_headers(struct leat_buf *out, const struct leat_uuid *id, struct leat_str type);
+
+#endif

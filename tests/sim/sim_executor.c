@@ -1,0 +1,399 @@
+/* sim_executor.c - an executor of a worker: drives a flow as src/worker/executor.c does, with every
+ * wait for the store turned into an event, so that anything may happen in between. */
+#include <stdlib.h>
+
+#include "base/record_headers.h"
+#include "check.h"
+#include "cluster.h"
+
+#define POLL_US SIM_MS
+
+static void turn(struct sim_executor *e);
+
+/* ---- records ---- */
+
+struct taken { /* the flow's own copy: used after release, it is freed memory */
+    struct leat_str headers;
+    char bytes[];
+};
+
+static bool record_header(void *arg, const struct leat_incoming *r, const char *name,
+                          struct leat_str *ret_value)
+{
+    (void)arg;
+    const struct taken *t = r->handle;
+    return leat_headers_find(t->headers, leat_str_of(name), ret_value);
+}
+
+static void record_pack(void *arg, const struct leat_incoming *r, struct leat_buf *out)
+{
+    (void)arg;
+    const struct taken *t = r->handle;
+    leat_buf_put(out, t->headers.at, t->headers.len);
+}
+
+static void record_release(void *arg, struct leat_incoming *r)
+{
+    struct sim_executor *e = arg;
+    e->out--;
+    free(r->handle);
+    r->handle = NULL;
+}
+
+static struct leat_str put(char **at, struct leat_str s)
+{
+    char *start = *at;
+    if (s.len > 0)
+        memcpy(start, s.at, s.len);
+    *at += s.len;
+    return (struct leat_str){start, s.len};
+}
+
+static struct leat_incoming take_record(struct sim_executor *e, const struct sim_record *r,
+                                        int64_t offset)
+{
+    struct taken *t = malloc(sizeof *t + r->headers.len + r->key.len + r->value.len);
+    leat_assert(t != NULL);
+    char *at = t->bytes;
+    t->headers = put(&at, r->headers);
+    struct leat_incoming in = {.offset = offset,
+                               .timestamp_ms = r->timestamp_ms,
+                               .key = put(&at, r->key),
+                               .value = put(&at, r->value),
+                               .key_null = r->key_null,
+                               .handle = t};
+    e->out++;
+    return in;
+}
+
+static void take_lane(struct sim_executor *e, size_t lane)
+{
+    struct sim *w = e->worker->w;
+    struct leat_incoming in[64];
+    int32_t quota = leat_flow_quota(e->flow, lane, sim_now_ms(w));
+    if (quota <= 0)
+        return;
+    const struct sim_partition *p = sim_log_partition(w, e->lanes[lane].topic, e->lanes[lane].k);
+    int64_t at = leat_flow_position(e->flow, lane);
+    /* Fetches bring what they bring: often not everything there is. */
+    size_t max = (size_t)sim_rng_in(&w->net, 1, quota < 24 ? quota : 24), n = 0;
+    while (n < max && at < p->end) {
+        in[n++] = take_record(e, p->records[at], at);
+        at++;
+    }
+    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_now_ms(w)))
+        sim_fail(w, "lane", "%s stops %s %d: %s", e->worker->name,
+                 sim_topic_name(e->lanes[lane].topic), e->lanes[lane].k,
+                 leat_flow_lane_stopped(e->flow, lane));
+}
+
+/* ---- orders ---- */
+
+static const struct leat_lane_position *position(const struct sim_letter *l, const char *topic)
+{
+    for (size_t i = 0; i < l->lane_count; i++)
+        if (leat_str_eq(l->at[i].topic, leat_str_of(topic)))
+            return &l->at[i];
+    return NULL;
+}
+
+static struct leat_flow_lane lane_of(const struct sim_letter *l, int32_t topic, int32_t priority)
+{
+    const char *name = sim_topic_name(topic);
+    const struct leat_lane_position *at = position(l, name);
+    struct leat_flow_lane lane = {.topic = name,
+                                  .k = l->k,
+                                  .priority = priority,
+                                  .kind = priority < 0 ? LEAT_LANE_FOREIGN : LEAT_LANE_COMMANDS,
+                                  .source = priority < 0 ? 0 : -1};
+    if (at != NULL) {
+        lane.next_offset = at->next_offset;
+        lane.fingerprint = at->fingerprint;
+        lane.next_seq = at->next_seq;
+    }
+    return lane;
+}
+
+static void obey_start(struct sim_executor *e, const struct sim_letter *l)
+{
+    int32_t p = e->worker->processor;
+    struct leat_flow_lane lanes[SIM_PRIORITIES + 1];
+    int32_t topics[SIM_PRIORITIES + 1];
+    size_t n = 0;
+    for (int32_t q = 0; q < SIM_PRIORITIES; q++, n++) {
+        topics[n] = p * SIM_PRIORITIES + q;
+        lanes[n] = lane_of(l, topics[n], q);
+    }
+    if (p == 0 && l->k < SIM_FOREIGN_PARTITIONS) {
+        topics[n] = SIM_TOPIC_FOREIGN;
+        lanes[n] = lane_of(l, SIM_TOPIC_FOREIGN, -1);
+        n++;
+    }
+    leat_flow_stop(e->flow, l->k);
+    size_t first = leat_flow_start(e->flow, l->k, l->epoch, l->head, lanes, n);
+    leat_assert(first + n <= 64);
+    for (size_t i = 0; i < n; i++) {
+        e->lanes[first + i].topic = topics[i];
+        e->lanes[first + i].k = l->k;
+    }
+}
+
+static void obey(struct sim_executor *e)
+{
+    while (e->letter_count > 0) {
+        struct sim_letter l = e->letters[e->first_letter];
+        e->first_letter = (e->first_letter + 1) % SIM_LETTERS_MAX;
+        e->letter_count--;
+        if (l.epoch > 0)
+            obey_start(e, &l);
+        else
+            leat_flow_stop(e->flow, l.k);
+        sim_worker_started(e->worker, l.k, l.epoch > 0);
+    }
+}
+
+static void rung(struct sim *w, void *who, void *data)
+{
+    (void)w;
+    (void)data;
+    turn(who);
+}
+
+void sim_executor_post(struct sim_executor *e, const struct sim_letter *l)
+{
+    leat_assert(e->letter_count < SIM_LETTERS_MAX);
+    e->letters[(e->first_letter + e->letter_count++) % SIM_LETTERS_MAX] = *l;
+    struct sim_task t = {.actor = &e->worker->actor, .what = "order", .fire = rung, .who = e};
+    sim_after(e->worker->w, 10, &t);
+}
+
+/* ---- one batch ---- */
+
+static struct sim_call *call(struct sim_executor *e, sim_call_kind kind, sim_reply reply)
+{
+    struct sim_call *c = sim_call_new(e->worker->w, kind, &e->worker->actor, reply, e);
+    c->processor = e->worker->processor;
+    c->session = e->session;
+    c->in_transaction = e->in_transaction;
+    return c;
+}
+
+static void give_back_lost(struct sim_executor *e)
+{
+    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow))
+        sim_worker_lost(e->worker, k);
+}
+
+static void trouble(struct sim_executor *e)
+{
+    e->session = sim_store_session(e->worker->w);
+    e->in_transaction = false;
+    leat_flow_unknown(e->flow);
+    give_back_lost(e);
+    e->retry_at_us = e->worker->w->now_us + (50 * SIM_MS << (e->failures < 5 ? e->failures : 5));
+    e->failures++;
+}
+
+static void done(struct sim_executor *e)
+{
+    give_back_lost(e);
+    e->busy = false;
+    turn(e);
+}
+
+/* Planted: an outcome that is unknown is settled by reading the lanes, under the same epoch. */
+static void settle_back(struct sim *w, struct sim_call *c)
+{
+    (void)w;
+    struct sim_executor *e = c->who;
+    leat_flow_unknown(e->flow);
+    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow)) {
+        struct sim_letter l = e->worker->claimed[k];
+        if (c->failed) {
+            sim_worker_lost(e->worker, k);
+            continue;
+        }
+        l.lane_count = 0;
+        l.head = c->fences[k].head_seq;
+        for (size_t i = 0; i < c->lane_count; i++)
+            if (c->lanes[i].k == k)
+                l.at[l.lane_count++] = c->lanes[i];
+        if (e->worker->held[k].hold == LEAT_HOLD_OWNED)
+            obey_start(e, &l);
+    }
+    done(e);
+}
+
+static void settle_by_reading(struct sim_executor *e)
+{
+    e->session = sim_store_session(e->worker->w);
+    e->in_transaction = false;
+    struct sim_call *c = call(e, SIM_CALL_FENCES, settle_back);
+    c->n = SIM_PARTITIONS;
+    c->ks = leat_arena_alloc(c->arena, c->n * sizeof *c->ks);
+    c->fences = leat_arena_zalloc(c->arena, c->n, sizeof *c->fences);
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+        c->ks[k] = k;
+    sim_call_send(e->worker->w, c);
+}
+
+static void append_back(struct sim *w, struct sim_call *c)
+{
+    struct sim_executor *e = c->who;
+    if (c->failed && w->o.plant == SIM_PLANT_PLAIN_SETTLE) {
+        settle_by_reading(e);
+        return;
+    }
+    e->in_transaction = false;
+    if (c->failed) {
+        trouble(e);
+    } else {
+        leat_flow_replied(e->flow, &c->result, sim_now_ms(w));
+        e->failures = 0;
+    }
+    done(e);
+}
+
+static void decide(struct sim_executor *e)
+{
+    struct sim *w = e->worker->w;
+    const struct leat_batch *b = leat_flow_decide(e->flow, sim_now_ms(w));
+    if (b != NULL) {
+        struct sim_call *c = call(e, SIM_CALL_APPEND, append_back);
+        sim_call_copy_batch(c, b);
+        sim_call_send(w, c);
+        return;
+    }
+    if (e->in_transaction)
+        sim_call_send(w, call(e, SIM_CALL_ABORT, NULL));
+    e->in_transaction = false;
+    e->retry_at_us = w->now_us + POLL_US; /* the call abort makes is not free */
+    done(e);
+}
+
+static void load_back(struct sim *w, struct sim_call *c)
+{
+    (void)w;
+    struct sim_executor *e = c->who;
+    if (c->failed) {
+        trouble(e);
+        done(e);
+        return;
+    }
+    leat_flow_loaded(e->flow, &c->loaded);
+    decide(e);
+}
+
+static void load(struct sim_executor *e, const struct leat_stream_want *wants, size_t n)
+{
+    struct sim_call *c = call(e, SIM_CALL_LOAD, load_back);
+    c->n = n;
+    c->wants = leat_arena_alloc(c->arena, n * sizeof *wants);
+    memcpy(c->wants, wants, n * sizeof *wants);
+    for (size_t i = 0; i < n; i++)
+        c->wants[i].stream = leat_arena_copy(c->arena, wants[i].stream);
+    sim_call_send(e->worker->w, c);
+}
+
+static void lock_back(struct sim *w, struct sim_call *c)
+{
+    (void)w;
+    struct sim_executor *e = c->who;
+    if (c->failed) {
+        trouble(e);
+        done(e);
+        return;
+    }
+    e->in_transaction = true;
+    if (c->n > 0)
+        load(e, c->wants, c->n);
+    else
+        decide(e);
+}
+
+static void run_batch(struct sim_executor *e, bool locked)
+{
+    struct sim *w = e->worker->w;
+    const struct leat_stream_want *wants = NULL;
+    size_t n = 0;
+    e->busy = true;
+    leat_flow_wants(e->flow, sim_now_ms(w), &wants, &n);
+    if (locked) {
+        struct sim_call *c = call(e, SIM_CALL_LOCK, lock_back);
+        sim_call_copy_batch(c, leat_flow_locks(e->flow));
+        c->n = n;
+        c->wants = leat_arena_alloc(c->arena, n * sizeof *wants + 1);
+        memcpy(c->wants, wants, n * sizeof *wants);
+        sim_call_send(w, c);
+    } else if (n > 0) {
+        load(e, wants, n);
+    } else {
+        decide(e);
+    }
+}
+
+static void timer(struct sim *w, void *who, void *data)
+{
+    (void)w;
+    (void)data;
+    struct sim_executor *e = who;
+    e->timer = false;
+    turn(e);
+}
+
+static void wait_for_work(struct sim_executor *e)
+{
+    if (e->timer)
+        return;
+    struct sim *w = e->worker->w;
+    e->timer = true;
+    struct sim_task t = {.actor = &e->worker->actor, .what = "poll", .fire = timer, .who = e};
+    sim_after(w, sim_rng_in(&w->net, 3, 40) * SIM_MS, &t);
+}
+
+static void turn(struct sim_executor *e)
+{
+    struct sim *w = e->worker->w;
+    if (e->busy)
+        return;
+    obey(e);
+    if (e->busy || w->failed) /* obeying may have led to a turn of its own */
+        return;
+    if (w->now_us < e->retry_at_us) {
+        wait_for_work(e);
+        return;
+    }
+    bool locked = false, again = leat_flow_again(e->flow, &locked);
+    for (size_t i = 0; !again && i < leat_flow_lane_count(e->flow); i++)
+        take_lane(e, i);
+    if (again || leat_flow_ready(e->flow, sim_now_ms(w)))
+        run_batch(e, locked);
+    else
+        wait_for_work(e);
+}
+
+/* ---- life ---- */
+
+void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
+{
+    struct leat_flow_config c = {.dispatch = p->dispatch,
+                                 .partitions = SIM_PARTITIONS,
+                                 .batch_max = 40,
+                                 .cache_bytes = 4096,
+                                 .header = record_header,
+                                 .headers_pack = record_pack,
+                                 .release = record_release,
+                                 .arg = e};
+    *e = (struct sim_executor){.worker = p, .session = sim_store_session(p->w)};
+    e->flow = leat_flow_new(&c);
+    wait_for_work(e);
+}
+
+void sim_executor_done(struct sim_executor *e)
+{
+    leat_flow_free(e->flow);
+    e->flow = NULL;
+    if (e->out != 0)
+        sim_fail(e->worker->w, "release", "%s: %lld records were not released", e->worker->name,
+                 (long long)e->out);
+}

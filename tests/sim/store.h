@@ -1,0 +1,162 @@
+/* store.h - the simulated store: what store/store.h promises, with a network in between.
+ *
+ * A call travels to the store, is carried out there in one instant (row locks make it so), and its
+ * reply travels back. On the way requests and replies get lost, connections are cut, and a request
+ * is carried out long after its client has given up. Locks taken by SIM_CALL_LOCK are held across
+ * calls and end with the transaction, by its time limit at the latest; whoever meets them waits. */
+#ifndef SIM_STORE_H
+#define SIM_STORE_H
+
+#include "model.h"
+#include "store/store.h"
+#include "world.h"
+
+/* ---- calls ---- */
+
+typedef enum sim_call_kind {
+    SIM_CALL_FENCES,
+    SIM_CALL_CLAIM,
+    SIM_CALL_LOAD,
+    SIM_CALL_LOCK,
+    SIM_CALL_APPEND,
+    SIM_CALL_ABORT,
+    SIM_CALL_PUBLISHED,
+    SIM_CALL_CLAIM_RELAY,
+    SIM_CALL_RECORD,
+    SIM_CALL_SLICE,
+    SIM_CALL_OUTBOX,
+} sim_call_kind;
+
+struct sim_call;
+typedef void (*sim_reply)(struct sim *w, struct sim_call *c);
+
+struct sim_call {
+    sim_call_kind kind;
+    struct sim_actor *actor;
+    uint64_t life;
+    sim_reply
+        reply; /* called once in the actor's life: with `failed` when the outcome is unknown */
+    void *who;
+    struct leat_arena *arena; /* of inputs and results; freed after reply returns */
+    uint64_t session;         /* of the connection; transactions belong to it */
+    bool in_transaction;      /* opened by an earlier SIM_CALL_LOCK of the session */
+    uint64_t caller;          /* identity for the checker: actor and life */
+    bool failed;
+    /* in */
+    int32_t processor, slice, wait_ms;
+    int32_t *ks;
+    int64_t *expected, after, upto;
+    size_t n, limit;
+    struct leat_batch batch;
+    struct leat_stream_want *wants;
+    struct leat_published *moves;
+    /* out */
+    struct leat_fence_state *fences;
+    struct leat_lane_position *lanes;
+    size_t lane_count;
+    struct leat_loaded loaded;
+    struct leat_reply result;
+    struct leat_published *published;
+    struct leat_stored_event *events;
+    struct leat_outbox_row *rows;
+    size_t row_count;
+    /* the network's */
+    int refs;
+    bool answered;
+    int64_t waits_until_us;
+    struct sim *world;
+};
+
+struct sim_call *sim_call_new(struct sim *w, sim_call_kind kind, struct sim_actor *actor,
+                              sim_reply reply, void *who);
+void sim_call_copy_batch(struct sim_call *c, const struct leat_batch *b);
+void sim_call_send(struct sim *w, struct sim_call *c); /* takes it */
+
+/* ---- tables: the checker reads them ---- */
+
+#define SIM_EVENTS_MAX   8192
+#define SIM_COMMANDS_MAX 8192
+#define SIM_STREAMS_MAX  256
+#define SIM_LANES_MAX    64
+
+struct sim_stream {
+    int32_t k;
+    struct leat_str name;
+    int64_t version;
+    struct sim_state state; /* the checker's own fold */
+};
+struct sim_stored {
+    int32_t k, stream;
+    int64_t seq, version, recorded_at_us;
+    struct leat_uuid id, command_id;
+    struct leat_str type;
+    struct sim_event_body body;
+};
+struct sim_row { /* of `commands` */
+    int32_t k, processor, lane;
+    struct leat_uuid id;
+    leat_outcome outcome;
+    uint32_t events, sends;
+    int64_t offset;
+    uint64_t settled; /* order of settling, over all */
+    int32_t next;     /* hash chain */
+};
+struct sim_outbox {
+    int64_t seq;
+    int32_t topic, partition;
+    struct leat_str key, headers, value;
+    bool key_null;
+    struct sim_outbox *next;
+};
+struct sim_slice {
+    struct leat_uuid store_id;
+    int64_t head, outbox_head;
+    int32_t *events; /* [seq - 1] -> index of store.events */
+    struct sim_outbox *outbox, **outbox_end;
+    int64_t relay_epoch, published, outbox_published;
+    uint64_t lock; /* session, 0 = free */
+};
+struct sim_owner {
+    int64_t epoch;
+    uint64_t owner; /* caller whose claim was the last */
+    uint64_t lock;
+};
+struct sim_lane {
+    int32_t topic, k, processor;
+    int64_t next_offset, next_seq;
+    uint64_t fingerprint;
+};
+struct sim_transaction { /* opened by SIM_CALL_LOCK */
+    uint64_t session;
+    int64_t until_us;
+};
+
+struct sim_store {
+    struct sim_owner owners[SIM_PROCESSORS][SIM_PARTITIONS];
+    struct sim_slice slices[SIM_PARTITIONS];
+    struct sim_lane lanes[SIM_LANES_MAX];
+    int32_t lane_count;
+    struct sim_stream streams[SIM_STREAMS_MAX];
+    int32_t stream_count;
+    struct sim_stored *events;
+    int32_t event_count;
+    struct sim_row *rows;
+    int32_t row_count;
+    int32_t *row_hash; /* [SIM_COMMANDS_MAX], -1 = empty */
+    struct sim_transaction transactions[16];
+    uint64_t sessions, settled;
+    uint64_t appends, conflicts, fenced, duplicates; /* figures */
+};
+
+void sim_store_init(struct sim *w);
+uint64_t sim_store_session(struct sim *w); /* a new connection */
+const struct sim_row *sim_store_row(const struct sim_store *s, int32_t k, int32_t processor,
+                                    const struct leat_uuid *id);
+struct sim_lane *sim_store_lane(struct sim_store *s, int32_t topic, int32_t k, int32_t processor);
+int32_t sim_processor_find(struct leat_str name);
+
+/* store_append.c: SIM_CALL_APPEND carried out. */
+void sim_store_append(struct sim *w, struct sim_call *c);
+int32_t sim_store_stream(struct sim *w, int32_t k, struct leat_str name);
+
+#endif

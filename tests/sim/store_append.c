@@ -1,0 +1,326 @@
+/* store_append.c - the batch function: fences, duplicates, versions, numbers, rows, offsets. */
+#include "base/hash.h"
+#include "check.h"
+#include "store.h"
+
+/* ---- small tables ---- */
+
+static uint64_t row_key(int32_t k, int32_t processor, const struct leat_uuid *id)
+{
+    return leat_hash64(id->b, sizeof id->b, (uint64_t)(k * SIM_PROCESSORS + processor));
+}
+
+const struct sim_row *sim_store_row(const struct sim_store *s, int32_t k, int32_t processor,
+                                    const struct leat_uuid *id)
+{
+    int32_t i = s->row_hash[row_key(k, processor, id) % SIM_COMMANDS_MAX];
+    for (; i >= 0; i = s->rows[i].next) {
+        const struct sim_row *r = &s->rows[i];
+        if (r->k == k && r->processor == processor && leat_uuid_eq(&r->id, id))
+            return r;
+    }
+    return NULL;
+}
+
+struct sim_lane *sim_store_lane(struct sim_store *s, int32_t topic, int32_t k, int32_t processor)
+{
+    for (int32_t i = 0; i < s->lane_count; i++) {
+        struct sim_lane *l = &s->lanes[i];
+        if (l->topic == topic && l->k == k && l->processor == processor)
+            return l;
+    }
+    return NULL;
+}
+
+int32_t sim_store_stream(struct sim *w, int32_t k, struct leat_str name)
+{
+    struct sim_store *s = w->store;
+    for (int32_t i = 0; i < s->stream_count; i++)
+        if (s->streams[i].k == k && leat_str_eq(s->streams[i].name, name))
+            return i;
+    leat_assert(s->stream_count < SIM_STREAMS_MAX);
+    s->streams[s->stream_count] =
+        (struct sim_stream){.k = k, .name = leat_arena_copy(w->arena, name)};
+    return s->stream_count++;
+}
+
+/* ---- steps ---- */
+
+struct append {
+    struct sim *w;
+    struct sim_store *s;
+    struct sim_call *c;
+    const struct leat_batch *b;
+    bool *lost;             /* [fence] */
+    int32_t *fence_of;      /* [k] */
+    bool *tainted;          /* [stream]: a duplicate or conflict of it came before */
+    uint32_t event, outbox; /* next of the batch */
+};
+
+static bool compares_offsets(sim_plant p)
+{
+    return p != SIM_PLANT_NO_FENCE && !sim_plant_lonely(p);
+}
+
+/* Audits come through a relay, which repeats itself when it crashes: they keep the look-up. */
+static bool looks_up(sim_plant p, int32_t processor)
+{
+    return p != SIM_PLANT_NO_DEDUPE && !(sim_plant_lonely(p) && processor < 2);
+}
+
+static void step_fences(struct append *a)
+{
+    const struct leat_batch *b = a->b;
+    for (size_t i = 0; i < b->fence_count; i++) {
+        const struct leat_batch_fence *f = &b->fences[i];
+        struct leat_reply_fence *r = &a->c->result.fences[i];
+        const struct sim_owner *o = &a->s->owners[a->c->processor][f->k];
+        a->fence_of[f->k] = (int32_t)i;
+        *r = (struct leat_reply_fence){.head_before = a->s->slices[f->k].head,
+                                       .outbox_before = a->s->slices[f->k].outbox_head,
+                                       .store_id = a->s->slices[f->k].store_id};
+        if (f->epoch >= 0 && f->epoch != o->epoch && a->w->o.plant != SIM_PLANT_NO_FENCE)
+            r->result = LEAT_FENCE_LOST;
+    }
+    for (size_t i = 0; i < b->lane_count && compares_offsets(a->w->o.plant); i++) {
+        const struct leat_batch_lane *l = &b->lanes[i];
+        const struct sim_lane *have =
+            sim_store_lane(a->s, sim_topic_find(l->topic), l->k, a->c->processor);
+        struct leat_reply_fence *r = &a->c->result.fences[a->fence_of[l->k]];
+        if (r->result == LEAT_FENCE_OK && have != NULL && have->next_offset != l->first_offset)
+            r->result = LEAT_FENCE_OFFSET;
+    }
+    for (size_t i = 0; i < b->fence_count; i++) {
+        a->lost[i] = a->c->result.fences[i].result != LEAT_FENCE_OK;
+        a->s->fenced += a->lost[i];
+    }
+}
+
+static bool conflicts(struct append *a, const struct leat_batch_command *c, int32_t stream)
+{
+    const struct leat_batch_fence *f = &a->b->fences[a->fence_of[c->k]];
+    const struct leat_reply_fence *r = &a->c->result.fences[a->fence_of[c->k]];
+    const struct sim_stream *st = &a->s->streams[stream];
+    if (a->tainted[stream] && a->w->o.plant != SIM_PLANT_CONFLICT_ALONE)
+        return true;
+    if (c->expected_version < 0 || c->expected_version == st->version)
+        return false;
+    if (f->since == r->head_before) {
+        sim_fail(a->w, "since",
+                 "%s says that %.*s is at version %lld as of seq %lld; it is at %lld",
+                 a->c->actor->name, LEAT_STR_FMT(st->name), (long long)c->expected_version,
+                 (long long)f->since, (long long)st->version);
+        return false;
+    }
+    return true;
+}
+
+static leat_settled judge(struct append *a, const struct leat_batch_command *c, int32_t stream)
+{
+    if (c->outcome == LEAT_OUTCOME_FORWARDED)
+        return LEAT_SETTLED_STORED;
+    if (looks_up(a->w->o.plant, a->c->processor) &&
+        sim_store_row(a->s, c->k, a->c->processor, &c->id) != NULL) {
+        a->tainted[stream] = true;
+        return LEAT_SETTLED_DUPLICATE;
+    }
+    if (!conflicts(a, c, stream))
+        return LEAT_SETTLED_STORED;
+    a->tainted[stream] = true;
+    return LEAT_SETTLED_CONFLICT;
+}
+
+static void store_event(struct append *a, const struct leat_batch_event *e,
+                        const struct leat_batch_command *c, int32_t stream)
+{
+    struct sim_slice *slice = &a->s->slices[c->k];
+    struct sim_stream *st = &a->s->streams[stream];
+    leat_assert(a->s->event_count < SIM_EVENTS_MAX &&
+                e->payload.len == sizeof(struct sim_event_body));
+    struct sim_stored *row = &a->s->events[a->s->event_count];
+    *row = (struct sim_stored){.k = c->k,
+                               .stream = stream,
+                               .seq = ++slice->head,
+                               .version = ++st->version,
+                               .recorded_at_us = a->w->now_us,
+                               .id = e->id,
+                               .command_id = c->id,
+                               .type = leat_arena_copy(a->w->arena, e->type)};
+    memcpy(&row->body, e->payload.at, sizeof row->body);
+    slice->events[row->seq - 1] = a->s->event_count++;
+    check_event(a->w, row, st);
+}
+
+static void store_outbox(struct append *a, const struct leat_batch_outbox *o, int32_t k)
+{
+    struct sim_slice *slice = &a->s->slices[k];
+    struct leat_arena *arena = a->w->arena;
+    struct sim_outbox *row = leat_arena_zalloc(arena, 1, sizeof *row);
+    *row = (struct sim_outbox){.seq = ++slice->outbox_head,
+                               .topic = sim_topic_find(o->topic),
+                               .partition = o->partition,
+                               .key = leat_arena_copy(arena, o->key),
+                               .headers = leat_arena_copy(arena, o->headers),
+                               .value = leat_arena_copy(arena, o->value),
+                               .key_null = o->key_null};
+    leat_assert(row->topic >= 0);
+    *slice->outbox_end = row;
+    slice->outbox_end = &row->next;
+}
+
+static void store_row(struct append *a, const struct leat_batch_command *c, uint32_t events,
+                      uint32_t sends)
+{
+    struct sim_store *s = a->s;
+    leat_assert(s->row_count < SIM_COMMANDS_MAX);
+    uint64_t slot = row_key(c->k, a->c->processor, &c->id) % SIM_COMMANDS_MAX;
+    s->rows[s->row_count] = (struct sim_row){.k = c->k,
+                                             .processor = a->c->processor,
+                                             .lane = c->lane,
+                                             .id = c->id,
+                                             .outcome = c->outcome,
+                                             .events = events,
+                                             .sends = sends,
+                                             .offset = c->offset,
+                                             .settled = ++s->settled,
+                                             .next = s->row_hash[slot]};
+    s->row_hash[slot] = s->row_count++;
+}
+
+static void step_command(struct append *a, uint32_t index)
+{
+    const struct leat_batch *b = a->b;
+    const struct leat_batch_command *c = &b->commands[index];
+    int32_t stream = sim_store_stream(a->w, c->k, c->stream);
+    leat_settled settled = a->lost[a->fence_of[c->k]] ? LEAT_SETTLED_LEFT_OUT : judge(a, c, stream);
+    a->c->result.settled[index] = (uint8_t)settled;
+    bool stored = settled == LEAT_SETTLED_STORED;
+    if (stored)
+        check_command(a->w, c, &a->s->streams[stream]);
+    uint32_t events = 0, sends = 0;
+    for (; a->event < b->event_count && b->events[a->event].command == index; a->event++)
+        if (stored && ++events > 0)
+            store_event(a, &b->events[a->event], c, stream);
+    for (; a->outbox < b->outbox_count && b->outbox[a->outbox].command == index; a->outbox++)
+        if (stored && ++sends > 0)
+            store_outbox(a, &b->outbox[a->outbox], c->k);
+    if (stored && c->outcome != LEAT_OUTCOME_FORWARDED)
+        store_row(a, c, events, sends);
+    a->c->result.conflicts += settled == LEAT_SETTLED_CONFLICT;
+    a->c->result.duplicates += settled == LEAT_SETTLED_DUPLICATE;
+    if (settled == LEAT_SETTLED_STORED || settled == LEAT_SETTLED_DUPLICATE)
+        check_settled(a->w, a->c, c, settled);
+}
+
+static void step_lane(struct append *a, size_t index)
+{
+    const struct leat_batch_lane *l = &a->b->lanes[index];
+    int32_t topic = sim_topic_find(l->topic);
+    if (a->lost[a->fence_of[l->k]])
+        return;
+    int64_t next = l->next_offset;
+    for (size_t i = 0; i < a->b->command_count; i++)
+        if (a->b->commands[i].lane == (int32_t)index && a->b->commands[i].offset < next &&
+            a->c->result.settled[i] == LEAT_SETTLED_CONFLICT &&
+            a->w->o.plant != SIM_PLANT_MARK_PASSES)
+            next = a->b->commands[i].offset;
+    struct sim_lane *have = sim_store_lane(a->s, topic, l->k, a->c->processor);
+    if (have == NULL) {
+        leat_assert(a->s->lane_count < SIM_LANES_MAX);
+        have = &a->s->lanes[a->s->lane_count++];
+        *have = (struct sim_lane){.topic = topic,
+                                  .k = l->k,
+                                  .processor = a->c->processor,
+                                  .next_offset = l->first_offset};
+    }
+    check_lane(a->w, a->c, have, next);
+    /* The fingerprint belongs to the record before next_offset: known only where all has settled.
+     */
+    bool whole = next == l->next_offset;
+    if (next != have->next_offset)
+        have->fingerprint = whole ? l->fingerprint : 0;
+    have->next_offset = next;
+    have->next_seq = l->next_seq;
+}
+
+void sim_store_append(struct sim *w, struct sim_call *c)
+{
+    const struct leat_batch *b = &c->batch;
+    int32_t fence_of[SIM_PARTITIONS];
+    bool lost[SIM_PARTITIONS] = {false};
+    bool tainted[SIM_STREAMS_MAX] = {false};
+    struct append a = {.w = w,
+                       .s = w->store,
+                       .c = c,
+                       .b = b,
+                       .lost = lost,
+                       .fence_of = fence_of,
+                       .tainted = tainted};
+    leat_assert(b->fence_count <= SIM_PARTITIONS);
+    c->result = (struct leat_reply){
+        .recorded_at_us = w->now_us,
+        .fences = leat_arena_zalloc(c->arena, b->fence_count + 1, sizeof *c->result.fences),
+        .settled = leat_arena_zalloc(c->arena, b->command_count + 1, 1)};
+    step_fences(&a);
+    for (size_t i = 0; i < b->fence_count; i++)
+        if (!lost[i])
+            check_owner(w, c, b->fences[i].k);
+    for (uint32_t i = 0; i < b->command_count; i++)
+        step_command(&a, i);
+    for (size_t i = 0; i < b->lane_count; i++)
+        step_lane(&a, i);
+    for (size_t i = 0; i < b->fence_count; i++) {
+        c->result.fences[i].head_after = w->store->slices[b->fences[i].k].head;
+        c->result.fences[i].outbox_after = w->store->slices[b->fences[i].k].outbox_head;
+    }
+    w->store->appends++;
+    w->store->conflicts += c->result.conflicts;
+    w->store->duplicates += c->result.duplicates;
+}
+
+/* ---- a batch outlives its flow when the call is late: deep copy ---- */
+
+static struct leat_str keep(struct sim_call *c, struct leat_str s)
+{
+    return s.len == 0 ? (struct leat_str){0} : leat_arena_copy(c->arena, s);
+}
+
+static void *keep_array(struct sim_call *c, const void *from, size_t n, size_t size)
+{
+    void *to = leat_arena_alloc(c->arena, n * size + 1);
+    if (n > 0)
+        memcpy(to, from, n * size);
+    return to;
+}
+
+void sim_call_copy_batch(struct sim_call *c, const struct leat_batch *b)
+{
+    c->batch = *b;
+    struct leat_batch *to = &c->batch;
+    to->fences = keep_array(c, b->fences, b->fence_count, sizeof *b->fences);
+    to->lanes = keep_array(c, b->lanes, b->lane_count, sizeof *b->lanes);
+    to->commands = keep_array(c, b->commands, b->command_count, sizeof *b->commands);
+    to->events = keep_array(c, b->events, b->event_count, sizeof *b->events);
+    to->outbox = keep_array(c, b->outbox, b->outbox_count, sizeof *b->outbox);
+    for (size_t i = 0; i < b->lane_count; i++)
+        to->lanes[i].topic = keep(c, b->lanes[i].topic);
+    for (size_t i = 0; i < b->command_count; i++) {
+        struct leat_batch_command *m = &to->commands[i];
+        m->type = keep(c, m->type);
+        m->stream = keep(c, m->stream);
+        m->error_code = keep(c, m->error_code);
+        m->error_text = keep(c, m->error_text);
+        m->source = m->priority = m->payload = (struct leat_str){0};
+    }
+    for (size_t i = 0; i < b->event_count; i++) {
+        to->events[i].type = keep(c, b->events[i].type);
+        to->events[i].payload = keep(c, b->events[i].payload);
+    }
+    for (size_t i = 0; i < b->outbox_count; i++) {
+        struct leat_batch_outbox *o = &to->outbox[i];
+        o->topic = keep(c, o->topic);
+        o->key = keep(c, o->key);
+        o->headers = keep(c, o->headers);
+        o->value = keep(c, o->value);
+    }
+}
