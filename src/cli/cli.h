@@ -56,5 +56,8 @@ int leat_cli_errno(const char *what);
 int leat_cli_topology(const char *path, bool warnings, struct leat_topology **ret);
 /* Writes to stdout; LEAT_EXIT_FAILED when stdout is gone. */
 int leat_cli_print(const struct leat_buf *text);
+/* From now on --help adds Markdown to `into` instead of printing: how `leat options` collects what
+ * every verb says about itself. NULL ends it. */
+void leat_cli_reference(struct leat_buf *into);
 
 #endif

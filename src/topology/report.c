@@ -112,12 +112,15 @@ static size_t sorted(const struct leat_report *r, const struct leat_finding **to
     return r->n;
 }
 
-void leat_report_text(const struct leat_report *r, struct leat_buf *ret_text)
+void leat_report_text_from(const struct leat_report *r, leat_severity least,
+                           struct leat_buf *ret_text)
 {
     const struct leat_finding *order[LEAT_FINDINGS_MAX];
     size_t n = sorted(r, order);
     for (size_t i = 0; i < n; i++) {
         const struct leat_finding *f = order[i];
+        if (f->severity > least)
+            continue;
         if (f->place.file != NULL)
             leat_buf_printf(ret_text, "%s:%u:%u: ", f->place.file, f->place.line, f->place.column);
         leat_buf_printf(ret_text, "%s: %s", severity_names[f->severity], f->message);
@@ -126,8 +129,13 @@ void leat_report_text(const struct leat_report *r, struct leat_buf *ret_text)
         leat_buf_putc(ret_text, '\n');
     }
     size_t all = r->errors + r->warnings + r->notes;
-    if (all > r->n)
+    if (all > r->n) /* said whatever the severity: the bound itself is worth knowing */
         leat_buf_printf(ret_text, "and %zu more\n", all - r->n);
+}
+
+void leat_report_text(const struct leat_report *r, struct leat_buf *ret_text)
+{
+    leat_report_text_from(r, LEAT_SEVERITY_NOTE, ret_text);
 }
 
 void leat_report_json(const struct leat_report *r, struct leat_json_writer *w)

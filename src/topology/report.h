@@ -43,6 +43,9 @@ void leat_report_add(struct leat_report *r, leat_severity severity, const struct
 void leat_report_hint(struct leat_report *r, const char *fmt, ...) LEAT_PRINTF(2, 3);
 /* "file:line:column: error: message (hint)", one per line, by place. */
 void leat_report_text(const struct leat_report *r, struct leat_buf *ret_text);
+/* Nothing milder than `least`. */
+void leat_report_text_from(const struct leat_report *r, leat_severity least,
+                           struct leat_buf *ret_text);
 /* A JSON array of {severity, file, line, column, message, hint}. */
 struct leat_json_writer;
 void leat_report_json(const struct leat_report *r, struct leat_json_writer *w);

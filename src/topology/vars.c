@@ -1,10 +1,10 @@
 #include "topology/vars.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/env.h"
 #include "topology/files.h"
 
 #define VALUE_BYTES_MAX 65536
@@ -80,7 +80,7 @@ static bool look_up(struct vars *v, struct leat_str name, struct leat_str *ret)
 {
     if (name.len > 5 && memcmp(name.at, "file:", 5) == 0)
         return read_value_file(v, (struct leat_str){name.at + 5, name.len - 5}, ret);
-    *ret = leat_str_of(getenv(leat_arena_cstr(v->arena, name)));
+    *ret = leat_str_of(leat_env(leat_arena_cstr(v->arena, name)));
     return ret->len > 0;
 }
 

@@ -1,0 +1,120 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HELP_BYTES_MAX     65536
+#define FINDINGS_BYTES_MAX (256 * 1024)
+
+static struct leat_buf *reference; /* see leat_cli_reference() */
+
+void leat_cli_reference(struct leat_buf *into)
+{
+    reference = into;
+}
+
+/* One write where possible: lines of several processes do not mix. */
+static bool write_all(int fd, const char *at, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+int leat_cli_print(const struct leat_buf *text)
+{
+    if (text->overflow) {
+        (void)fprintf(stderr, "leat: the answer is larger than %zu bytes\n", text->max);
+        return LEAT_EXIT_FAILED;
+    }
+    if (write_all(STDOUT_FILENO, text->at, text->len))
+        return LEAT_EXIT_OK;
+    return leat_cli_errno("could not write to standard output");
+}
+
+int leat_cli_errno(const char *what)
+{
+    (void)fprintf(stderr, "leat: %s: %s\n", what, strerror(errno));
+    return LEAT_EXIT_FAILED;
+}
+
+static int exit_code(leat_status status)
+{
+    switch (status) {
+    case LEAT_OK:
+        return LEAT_EXIT_OK;
+    case LEAT_INVALID:
+        return LEAT_EXIT_USAGE;
+    case LEAT_ABSENT:
+        return LEAT_EXIT_NO;
+    case LEAT_RETRY:
+    case LEAT_POISON:
+    case LEAT_FENCED:
+    case LEAT_FATAL:
+        break;
+    }
+    return LEAT_EXIT_FAILED;
+}
+
+int leat_cli_fail(const struct leat_error *err)
+{
+    (void)fprintf(stderr, "leat: %s\n", err->msg);
+    if (err->hint[0] != '\0')
+        (void)fprintf(stderr, "      %s\n", err->hint);
+    return exit_code(err->status);
+}
+
+static int show_help(const struct leat_opt_spec *spec)
+{
+    LEAT_AUTO(leat_buf_done) struct leat_buf text;
+    leat_buf_init(&text, HELP_BYTES_MAX);
+    if (reference == NULL) {
+        leat_opt_help(spec, &text);
+        return leat_cli_print(&text);
+    }
+    leat_buf_printf(reference, "%s\n\n    %s\n\n", spec->summary, spec->usage);
+    leat_opt_markdown(spec, reference);
+    return LEAT_EXIT_OK;
+}
+
+int leat_cli_parse(const struct leat_opt_spec *spec, int argc, char **argv, void *target,
+                   int *ret_args)
+{
+    struct leat_error err = {0};
+    bool help = false;
+    if (leat_opt_parse(spec, argc, argv, target, ret_args, &help, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    return help ? show_help(spec) : LEAT_EXIT_GO_ON;
+}
+
+static bool is_worth_showing(const struct leat_report *r, bool warnings)
+{
+    return r->errors > 0 || (warnings && r->warnings > 0);
+}
+
+int leat_cli_topology(const char *path, bool warnings, struct leat_topology **ret)
+{
+    struct leat_error err = {0};
+    struct leat_report report = {0};
+    LEAT_AUTO(leat_buf_done) struct leat_buf text;
+    leat_buf_init(&text, FINDINGS_BYTES_MAX);
+    leat_status status = leat_topology_load(path, ret, &report, &err);
+    if (is_worth_showing(&report, warnings)) {
+        leat_report_text_from(&report, warnings ? LEAT_SEVERITY_WARNING : LEAT_SEVERITY_ERROR,
+                              &text);
+        (void)write_all(STDERR_FILENO, text.at, text.len);
+    } else if (status != LEAT_OK) {
+        (void)leat_cli_fail(&err);
+    }
+    leat_report_done(&report);
+    return status == LEAT_OK ? LEAT_EXIT_GO_ON : exit_code(status);
+}
