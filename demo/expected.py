@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares what became of an imported CSV of leads with what had to: import, store, read models.
 
-Everything is compared: each refused line with its reason, each rejection by its code, each lead card
-field by field with score and reasons, each count of the read models. Prints one line per check and
-the differences; exit code 1 when there is any.
+Everything is compared: each refused line with its reason, each rejection by its code, each lead
+card field by field with score and reasons, each count of the read models. Prints one line per check
+and the differences; exit code 1 when there is any.
 
   demo/expected.py build/demo/leads.csv --url http://127.0.0.1:8080
 """
@@ -110,8 +110,8 @@ def check_import(checks, want, rejects):
 def check_store(checks, want, schema):
     leads = want["leads"]
     checks.equal("CreateLead by outcome", {"accepted": want["accepted"], **want["rejected"]},
-                 counts(f"select coalesce(error_code, outcome), count(*) from \"{schema}\".commands "
-                        "where type = 'CreateLead' group by 1"))
+                 counts("select coalesce(error_code, outcome), count(*) "
+                        f"from \"{schema}\".commands where type = 'CreateLead' group by 1"))
     for command, expected in (("ScoreLead", want["priorities"]), ("RouteLead", want["tiers"])):
         checks.equal(f"{command} by priority", dict(expected),
                      counts(f"select priority, count(*) from \"{schema}\".commands "
@@ -138,7 +138,8 @@ def check_models(checks, want, url):
                   sorted(leads.values(), key=lambda l: (l["tier"], -l["score"]))],
                  [(row["tier"], -row["score"]) for row in by_tier])
     checks.equal("model tiers",
-                 totals(leads.values(), "tier", {"leads": lambda l: 1, "points": lambda l: l["score"]}),
+                 totals(leads.values(), "tier",
+                        {"leads": lambda l: 1, "points": lambda l: l["score"]}),
                  model_of(url, "tiers"))
     one = {name: lambda l: 1 for name in ("created", "scored", "routed")}
     checks.equal("model funnel",

@@ -2,6 +2,7 @@
 import json
 
 BAR = 30
+SHOWN = ("company", "email", "state", "score", "tier", "reasons", "team")  # of an event
 
 
 def bars(counts, order=None):
@@ -17,23 +18,23 @@ def text(run):
     w, out = run.want, []
     done = run.seconds["settled"]
     out += ["", f"{w['rows']:,} rows of {run.csv_name}", ""]
-    out += [f"  refused by the import     {len(w['refused_at_import']):>7,}   each with its line and "
-            f"reason in {run.rejects_name}"]
+    out += [f"  refused by the import     {len(w['refused_at_import']):>7,}   each with its line "
+            f"and reason in {run.rejects_name}"]
     refused = {}
     for code in w["refused_at_import"].values():
         refused[code] = refused.get(code, 0) + 1
     out += bars(refused)
-    out += ["", f"  rejected by `create`      {sum(w['rejected'].values()):>7,}   a business \"no\", "
-            "recorded with its code, never retried"]
+    out += ["", f"  rejected by `create`      {sum(w['rejected'].values()):>7,}   a business "
+            "\"no\", recorded with its code, never retried"]
     out += bars(w["rejected"])
     out += ["", f"  leads created             {w['accepted']:>7,}   scored, then routed at the "
             "priority of their tier"]
     out += bars(w["tiers"], ["hot", "warm", "cold"])
     out += ["", "  how long", f"    {'import':<10}{run.seconds['import']:>7.1f} s   "
-            f"{w['sent'] / run.seconds['import']:>8,.0f} rows/s read, checked, acknowledged by Kafka"]
+            f"{w['sent'] / run.seconds['import']:>8,.0f} rows/s read, checked, taken by Kafka"]
     commands = w["sent"] + 2 * w["accepted"]
-    out += [f"    {'settled':<10}{done:>7.1f} s   {commands / done:>8,.0f} commands/s through Kafka, "
-            "handlers, Postgres, relay and read models"]
+    out += [f"    {'settled':<10}{done:>7.1f} s   {commands / done:>8,.0f} commands/s through "
+            "Kafka, handlers, Postgres, relay and read models"]
     out += ["", f"  one lead's history: {run.lead['key']}"] + history(run)
     out += ["", "  counted again in Python, without leat's code"]
     out += ["    " + line for line in run.checks.lines]
@@ -43,8 +44,7 @@ def text(run):
 def history(run):
     for e in run.history:
         data = e.get("data", e.get("payload", {}))
-        shown = {k: data[k] for k in ("company", "email", "state", "score", "tier", "reasons", "team")
-                 if k in data}
+        shown = {k: data[k] for k in SHOWN if k in data}
         yield f"    {e.get('version', '?')}  {e.get('type', '?'):<12} " + json.dumps(
             shown, ensure_ascii=False)[:150]
 
