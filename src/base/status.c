@@ -37,7 +37,7 @@ void leat_error_wrap(struct leat_error *err, const char *fmt, ...)
         used = sizeof msg - 1;
     const char *parts[] = {": ", err->msg};
     for (size_t i = 0; i < 2; i++) { /* too long: the innermost cause is what gets cut */
-        size_t len = strnlen(parts[i], sizeof err->msg);
+        size_t len = strlen(parts[i]);
         if (len > sizeof msg - 1 - used)
             len = sizeof msg - 1 - used;
         memcpy(msg + used, parts[i], len);

@@ -4,7 +4,7 @@
 #include "topology/loader.h"
 
 static void route_entry(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,
-                        struct leat_route *r)
+                        struct leat_source_route *r)
 {
     r->value = pair->key;
     r->type = (struct leat_str){"", 0};
@@ -21,7 +21,7 @@ LEAT_KEY_LOADER(leat_load_route_map)
         leat_load_error(l, &n->place, "%s: more than %d entries", path, LEAT_NAMED_MAX);
         return;
     }
-    struct leat_route *routes = leat_arena_zalloc(l->arena, n->n, sizeof *routes);
+    struct leat_source_route *routes = leat_arena_zalloc(l->arena, n->n, sizeof *routes);
     for (uint32_t i = 0; i < n->n; i++)
         route_entry(l, &n->pairs[i], leat_load_path(l, path, n->pairs[i].key), &routes[i]);
     s->routes = routes;

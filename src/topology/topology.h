@@ -122,7 +122,7 @@ typedef enum leat_tombstone {
     LEAT_TOMBSTONE_COMMAND,
 } leat_tombstone;
 
-struct leat_route { /* value of a header or field -> message type */
+struct leat_source_route { /* value of a header or field -> message type */
     struct leat_str value, type;
 };
 
@@ -136,7 +136,7 @@ struct leat_source { /* a topic that belongs to somebody else */
     struct leat_str type;                /* fixed type, or "" : routed */
     struct leat_str route_header;        /* routed by this header ... */
     const struct leat_expr *route_field; /* ... or by this field */
-    const struct leat_route *routes;
+    const struct leat_source_route *routes;
     uint32_t n_routes;
     const struct leat_expr *key; /* NULL: the record's key */
     const struct leat_expr *id;  /* NULL: ce_id, else topic/partition/offset */
