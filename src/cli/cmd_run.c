@@ -77,8 +77,9 @@ static leat_status add_role(struct leat_str name, unsigned *roles, struct leat_e
             *roles |= role_names[i].bit;
             return LEAT_OK;
         }
+    (void)leat_fail(err, LEAT_INVALID, "--role: there is no role '%.*s'", LEAT_STR_FMT(name));
     leat_error_hint(err, "Roles are worker, relay, projector and http.");
-    return leat_fail(err, LEAT_INVALID, "--role: there is no role '%.*s'", LEAT_STR_FMT(name));
+    return LEAT_INVALID;
 }
 
 static bool next_name(const char **at, struct leat_str *ret)

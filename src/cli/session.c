@@ -47,9 +47,10 @@ static leat_status open_store(struct leat_session *s, struct leat_error *err)
     struct leat_names types = leat_topology_types(s->topology, s->arena);
     for (uint32_t i = 0; i < types.n; i++)
         if (leat_schemas_id(s->schemas, types.at[i]) == 0) {
+            (void)leat_fail(err, LEAT_INVALID, "the schema of '%s' is not registered in the store",
+                            types.at[i].at);
             leat_error_hint(err, "Run `leat apply`: it registers what is new.");
-            return leat_fail(err, LEAT_INVALID, "the schema of '%s' is not registered in the store",
-                             types.at[i].at);
+            return LEAT_INVALID;
         }
     return LEAT_OK;
 }

@@ -26,9 +26,10 @@ static leat_status check_schema(const struct leat_dispatch *d, const struct leat
     leat_schema_free(built);
     if (same)
         return LEAT_OK;
+    (void)leat_fail(err, LEAT_INVALID, "the module was built with another schema of '%s'",
+                    type->name);
     leat_error_hint(err, "Run `leat gen` and build the module again.");
-    return leat_fail(err, LEAT_INVALID, "the module was built with another schema of '%s'",
-                     type->name);
+    return LEAT_INVALID;
 }
 
 static bool declared(const struct leat_processor *p, struct leat_str type)

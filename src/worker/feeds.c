@@ -44,9 +44,10 @@ static leat_status add_own(struct leat_worker *w, const char *topic, leat_lane_k
     int32_t ours = w->c.topology->partitions, count = 0;
     LEAT_TRY(leat_admin_partitions(w->admin, topic, &count, 5000, err), err, "topic '%s'", topic);
     if (count < ours) {
+        (void)leat_fail(err, LEAT_INVALID, "topic '%s' has %d partitions, the topology says %d",
+                        topic, count, ours);
         leat_error_hint(err, "Run `leat apply`.");
-        return leat_fail(err, LEAT_INVALID, "topic '%s' has %d partitions, the topology says %d",
-                         topic, count, ours);
+        return LEAT_INVALID;
     }
     add(w,
         (struct worker_feed){

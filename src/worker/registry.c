@@ -2,10 +2,11 @@
 
 #include <dlfcn.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+#include "base/env.h"
 #include "leat/leat.h"
 #include "worker/dispatch_internal.h"
 
@@ -52,56 +53,61 @@ static bool try_file(const char *path, bool *ret_found, struct leat_error *err)
     return false;
 }
 
-static void exe_dir(char *ret, size_t room)
+static struct leat_str exe_dir(struct leat_arena *arena)
 {
-    ssize_t n = readlink("/proc/self/exe", ret, room - 1);
-    ret[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(ret, '/');
-    if (slash != NULL)
-        *slash = '\0';
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    return leat_arena_copy(arena,
+                           (struct leat_str){path, slash == NULL ? 0 : (uint32_t)(slash - path)});
 }
 
 /* The folders looked at, in order, as one colon list. */
-static void search_path(const struct leat_topology *t, char *ret, size_t room)
+static const char *search_path(const struct leat_topology *t, struct leat_arena *arena)
 {
-    const char *env = getenv("LEAT_MODULES");
-    char exe[PATH_MAX / 2];
-    exe_dir(exe, sizeof exe);
-    (void)snprintf(ret, room, "%s%s%s/modules:%s/modules:%s/../lib/leat/modules",
-                   env == NULL ? "" : env, env == NULL ? "" : ":", t->dir, exe, exe);
+    const char *env = leat_env("LEAT_MODULES");
+    struct leat_str exe = exe_dir(arena);
+    return leat_arena_printf(arena, "%s:%s/modules:%.*s/modules:%.*s/../lib/leat/modules",
+                             env == NULL ? "" : env, t->dir, LEAT_STR_FMT(exe), LEAT_STR_FMT(exe));
 }
 
 static leat_status load_named(const struct leat_topology *t, const char *name, bool required,
-                              struct leat_error *err)
+                              struct leat_arena *arena, struct leat_error *err)
 {
-    char places[PATH_MAX], path[PATH_MAX + 256];
+    const char *places = search_path(t, arena);
     bool found = false;
-    search_path(t, places, sizeof places);
     for (const char *at = places; *at != '\0' && !found;) {
         size_t len = strcspn(at, ":");
-        (void)snprintf(path, sizeof path, "%.*s/%s.so", (int)len, at, name);
+        const char *path = leat_arena_printf(arena, "%.*s/%s.so", (int)len, at, name);
         if (len > 0 && !try_file(path, &found, err))
             return LEAT_INVALID;
         at += len + (at[len] == ':');
     }
     if (found || !required)
         return LEAT_OK;
+    (void)leat_fail(err, LEAT_INVALID, "could not find module '%s.so'", name);
     leat_error_hint(err, "Looked in %s; set LEAT_MODULES or the key `module`.", places);
-    return leat_fail(err, LEAT_INVALID, "could not find module '%s.so'", name);
+    return LEAT_INVALID;
 }
 
 static leat_status load_module(const struct leat_topology *t, const char *module, bool required,
                                struct leat_error *err)
 {
-    if (strchr(module, '/') == NULL)
-        return load_named(t, module, required, err);
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s%s%s", module[0] == '/' ? "" : t->dir,
-                   module[0] == '/' ? "" : "/", module);
-    bool found = false;
-    if (!try_file(path, &found, err))
-        return LEAT_INVALID;
-    return found ? LEAT_OK : leat_fail(err, LEAT_INVALID, "could not find module '%s'", path);
+    struct leat_arena *arena = leat_arena_new(16 * 1024, 0);
+    leat_status status = LEAT_OK;
+    bool found = true;
+    if (strchr(module, '/') == NULL) {
+        status = load_named(t, module, required, arena, err);
+    } else {
+        const char *path =
+            module[0] == '/' ? module : leat_arena_printf(arena, "%s/%s", t->dir, module);
+        status = try_file(path, &found, err) ? LEAT_OK : LEAT_INVALID;
+        if (!found)
+            status = leat_fail(err, LEAT_INVALID, "could not find module '%s'", path);
+    }
+    leat_arena_free(arena);
+    return status;
 }
 
 static bool wanted(const struct leat_str *names, size_t n, struct leat_str name)
