@@ -222,7 +222,8 @@ int leat_cmd_apply(struct leat_cli *cli, int argc, char **argv);
 
 static int apply_first(struct leat_cli *cli, const struct run_options *o)
 {
-    char *argv[] = {"apply", "-t", (char *)(uintptr_t)o->topology, NULL};
+    char verb[] = "apply", flag[] = "-t";
+    char *argv[] = {verb, flag, (char *)(uintptr_t)o->topology, NULL};
     return leat_cmd_apply(cli, 3, argv);
 }
 
