@@ -13,9 +13,9 @@
 #define SAVE_EVERY_US     INT64_C(1000000)
 #define SHOW_EVERY_ROWS   256
 #define POLL_MS           100
-#define QUIET_US          INT64_C(3000000)  /* without a delivery: say that we wait */
-#define GIVE_UP_STOP_US   INT64_C(10000000) /* of waiting for deliveries after a signal */
-#define TRIES_MAX         5                 /* at one place in the file, when deliveries fail */
+#define QUIET_US          INT64_C(3000000) /* without a delivery: say that we wait */
+#define GIVE_UP_STOP_US   INT64_C(3000000) /* of waiting for deliveries after a signal */
+#define TRIES_MAX         5                /* at one place in the file, when deliveries fail */
 
 struct run {
     const struct leat_import *im;
