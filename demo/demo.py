@@ -122,16 +122,7 @@ class Run:
         return (done.get("CreateLead", 0) == self.want["sent"]
                 and done.get("ScoreLead", 0) == accepted.get("LeadCreated", 0)
                 and done.get("RouteLead", 0) == accepted.get("LeadScored", 0)
-                and self.projected(accepted))
-
-    def projected(self, events):
-        """Each of the models shows as much as the events are."""
-        leads = events.get("LeadRouted", 0)
-        rows = {m: expected.model_rows(self.url, m) for m in ("funnel", "tiers", "states")}
-        routed = sum(r.get("routed", 0) for r in rows["funnel"])
-        scored = {sum(r["leads"] for r in rows[m]) for m in ("tiers", "states")}
-        return (leads == routed and scored == {leads} and leads == sum(
-            r.get("stage") == "routed" for r in expected.model_rows(self.url, "leads")))
+                and expected.projected(self.url, NAME))
 
     def look(self):
         self.checks = expected.compare(self.want, self.csv + ".rejects.jsonl", self.url, NAME)

@@ -20,6 +20,7 @@ ROOT = os.path.dirname(HERE)
 sys.path.insert(0, HERE)
 import leads_rules  # noqa: E402
 
+MODELS = ["leads", "funnel", "tiers", "states"]
 SHOWN = 5  # differences of one check that are printed
 CARD = ["company", "contact_name", "email", "phone", "domain", "website", "state", "category",
         "employees", "budget", "source", "notes", "score", "tier", "reasons", "rules_version",
@@ -90,6 +91,21 @@ def model_rows(url, model, index=None):
         cursor = page.get("cursor")
         if not cursor:
             return rows
+
+
+def projected(url, schema):
+    """Every model has every event that the store has, by position, slice for slice."""
+    heads = {int(row[0]): int(row[1]) for row in sql(
+        f"select slice, head_seq from \"{schema}\".slices")}
+    return all(position(url, model) == heads for model in MODELS)
+
+
+def position(url, model):
+    """slice -> seq, out of the header 'Leat-Position: <store id>:0=17,1=4;<store id>:2=…'."""
+    with urllib.request.urlopen(f"{url}/v1/models/{model}?limit=1", timeout=10) as answer:
+        groups = answer.headers["Leat-Position"].split(";")
+    pairs = [pair.split("=") for group in groups for pair in group.split(":")[1].split(",")]
+    return {int(slice_): int(seq) for slice_, seq in pairs}
 
 
 # ---- the comparisons ----

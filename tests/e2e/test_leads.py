@@ -61,18 +61,7 @@ def quiet():
     for processor in ("create", "score", "route"):
         wait.until(lambda p=processor: handled(p) == sent(p), 60, f"{processor} to be done")
         wait.until(lambda: pg.value(f"select count(*) from {NAME}.outbox") == 0, 60, "the outbox")
-    wait.until(projected, 60, "the read models")
-
-
-def projected():
-    events = pg.value(f"select count(*) from {NAME}.events where type = 'LeadRouted'")
-    _, url = system()
-    rows = expected.model_rows(url, "funnel")
-    cards = expected.model_rows(url, "leads", "by_source")
-    tiers = sum(r["leads"] for r in expected.model_rows(url, "tiers"))
-    states = sum(r["leads"] for r in expected.model_rows(url, "states"))
-    routed = sum(1 for c in cards if c.get("stage") == "routed")
-    return sum(r.get("routed", 0) for r in rows) == routed == tiers == states == events
+    wait.until(lambda: expected.projected(system()[1], NAME), 60, "the read models")
 
 
 def csv_of_leads(h, rows=ROWS, seed=11):
