@@ -90,7 +90,11 @@ def consume(topic):
     return sorted(records, key=lambda r: (r.partition, r.offset))
 
 
+def offsets(topic):
+    """(partition, low watermark, high watermark) of each partition."""
+    return [tuple(map(int, line.split("\t"))) for line in _tool("offsets", topic).splitlines()]
+
+
 def count(topic):
     """Number of records between the low and high watermarks."""
-    return sum(int(line.split("\t")[2]) - int(line.split("\t")[1])
-               for line in _tool("offsets", topic).splitlines())
+    return sum(high - low for _, low, high in offsets(topic))
