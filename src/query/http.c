@@ -1,0 +1,326 @@
+#include "query/http.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "query/keys.h"
+
+#define THREADS              3
+#define STORES               3
+#define CONNECTIONS_MAX      512
+#define IDLE_TIMEOUT_S       60
+#define CONNECTION_BYTES     ((size_t)32 * 1024)
+#define IDEMPOTENCY_KEYS_MAX 65536
+#define REQUEST_ARENA        2048
+#define DRAIN_STEP_MS        5
+#define LISTEN_DEFAULT       "127.0.0.1:8080"
+
+/* ---- one request ---- */
+
+/* Called with the raw request target, before anything else of a request. */
+static void *on_target(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct leat_http *h = arg;
+    struct leat_request *rq = calloc(1, sizeof *rq);
+    leat_assert(rq != NULL);
+    rq->http = h;
+    rq->connection = connection;
+    rq->arena = leat_arena_new(REQUEST_ARENA, 0);
+    size_t len = strlen(uri);
+    uint32_t kept = (uint32_t)(len <= LEAT_TARGET_BYTES_MAX ? len : LEAT_TARGET_BYTES_MAX + 1);
+    rq->raw = leat_arena_copy(rq->arena, (struct leat_str){uri, kept});
+    leat_buf_init(&rq->body, (size_t)h->c.topology->http.max_body_bytes);
+    leat_buf_init(&rq->out, LEAT_ANSWER_BYTES_MAX);
+    atomic_fetch_add(&h->requests, 1);
+    return rq;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **con_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)arg;
+    (void)connection;
+    (void)code;
+    struct leat_request *rq = *con_cls;
+    if (rq == NULL)
+        return;
+    *con_cls = NULL;
+    atomic_fetch_sub(&rq->http->requests, 1);
+    leat_buf_done(&rq->body);
+    leat_buf_done(&rq->out);
+    leat_arena_free(rq->arena);
+    free(rq);
+}
+
+struct leat_str leat_request_header(const struct leat_request *rq, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
+    return leat_str_of(value == NULL ? "" : value);
+}
+
+static void count(struct leat_request *rq)
+{
+    if (rq->route == NULL)
+        return;
+    size_t class = rq->status < 400 ? 0 : rq->status < 500 ? 1 : 2;
+    size_t route = (size_t)(rq->route - leat_routes);
+    atomic_fetch_add_explicit(&rq->http->counts[route * 3 + class], 1, memory_order_relaxed);
+}
+
+static enum MHD_Result send_answer(struct leat_request *rq)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        rq->out.len, rq->out.len > 0 ? rq->out.at : (void *)(uintptr_t) "", MHD_RESPMEM_MUST_COPY);
+    if (response == NULL)
+        return MHD_NO;
+    if (rq->content_type != NULL)
+        (void)MHD_add_response_header(response, "Content-Type", rq->content_type);
+    for (size_t i = 0; i < rq->n_headers; i++)
+        (void)MHD_add_response_header(response, rq->headers[i].name, rq->headers[i].value);
+    count(rq);
+    enum MHD_Result result = MHD_queue_response(rq->connection, (unsigned)rq->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void refuse_method(struct leat_request *rq, const char *methods)
+{
+    if (methods[0] == 0) {
+        leat_answer_problem(rq, 404, "Not found", NULL, "there is no such address",
+                            "/openapi.json lists them");
+        return;
+    }
+    leat_answer_header(rq, "Allow", "%s", methods);
+    leat_answer_problem(rq, 405, "Method not allowed", NULL, "this address has other methods",
+                        methods);
+}
+
+/* Route and parameters: known before the body, so that nonsense is refused early. */
+static void prepare(struct leat_request *rq)
+{
+    struct leat_error err = {0};
+    char methods[64] = "";
+    rq->prepared = true;
+    if (leat_target_parse(rq->raw, rq->arena, &rq->target, &err) != LEAT_OK) {
+        leat_answer_error(rq, &err);
+        return;
+    }
+    rq->route = leat_route_find(rq->method, &rq->target, methods);
+    if (rq->route == NULL)
+        refuse_method(rq, methods);
+    else if (leat_target_allow(&rq->target, rq->route->params, &err) != LEAT_OK)
+        leat_answer_error(rq, &err);
+}
+
+static bool body_too_large(struct leat_request *rq)
+{
+    struct leat_str text = leat_request_header(rq, "Content-Length");
+    unsigned long long announced = strtoull(text.len == 0 ? "0" : text.at, NULL, 10);
+    return announced > (unsigned long long)rq->http->c.topology->http.max_body_bytes;
+}
+
+static void answer_too_large(struct leat_request *rq)
+{
+    char text[96];
+    (void)snprintf(text, sizeof text, "the body is larger than %lld bytes",
+                   (long long)rq->http->c.topology->http.max_body_bytes);
+    leat_answer_problem(rq, 413, "Body too large", NULL, text, "");
+}
+
+static void run_handler(struct leat_request *rq)
+{
+    if (rq->too_large)
+        answer_too_large(rq);
+    else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "POST") == 0)
+        leat_answer_problem(rq, 503, "Not available now", NULL, "stopping", "");
+    else
+        rq->route->handle(rq);
+}
+
+static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *data,
+                                 size_t *data_bytes, void **con_cls)
+{
+    (void)arg;
+    (void)connection;
+    (void)url;
+    (void)version;
+    struct leat_request *rq = *con_cls;
+    if (rq->state == LEAT_REQUEST_WAITING)
+        return MHD_YES;
+    if (!rq->prepared) {
+        rq->method = leat_arena_cstr(rq->arena, leat_str_of(method));
+        prepare(rq);
+        rq->too_large = rq->state == LEAT_REQUEST_NEW && body_too_large(rq);
+        if (rq->too_large) {
+            answer_too_large(rq);
+            return send_answer(rq); /* before the body is even sent */
+        }
+        return MHD_YES;
+    }
+    if (*data_bytes > 0) {
+        if (rq->state == LEAT_REQUEST_NEW && !rq->too_large)
+            leat_buf_put(&rq->body, data, *data_bytes);
+        rq->too_large = rq->too_large || rq->body.overflow;
+        *data_bytes = 0;
+        return MHD_YES;
+    }
+    if (rq->state == LEAT_REQUEST_NEW)
+        run_handler(rq);
+    return rq->state == LEAT_REQUEST_READY ? send_answer(rq) : MHD_YES;
+}
+
+/* ---- life ---- */
+
+static leat_status parse_listen(const char *listen, struct sockaddr_storage *ret,
+                                struct leat_error *err)
+{
+    char host[64];
+    const char *colon = strrchr(listen, ':');
+    size_t n = colon == NULL ? 0 : (size_t)(colon - listen);
+    char *end = NULL;
+    long port = colon == NULL ? -1 : strtol(colon + 1, &end, 10);
+    memset(ret, 0, sizeof *ret);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+    bool good = colon != NULL && n < sizeof host && end != colon + 1 && *end == 0 && port >= 0 &&
+                port <= 65535;
+    if (good) {
+        bool bracketed = n >= 2 && listen[0] == '[' && listen[n - 1] == ']';
+        (void)snprintf(host, sizeof host, "%.*s", (int)(bracketed ? n - 2 : n),
+                       bracketed ? listen + 1 : listen);
+        if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+            v6->sin6_family = AF_INET6;
+            v6->sin6_port = htons((uint16_t)port);
+            return LEAT_OK;
+        }
+        if (n == 0 || strcmp(host, "*") == 0)
+            (void)snprintf(host, sizeof host, "0.0.0.0");
+        if (strcmp(host, "localhost") == 0)
+            (void)snprintf(host, sizeof host, "127.0.0.1");
+        if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+            v4->sin_family = AF_INET;
+            v4->sin_port = htons((uint16_t)port);
+            return LEAT_OK;
+        }
+    }
+    return leat_fail(err, LEAT_INVALID, "could not listen on '%s': not an address:port", listen);
+}
+
+static void on_log(void *arg, const char *fmt, va_list args)
+{
+    (void)arg;
+    char text[256];
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    text[strcspn(text, "\r\n")] = 0;
+    leat_log_limited(LEAT_LOG_DEBUG, "query", "http-server", "%s", text);
+}
+
+static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
+{
+    (void)arg;
+    (void)connection;
+    return strlen(text); /* params.c takes the raw target apart */
+}
+
+static leat_status start_daemon(struct leat_http *h, const char *listen, struct leat_error *err)
+{
+    struct sockaddr_storage at;
+    LEAT_TRY(parse_listen(listen, &at, err), err, "http");
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    flags |= at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0U;
+    h->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
+    if (h->daemon == NULL)
+        return leat_fail(err, LEAT_FATAL, "could not listen on '%s': in use, or not ours", listen);
+    return LEAT_OK;
+}
+
+static void http_free(struct leat_http *h)
+{
+    if (h == NULL)
+        return;
+    if (h->daemon != NULL)
+        MHD_stop_daemon(h->daemon);
+    leat_sender_free(h->sender, 0);
+    leat_pump_free(h->pump);
+    leat_store_pool_free(h->stores);
+    leat_keys_free(h->keys);
+    for (uint32_t i = 0; h->models != NULL && i < h->c.topology->n_projections; i++)
+        leat_model_close(h->models[i].model);
+    (void)pthread_mutex_destroy(&h->models_lock);
+    free(h->models);
+    free(h->counts);
+    free(h->data_dir);
+    free(h);
+}
+
+static void http_freep(struct leat_http **h)
+{
+    http_free(*h);
+}
+
+static struct leat_http *http_new(const struct leat_http_config *c)
+{
+    struct leat_http *h = calloc(1, sizeof *h);
+    leat_assert(h != NULL);
+    h->c = *c;
+    h->data_dir = strdup(c->data_dir);
+    h->models = calloc(c->topology->n_projections + 1, sizeof *h->models);
+    h->counts = calloc(leat_route_count * 3, sizeof *h->counts);
+    leat_assert(h->data_dir != NULL && h->models != NULL && h->counts != NULL);
+    h->stores = leat_store_pool_new(c->store, STORES);
+    h->keys = leat_keys_new(IDEMPOTENCY_KEYS_MAX);
+    (void)pthread_mutex_init(&h->models_lock, NULL);
+    return h;
+}
+
+leat_status leat_http_start(const struct leat_http_config *c, struct leat_http **ret,
+                            struct leat_error *err)
+{
+    const char *listen = c->listen != NULL ? c->listen : c->topology->http.listen;
+    LEAT_AUTO(http_freep) struct leat_http *h = http_new(c);
+    LEAT_TRY(leat_sender_new(c->topology, c->schemas, &h->sender, err), err, "http");
+    LEAT_TRY(leat_pump_new(h, &h->pump, err), err, "http");
+    LEAT_TRY(start_daemon(h, listen != NULL ? listen : LISTEN_DEFAULT, err), err, "http");
+    *ret = LEAT_TAKE(h);
+    return LEAT_OK;
+}
+
+int leat_http_port(const struct leat_http *h)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    return info == NULL ? 0 : info->port;
+}
+
+void leat_http_stop(struct leat_http *h, int timeout_ms)
+{
+    if (h == NULL)
+        return;
+    int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
+    atomic_store(&h->stopping, true);
+    MHD_socket listener = MHD_quiesce_daemon(h->daemon);
+    leat_pump_close(h->pump, until_us);
+    /* Answers leave while the pump's thread is gone: MHD has no way to wait for the last byte. */
+    while (atomic_load(&h->requests) > 0 && leat_mono_us() < until_us)
+        (void)leat_sender_pending(h->sender, DRAIN_STEP_MS);
+    if (listener != MHD_INVALID_SOCKET)
+        (void)shutdown(listener, SHUT_RDWR);
+    MHD_stop_daemon(h->daemon);
+    h->daemon = NULL;
+    if (listener != MHD_INVALID_SOCKET)
+        (void)close(listener);
+    http_free(h);
+}

@@ -1,0 +1,220 @@
+#include <microhttpd.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "query/http.h"
+
+/* Waiting requests: each is suspended in the daemon and lies in one list here. The pump's thread
+ * serves deliveries and asks the store for outcomes; it then resumes the connection, whose thread
+ * sends the answer. A request belongs to the pump from leat_pump_send() to its resume. */
+#define WAITING_MAX     1024
+#define SERVE_MS        2
+#define POLL_MS_MAX     50
+#define POLLS_PER_ROUND 16 /* so that deliveries are never far away */
+
+/* What travels through the producer: outlives a request that was answered without it. */
+struct ticket {
+    struct leat_pump *pump;
+    struct leat_request *rq; /* NULL: nobody waits any more */
+};
+
+struct leat_pump {
+    struct leat_http *http;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct leat_request *waiting;
+    size_t n_waiting, n_tickets;
+    bool stop, started, closed;
+};
+
+static void on_delivered(void *arg, void *opaque, leat_status status)
+{
+    struct leat_pump *p = arg;
+    struct ticket *t = opaque;
+    (void)pthread_mutex_lock(&p->lock);
+    struct leat_request *rq = t->rq;
+    if (rq != NULL) {
+        rq->ticket = NULL;
+        rq->delivered = true;
+        rq->delivery = status;
+        rq->next_poll_us = leat_mono_us() + (int64_t)rq->poll_ms * 1000;
+    }
+    p->n_tickets--;
+    (void)pthread_mutex_unlock(&p->lock);
+    free(t);
+}
+
+leat_status leat_pump_send(struct leat_pump *p, struct leat_request *rq,
+                           const struct leat_command_in *in, struct leat_error *err)
+{
+    struct ticket *t = calloc(1, sizeof *t);
+    leat_assert(t != NULL);
+    *t = (struct ticket){.pump = p, .rq = rq};
+    (void)pthread_mutex_lock(&p->lock);
+    leat_status status = LEAT_OK;
+    if (p->n_waiting >= WAITING_MAX || p->closed)
+        status = leat_fail(err, LEAT_RETRY, "too many commands are under way");
+    else
+        status = leat_sender_queue(p->http->sender, in, t, &rq->sent, err);
+    if (status == LEAT_OK) {
+        rq->ticket = t;
+        rq->state = LEAT_REQUEST_WAITING;
+        rq->next = p->waiting;
+        p->waiting = rq;
+        p->n_waiting++;
+        p->n_tickets++;
+        MHD_suspend_connection(rq->connection);
+        (void)pthread_cond_signal(&p->wake);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    if (status != LEAT_OK)
+        free(t);
+    return status;
+}
+
+static void finish(struct leat_request *rq)
+{
+    if (rq->ticket != NULL)
+        rq->ticket->rq = NULL;
+    rq->ticket = NULL;
+    rq->next = NULL;
+    MHD_resume_connection(rq->connection);
+}
+
+/* True when the answer is set. */
+static bool advance(struct leat_request *rq, int64_t now_us, int *polls)
+{
+    if (!rq->delivered) {
+        if (now_us < rq->next_poll_us)
+            return false;
+        leat_answer_problem(rq, 503, "Not available now", NULL,
+                            "Kafka did not acknowledge the command in time",
+                            "send it again with the same Idempotency-Key");
+        return true;
+    }
+    if (rq->delivery != LEAT_OK) {
+        leat_answer_problem(rq, rq->delivery == LEAT_INVALID ? 413 : 503, "Not taken", NULL,
+                            "Kafka did not take the command", "");
+        return true;
+    }
+    if (rq->deadline_us == 0 || now_us >= rq->deadline_us) {
+        leat_command_accepted(rq);
+        return true;
+    }
+    if (now_us < rq->next_poll_us || *polls >= POLLS_PER_ROUND)
+        return false;
+    (*polls)++;
+    if (leat_command_poll(rq))
+        return true;
+    rq->poll_ms = rq->poll_ms * 3 / 2 < POLL_MS_MAX ? rq->poll_ms * 3 / 2 : POLL_MS_MAX;
+    rq->next_poll_us = leat_mono_us() + (int64_t)rq->poll_ms * 1000;
+    return false;
+}
+
+/* Takes the list, so that new requests are not held up by questions to the store. */
+static struct leat_request *take_waiting(struct leat_pump *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    struct leat_request *list = p->waiting;
+    p->waiting = NULL;
+    (void)pthread_mutex_unlock(&p->lock);
+    return list;
+}
+
+static void give_back(struct leat_pump *p, struct leat_request *rq)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    rq->next = p->waiting;
+    p->waiting = rq;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+static void finish_locked(struct leat_pump *p, struct leat_request *rq)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->n_waiting--;
+    finish(rq);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+static void go_round(struct leat_pump *p)
+{
+    int polls = 0;
+    struct leat_request *list = take_waiting(p);
+    while (list != NULL) {
+        struct leat_request *rq = list;
+        list = rq->next;
+        if (p->closed && rq->delivered)
+            rq->deadline_us = 0; /* stopping: 202 and the Location */
+        if (advance(rq, leat_mono_us(), &polls))
+            finish_locked(p, rq);
+        else
+            give_back(p, rq);
+    }
+}
+
+static bool await_work(struct leat_pump *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    while (!p->stop && p->n_waiting == 0 && p->n_tickets == 0)
+        (void)pthread_cond_wait(&p->wake, &p->lock);
+    bool go_on = !p->stop || p->n_waiting > 0;
+    (void)pthread_mutex_unlock(&p->lock);
+    return go_on;
+}
+
+static void *pump_main(void *arg)
+{
+    struct leat_pump *p = arg;
+    while (await_work(p)) {
+        (void)leat_sender_pending(p->http->sender, SERVE_MS);
+        go_round(p);
+    }
+    return NULL;
+}
+
+leat_status leat_pump_new(struct leat_http *http, struct leat_pump **ret, struct leat_error *err)
+{
+    struct leat_pump *p = calloc(1, sizeof *p);
+    leat_assert(p != NULL);
+    p->http = http;
+    (void)pthread_mutex_init(&p->lock, NULL);
+    (void)pthread_cond_init(&p->wake, NULL);
+    leat_sender_on_done(http->sender, on_delivered, p);
+    int rc = pthread_create(&p->thread, NULL, pump_main, p);
+    if (rc != 0) {
+        leat_pump_free(p);
+        return leat_fail(err, LEAT_FATAL, "could not start a thread: error %d", rc);
+    }
+    p->started = true;
+    *ret = p;
+    return LEAT_OK;
+}
+
+void leat_pump_close(struct leat_pump *p, int64_t until_us)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->closed = true;
+    for (struct leat_request *rq = p->waiting; rq != NULL; rq = rq->next)
+        if (!rq->delivered && rq->next_poll_us > until_us)
+            rq->next_poll_us = until_us;
+    p->stop = true; /* ends when nobody waits any more */
+    (void)pthread_cond_signal(&p->wake);
+    (void)pthread_mutex_unlock(&p->lock);
+    if (p->started)
+        (void)pthread_join(p->thread, NULL);
+    p->started = false;
+}
+
+void leat_pump_free(struct leat_pump *p)
+{
+    if (p == NULL)
+        return;
+    if (p->started)
+        leat_pump_close(p, leat_mono_us());
+    (void)pthread_mutex_destroy(&p->lock);
+    (void)pthread_cond_destroy(&p->wake);
+    free(p);
+}

@@ -1,0 +1,247 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/suggest.h"
+#include "query/http.h"
+#include "query/keys.h"
+#include "query/streams.h"
+
+#define EVENTS_SHOWN    100
+#define SEND_TIMEOUT_US 15000000
+#define POLL_FIRST_MS   5
+
+static void put_id(struct leat_json_writer *w, const char *name, const struct leat_uuid *id)
+{
+    char text[LEAT_UUID_TEXT];
+    leat_uuid_format(id, text);
+    leat_json_put_cstr(w, name, text);
+}
+
+/* ---- the outcome as JSON ---- */
+
+static void put_events(struct leat_request *rq, struct leat_store *store,
+                       const struct leat_command_status *st, struct leat_json_writer *w)
+{
+    struct leat_stored_event *events = NULL;
+    size_t n = 0;
+    struct leat_error err = {0};
+    leat_json_key(w, LEAT_STR("events"));
+    leat_json_begin_array(w);
+    if (leat_str_eq(st->outcome, LEAT_STR("accepted")) &&
+        leat_store_slice(store, st->slice, st->first_seq - 1, st->last_seq, EVENTS_SHOWN, rq->arena,
+                         &events, &n, &err) == LEAT_OK)
+        for (size_t i = 0; i < n; i++)
+            if (leat_uuid_eq(&events[i].command_id, &st->id))
+                leat_event_json(rq->http->c.schemas, &events[i], w);
+    leat_json_end_array(w);
+}
+
+static void put_times(const struct leat_command_status *st, struct leat_json_writer *w)
+{
+    leat_json_put_int(w, "received_at", st->received_at_us / 1000);
+    leat_json_put_int(w, "finished_at", st->finished_at_us / 1000);
+    leat_json_put_int(w, "wait_ms",
+                      st->finished_at_us > st->received_at_us
+                          ? (st->finished_at_us - st->received_at_us) / 1000
+                          : 0);
+}
+
+static void put_position(struct leat_request *rq, const struct leat_command_status *st,
+                         struct leat_json_writer *w)
+{
+    char store[LEAT_UUID_TEXT];
+    leat_uuid_format(&st->store_id, store);
+    leat_json_key(w, LEAT_STR("position"));
+    leat_json_begin_object(w);
+    leat_json_put_cstr(w, "store_id", store);
+    leat_json_put_int(w, "slice", st->slice);
+    leat_json_put_int(w, "seq", st->last_seq);
+    leat_json_end_object(w);
+    leat_answer_header(rq, "Leat-Position", "%s:%d=%" PRId64, store, (int)st->slice, st->last_seq);
+}
+
+static void write_status(struct leat_request *rq, struct leat_store *store,
+                         const struct leat_command_status *st)
+{
+    struct leat_json_writer w;
+    leat_buf_clear(&rq->out);
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_object(&w);
+    put_id(&w, "id", &st->id);
+    leat_json_put_str(&w, "type", st->type);
+    leat_json_put_str(&w, "processor", st->processor);
+    leat_json_put_str(&w, "stream", st->stream);
+    leat_json_put_str(&w, "outcome", st->outcome);
+    if (st->error_code.len > 0)
+        leat_json_put_str(&w, "error_code", st->error_code);
+    if (st->error_text.len > 0)
+        leat_json_put_str(&w, "error_text", st->error_text);
+    put_times(st, &w);
+    put_events(rq, store, st, &w);
+    put_position(rq, st, &w);
+    leat_json_end_object(&w);
+}
+
+/* What POST says: 200 when done, 422 with the handler's code when not. */
+static void answer_outcome(struct leat_request *rq, struct leat_store *store,
+                           const struct leat_command_status *st)
+{
+    bool accepted = leat_str_eq(st->outcome, LEAT_STR("accepted"));
+    write_status(rq, store, st);
+    if (accepted) {
+        leat_answer_json(rq, 200);
+        return;
+    }
+    bool dead = leat_str_eq(st->outcome, LEAT_STR("dead"));
+    const char *code =
+        leat_arena_cstr(rq->arena, st->error_code.len > 0 ? st->error_code : st->outcome);
+    leat_answer_problem(rq, 422, dead ? "Command cannot be handled" : "Command rejected", code,
+                        leat_arena_cstr(rq->arena, st->error_text), "");
+}
+
+/* ---- asking the store ---- */
+
+static leat_status ask(struct leat_request *rq, int32_t slice, const struct leat_uuid *id,
+                       void (*answer)(struct leat_request *, struct leat_store *,
+                                      const struct leat_command_status *),
+                       struct leat_error *err)
+{
+    struct leat_store *store = NULL;
+    struct leat_command_status st;
+    leat_status status = leat_store_pool_take(rq->http->stores, &store, err);
+    if (status != LEAT_OK)
+        return status;
+    status = leat_store_command(store, slice, id, rq->arena, &st, err);
+    if (status == LEAT_OK)
+        answer(rq, store, &st);
+    leat_store_pool_give(rq->http->stores, store);
+    return status;
+}
+
+bool leat_command_poll(struct leat_request *rq)
+{
+    struct leat_error err = {0};
+    leat_status status = ask(rq, rq->sent.slice, &rq->sent.id, answer_outcome, &err);
+    /* Sent it is: what the store cannot say now, it says later at the Location. */
+    return status == LEAT_OK;
+}
+
+void leat_command_accepted(struct leat_request *rq)
+{
+    struct leat_json_writer w;
+    char id[LEAT_UUID_TEXT];
+    leat_uuid_format(&rq->sent.id, id);
+    leat_buf_clear(&rq->out);
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_object(&w);
+    leat_json_put_cstr(&w, "id", id);
+    leat_json_put_str(&w, "type", rq->command_type);
+    leat_json_put_str(&w, "processor", rq->sent.processor);
+    leat_json_put_int(&w, "slice", rq->sent.slice);
+    leat_json_put_cstr(&w, "outcome", "sent");
+    leat_json_end_object(&w);
+    leat_answer_header(rq, "Location", "/v1/commands/%s", id);
+    leat_answer_json(rq, 202);
+}
+
+/* ---- POST /v1/commands/{type} ---- */
+
+static void unknown_type(struct leat_request *rq, struct leat_str type)
+{
+    const struct leat_topology *t = rq->http->c.topology;
+    struct leat_suggest near;
+    struct leat_error err = {0};
+    leat_suggest_start(&near, type);
+    for (uint32_t i = 0; i < t->n_processors; i++)
+        for (uint32_t j = 0; j < t->processors[i].commands.n; j++)
+            leat_suggest_offer(&near, t->processors[i].commands.at[j]);
+    (void)leat_fail(&err, LEAT_ABSENT, "there is no command '%.*s'",
+                    (int)(type.len < 100 ? type.len : 100), type.at);
+    if (near.best.len > 0)
+        leat_error_hint(&err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
+    leat_answer_error(rq, &err);
+}
+
+static void answer_key_reused(struct leat_request *rq)
+{
+    leat_answer_problem(rq, 422, "Idempotency key reused", "idempotency-key-reused",
+                        "this Idempotency-Key came before with another type or body",
+                        "use a new key for a new command");
+}
+
+/* A key seen before: what became of it is the answer. True when the request is answered. */
+static bool answer_known(struct leat_request *rq, const struct leat_uuid *id, struct leat_str type,
+                         int64_t wait_ms)
+{
+    struct leat_error err = {0};
+    leat_key_seen seen = leat_keys_check(rq->http->keys, id, type, leat_buf_str(&rq->body));
+    if (seen == LEAT_KEY_OTHER) {
+        answer_key_reused(rq);
+        return true;
+    }
+    return seen == LEAT_KEY_SAME && wait_ms > 0 && ask(rq, -1, id, answer_outcome, &err) == LEAT_OK;
+}
+
+static void send_command(struct leat_request *rq, const struct leat_uuid *id, int64_t wait_ms)
+{
+    struct leat_error err = {0};
+    struct leat_command_in in = {
+        .type = rq->command_type, .json = leat_buf_str(&rq->body), .id = id};
+    (void)leat_target_param(&rq->target, "priority", &in.priority);
+    int64_t now_us = leat_mono_us();
+    rq->deadline_us = wait_ms > 0 ? now_us + wait_ms * 1000 : 0;
+    rq->next_poll_us = now_us + SEND_TIMEOUT_US; /* until it is delivered: when to give up */
+    rq->poll_ms = POLL_FIRST_MS;
+    if (leat_pump_send(rq->http->pump, rq, &in, &err) != LEAT_OK)
+        leat_answer_error(rq, &err);
+}
+
+void leat_route_post_command(struct leat_request *rq)
+{
+    struct leat_error err = {0};
+    struct leat_uuid id;
+    struct leat_str key = leat_request_header(rq, "Idempotency-Key");
+    int64_t wait_ms = leat_prefer_wait_ms(leat_request_header(rq, "Prefer"));
+    rq->command_type = leat_route_value(rq, "type");
+    if (leat_topology_handler(rq->http->c.topology, rq->command_type) == NULL) {
+        unknown_type(rq, rq->command_type);
+        return;
+    }
+    if (key.len == 0) {
+        send_command(rq, NULL, wait_ms);
+        return;
+    }
+    if (leat_idempotency_id(rq->http->c.topology->name, key, &id, &err) != LEAT_OK) {
+        leat_answer_error(rq, &err);
+        return;
+    }
+    if (!answer_known(rq, &id, rq->command_type, wait_ms))
+        send_command(rq, &id, wait_ms);
+}
+
+/* ---- GET /v1/commands/{id} ---- */
+
+static void answer_status(struct leat_request *rq, struct leat_store *store,
+                          const struct leat_command_status *st)
+{
+    write_status(rq, store, st);
+    leat_answer_json(rq, 200);
+}
+
+void leat_route_get_command(struct leat_request *rq)
+{
+    struct leat_error err = {0};
+    struct leat_uuid id;
+    if (!leat_uuid_parse(leat_route_value(rq, "id"), &id)) {
+        leat_answer_problem(rq, 400, "Bad request", NULL, "a command id is a UUID", "");
+        return;
+    }
+    leat_status status = ask(rq, -1, &id, answer_status, &err);
+    if (status == LEAT_ABSENT)
+        leat_answer_problem(rq, 404, "Not found", NULL, "no such command is known (yet)",
+                            "a command just sent is known once its processor has handled it");
+    else if (status != LEAT_OK)
+        leat_answer_error(rq, &err);
+}

@@ -1,0 +1,312 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/units.h"
+#include "query/http.h"
+#include "query/streams.h"
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX     1000
+#define REGISTRY_JSON "application/vnd.schemaregistry.v1+json"
+
+/* ---- GET /v1/streams/{id} ---- */
+
+/* The key within a stream's id "<aggregate>-<key>"; the longest aggregate name that fits wins. */
+bool leat_stream_key(const struct leat_topology *t, struct leat_str stream, struct leat_str *ret)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < t->n_aggregates; i++) {
+        struct leat_str name = t->aggregates[i].name;
+        if (stream.len > name.len + 1 && name.len + 1 > best && stream.at[name.len] == '-' &&
+            memcmp(stream.at, name.at, name.len) == 0)
+            best = name.len + 1;
+    }
+    *ret = (struct leat_str){stream.at + best, stream.len - best};
+    return best > 0;
+}
+
+static void put_uuid(struct leat_json_writer *w, const char *name, const struct leat_uuid *id)
+{
+    char text[LEAT_UUID_TEXT];
+    leat_uuid_format(id, text);
+    leat_json_put_cstr(w, name, text);
+}
+
+void leat_event_json(const struct leat_schemas *schemas, const struct leat_stored_event *e,
+                     struct leat_json_writer *w)
+{
+    struct leat_buf text;
+    struct leat_error err = {0};
+    leat_json_begin_object(w);
+    leat_json_put_str(w, "type", e->type);
+    leat_json_put_int(w, "version", e->version);
+    leat_json_put_int(w, "slice", e->slice);
+    leat_json_put_int(w, "seq", e->seq);
+    leat_json_put_int(w, "recorded_at", e->recorded_at_us / 1000);
+    put_uuid(w, "id", &e->id);
+    put_uuid(w, "command_id", &e->command_id);
+    put_uuid(w, "correlation_id", &e->correlation_id);
+    leat_buf_init(&text, LEAT_ANSWER_BYTES_MAX);
+    bool good = leat_schemas_to_json(schemas, e->payload, &text, &err) == LEAT_OK && !text.overflow;
+    leat_json_key(w, LEAT_STR("data"));
+    if (good)
+        leat_json_raw(w, leat_buf_str(&text));
+    else
+        leat_json_null(w);
+    if (!good)
+        leat_json_put_cstr(w, "error", err.msg);
+    leat_buf_done(&text);
+    leat_json_end_object(w);
+}
+
+/* Schemas registered since this process started. */
+leat_status leat_schemas_refresh(struct leat_schemas *schemas, struct leat_store *store,
+                                 struct leat_arena *arena, struct leat_error *err)
+{
+    struct leat_schema_row *rows = NULL;
+    size_t n = 0;
+    LEAT_TRY(leat_store_schemas(store, arena, &rows, &n, err), err, "schemas");
+    for (size_t i = 0; i < n; i++)
+        LEAT_TRY(leat_schemas_put(schemas, rows[i].id, rows[i].subject, rows[i].text, err), err,
+                 "schema %d", (int)rows[i].id);
+    return LEAT_OK;
+}
+
+bool leat_schemas_know(const struct leat_schemas *schemas, const struct leat_stored_event *events,
+                       size_t n)
+{
+    int32_t id = 0;
+    struct leat_str body;
+    for (size_t i = 0; i < n; i++)
+        if (leat_framing_split(events[i].payload, &id, &body) &&
+            leat_schemas_by_id(schemas, id) == NULL)
+            return false;
+    return true;
+}
+
+static leat_status load_stream(struct leat_request *rq, struct leat_str stream, int32_t slice,
+                               int64_t after, int64_t limit, struct leat_stored_event **ret,
+                               size_t *ret_n, struct leat_error *err)
+{
+    struct leat_http *h = rq->http;
+    struct leat_store *store = NULL;
+    struct leat_error ignored = {0};
+    leat_status status = leat_store_pool_take(h->stores, &store, err);
+    if (status != LEAT_OK)
+        return status;
+    status =
+        leat_store_stream(store, slice, stream, after, (size_t)limit, rq->arena, ret, ret_n, err);
+    if (status == LEAT_OK && !leat_schemas_know(h->c.schemas, *ret, *ret_n))
+        (void)!leat_schemas_refresh(h->c.schemas, store, rq->arena, &ignored);
+    leat_store_pool_give(h->stores, store);
+    return status;
+}
+
+static void write_stream(struct leat_request *rq, struct leat_str stream,
+                         const struct leat_stored_event *events, size_t n, int64_t limit)
+{
+    struct leat_json_writer w;
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_object(&w);
+    leat_json_put_str(&w, "stream", stream);
+    leat_json_key(&w, LEAT_STR("events"));
+    leat_json_begin_array(&w);
+    for (size_t i = 0; i < n; i++)
+        leat_event_json(rq->http->c.schemas, &events[i], &w);
+    leat_json_end_array(&w);
+    leat_json_key(&w, LEAT_STR("next"));
+    if (n == (size_t)limit)
+        leat_json_int(&w, events[n - 1].version); /* ?after= of the next page */
+    else
+        leat_json_null(&w);
+    leat_json_end_object(&w);
+}
+
+void leat_route_get_stream(struct leat_request *rq)
+{
+    struct leat_error err = {0};
+    struct leat_str stream = leat_route_value(rq, "id"), key;
+    struct leat_stored_event *events = NULL;
+    size_t n = 0;
+    int64_t after = 0, limit = 0;
+    if (leat_target_int(&rq->target, "after", 0, INT64_MAX, 0, &after, &err) != LEAT_OK ||
+        leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, &err) !=
+            LEAT_OK) {
+        leat_answer_error(rq, &err);
+        return;
+    }
+    if (!leat_stream_key(rq->http->c.topology, stream, &key)) {
+        leat_answer_problem(rq, 404, "Not found", NULL, "no aggregate has streams of this name",
+                            "a stream's id is <aggregate>-<key>");
+        return;
+    }
+    int32_t slice = leat_partition(key, rq->http->c.topology->partitions);
+    if (load_stream(rq, stream, slice, after, limit, &events, &n, &err) != LEAT_OK) {
+        leat_answer_error(rq, &err);
+        return;
+    }
+    if (n == 0 && after == 0) {
+        leat_answer_problem(rq, 404, "Not found", NULL, "the stream has no events (yet)", "");
+        return;
+    }
+    write_stream(rq, stream, events, n, limit);
+    leat_answer_json(rq, 200);
+}
+
+/* ---- the schema registry, read-only ---- */
+
+static void registry_error(struct leat_request *rq, int status, int code, const char *text)
+{
+    struct leat_json_writer w;
+    leat_buf_clear(&rq->out);
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_object(&w);
+    leat_json_put_int(&w, "error_code", code);
+    leat_json_put_cstr(&w, "message", text);
+    leat_json_end_object(&w);
+    rq->content_type = REGISTRY_JSON;
+    leat_answer_json(rq, status);
+}
+
+/* All rows, by id; false: answered. Schemas are few, and clients keep what they got. */
+static bool load_schemas(struct leat_request *rq, struct leat_schema_row **ret, size_t *ret_n)
+{
+    struct leat_store *store = NULL;
+    struct leat_error err = {0};
+    leat_status status = leat_store_pool_take(rq->http->stores, &store, &err);
+    if (status == LEAT_OK) {
+        status = leat_store_schemas(store, rq->arena, ret, ret_n, &err);
+        leat_store_pool_give(rq->http->stores, store);
+    }
+    if (status != LEAT_OK)
+        registry_error(rq, 500, 50001, err.msg);
+    return status == LEAT_OK;
+}
+
+void leat_route_schema(struct leat_request *rq)
+{
+    struct leat_schema_row *rows = NULL;
+    struct leat_json_writer w;
+    size_t n = 0;
+    int64_t id = 0;
+    if (leat_parse_int(leat_route_value(rq, "id"), &id) != LEAT_UNITS_OK) {
+        registry_error(rq, 404, 40403, "Schema not found");
+        return;
+    }
+    if (!load_schemas(rq, &rows, &n))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].id != id)
+            continue;
+        leat_json_writer_init(&w, &rq->out);
+        leat_json_begin_object(&w);
+        leat_json_put_str(&w, "schema", rows[i].text);
+        leat_json_end_object(&w);
+        rq->content_type = REGISTRY_JSON;
+        leat_answer_json(rq, 200);
+        return;
+    }
+    registry_error(rq, 404, 40403, "Schema not found");
+}
+
+void leat_route_subjects(struct leat_request *rq)
+{
+    struct leat_schema_row *rows = NULL;
+    struct leat_json_writer w;
+    size_t n = 0;
+    if (!load_schemas(rq, &rows, &n))
+        return;
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_array(&w);
+    for (size_t i = 0; i < n; i++) {
+        bool seen = false;
+        for (size_t j = 0; j < i && !seen; j++)
+            seen = leat_str_eq(rows[i].subject, rows[j].subject);
+        if (!seen)
+            leat_json_str(&w, rows[i].subject);
+    }
+    leat_json_end_array(&w);
+    rq->content_type = REGISTRY_JSON;
+    leat_answer_json(rq, 200);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct leat_schema_row *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Moves the rows of the subject to the front, in the order of their ids: version i is row i - 1. */
+static size_t versions_of(struct leat_schema_row *rows, size_t n, struct leat_str subject)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (leat_str_eq(rows[i].subject, subject))
+            rows[kept++] = rows[i];
+    if (kept > 0)
+        qsort(rows, kept, sizeof *rows, by_id);
+    return kept;
+}
+
+void leat_route_versions(struct leat_request *rq)
+{
+    struct leat_schema_row *rows = NULL;
+    struct leat_json_writer w;
+    size_t n = 0;
+    if (!load_schemas(rq, &rows, &n))
+        return;
+    n = versions_of(rows, n, leat_route_value(rq, "subject"));
+    if (n == 0) {
+        registry_error(rq, 404, 40401, "Subject not found");
+        return;
+    }
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_array(&w);
+    for (size_t i = 0; i < n; i++)
+        leat_json_int(&w, (int64_t)i + 1);
+    leat_json_end_array(&w);
+    rq->content_type = REGISTRY_JSON;
+    leat_answer_json(rq, 200);
+}
+
+static void write_version(struct leat_request *rq, const struct leat_schema_row *row,
+                          int64_t version)
+{
+    struct leat_json_writer w;
+    leat_json_writer_init(&w, &rq->out);
+    leat_json_begin_object(&w);
+    leat_json_put_str(&w, "subject", row->subject);
+    leat_json_put_int(&w, "version", version);
+    leat_json_put_int(&w, "id", row->id);
+    leat_json_put_str(&w, "schema", row->text);
+    leat_json_end_object(&w);
+    rq->content_type = REGISTRY_JSON;
+    leat_answer_json(rq, 200);
+}
+
+void leat_route_version(struct leat_request *rq)
+{
+    struct leat_schema_row *rows = NULL;
+    size_t n = 0;
+    int64_t version = 0;
+    struct leat_str text = leat_route_value(rq, "version");
+    if (!load_schemas(rq, &rows, &n))
+        return;
+    n = versions_of(rows, n, leat_route_value(rq, "subject"));
+    if (n == 0) {
+        registry_error(rq, 404, 40401, "Subject not found");
+        return;
+    }
+    if (leat_str_eq(text, LEAT_STR("latest")) || leat_str_eq(text, LEAT_STR("-1")))
+        version = (int64_t)n;
+    else if (leat_parse_int(text, &version) != LEAT_UNITS_OK) {
+        registry_error(rq, 422, 42202, "The version is a number from 1, or 'latest'");
+        return;
+    }
+    if (version < 1 || version > (int64_t)n)
+        registry_error(rq, 404, 40402, "Version not found");
+    else
+        write_version(rq, &rows[version - 1], version);
+}
