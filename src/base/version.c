@@ -4,7 +4,7 @@
 #define LEAT_VERSION_STRING "0.0.0"
 #endif
 
-const char *leat_version(void)
+const char *leat_build_version(void)
 {
     return LEAT_VERSION_STRING;
 }

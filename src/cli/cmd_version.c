@@ -32,10 +32,10 @@ int leat_cmd_version(struct leat_cli *cli, int argc, char **argv)
         struct leat_json_writer w;
         leat_json_writer_init(&w, &text);
         leat_json_begin_object(&w);
-        leat_json_put_cstr(&w, "version", leat_version());
+        leat_json_put_cstr(&w, "version", leat_build_version());
         leat_json_end_object(&w);
     } else {
-        leat_buf_printf(&text, "leat %s", leat_version());
+        leat_buf_printf(&text, "leat %s", leat_build_version());
     }
     leat_buf_putc(&text, '\n');
     return leat_cli_print(&text);
