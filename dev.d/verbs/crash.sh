@@ -7,5 +7,5 @@
 . dev.d/script.sh
 
 verb_main() {
-    run_script tests/e2e/crash.py "$@"
+    run_script chaos/crash.py "$@"
 }

@@ -13,7 +13,7 @@ from .report import StageFailed
 
 JOBS = int(os.environ.get("LEAT_JOBS") or os.cpu_count() or 2)
 FUZZ_SECONDS = int(os.environ.get("LEAT_FUZZ_SECONDS", "20"))
-CRASH_SCRIPT = "tests/e2e/crash.py"
+CRASH_SCRIPT = "chaos/crash.py"
 
 
 class Context:

@@ -1,5 +1,6 @@
 /* leat_sim - runs the protocol core under seeded crashes, pauses and lost messages.
  *
+ *   leat_sim                             what ./dev test runs: many seeds, then every planted bug
  *   leat_sim [--seed S] [--seeds N] [--steps N] [--minutes N] [--commands N] [--faults list]
  *            [--plant NAME] [--planted] [--verbose]
  *
@@ -189,11 +190,12 @@ static void print_faults(uint32_t faults)
 
 static void print_failure(const struct sim_options *o, const struct run *r)
 {
+    printf("FAIL seed-%llu: %s: %s\n", (unsigned long long)o->seed, r->invariant, r->why);
     printf(
-        "seed %llu: %s: %s\n  after %llu steps, %.1f virtual seconds; again with: leat_sim --seed "
-        "%llu --commands %d --faults ",
-        (unsigned long long)o->seed, r->invariant, r->why, (unsigned long long)r->steps,
-        (double)r->virtual_us / 1e6, (unsigned long long)o->seed, o->commands);
+        "  after %llu steps, %.1f virtual seconds; again with: leat_sim --seed %llu --commands %d "
+        "--faults ",
+        (unsigned long long)r->steps, (double)r->virtual_us / 1e6, (unsigned long long)o->seed,
+        o->commands);
     print_faults(o->faults);
     if (o->plant != SIM_PLANT_NONE)
         printf(" --plant %s", sim_plant_name(o->plant));
@@ -245,6 +247,8 @@ static int run_seeds(const struct settings *s)
             break;
     }
     double took = seconds() - start;
+    if (failures == 0)
+        printf("ok seeds: %llu of them hold\n", (unsigned long long)seeds);
     printf("{\"sim\":{\"seed\":%llu,\"seeds\":%llu,\"failed\":%llu,\"steps\":%llu,"
            "\"steps_per_minute\":%.0f,\"commands\":%llu,\"events\":%llu,\"crashes\":%llu,"
            "\"pauses\":%llu,\"conflicts\":%llu,\"fenced\":%llu,\"history\":\"%016llx\"}}\n",
@@ -273,9 +277,10 @@ static int run_planted(const struct settings *s)
             o.seed++;
         }
         bool right = r.failed != sim_plant_holds(o.plant);
-        printf("%-4s %-15s %s %llu seeds%s%s%s%s\n", right ? "ok" : "BAD", sim_plant_name(o.plant),
-               r.failed ? "found within" : "holds for", (unsigned long long)n, r.failed ? ": " : "",
-               r.invariant, r.failed ? ": " : "", r.why);
+        printf("%s planted/%s: %s %llu seeds%s%s%s%s\n", right ? "ok" : "FAIL",
+               sim_plant_name(o.plant), r.failed ? "found within" : "holds for",
+               (unsigned long long)n, r.failed ? ": " : "", r.invariant, r.failed ? ": " : "",
+               r.why);
         wrong += !right;
     }
     printf("{\"planted\":{\"cases\":%d,\"wrong\":%d}}\n", SIM_PLANTS - 1, wrong);
@@ -296,6 +301,11 @@ int main(int argc, char **argv)
     if (optind < argc)
         return usage("unexpected argument");
     (void)signal(SIGABRT, on_abort);
+    if (argc == 1) {
+        s.seeds = getenv("LEAT_SIM_SHORT") != NULL ? 60 : 300;
+        int failed = run_seeds(&s);
+        return run_planted(&s) | failed;
+    }
     if (s.seeds == 0 && s.steps == 0 && s.minutes <= 0)
         s.seeds = s.run.verbose ? 1 : 100;
     return s.planted ? run_planted(&s) : run_seeds(&s);
