@@ -6,7 +6,7 @@
 #define SESSION_MS_DEFAULT 6000
 #define QUEUED_KB_ALL      16384 /* default for all lanes of one priority together */
 #define QUEUED_KB_MIN      256
-#define QUEUED_KB_MAX      2048
+#define QUEUED_KB_MAX      1024
 #define POLL_SLICE_MS      5 /* while a lane waits for a nudge */
 #define COMMIT_QUEUE_POLL  20
 
@@ -42,9 +42,9 @@ static leat_status make_conf(struct leat_group *g, const struct leat_group_confi
     const struct leat_kafka_setting defaults[] = {
         {"fetch.wait.max.ms", "20"},
         {"fetch.min.bytes", "1"},
-        {"fetch.message.max.bytes", "262144"},
+        {"fetch.message.max.bytes", "131072"},
         {"fetch.error.backoff.ms", "100"},
-        {"queued.min.messages", "10000"},
+        {"queued.min.messages", "4000"},
         {"queued.max.messages.kbytes", n.queued},
         {"max.poll.interval.ms", "600000"},
         {"heartbeat.interval.ms", n.heartbeat},
@@ -169,6 +169,8 @@ static void rebalance_cb(rd_kafka_t *rk, rd_kafka_resp_err_t e,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
     struct leat_group *g = opaque;
+    g->rebalanced = true;
+    rd_kafka_yield(rk); /* leat_group_poll returns after a rebalance */
     if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !g->closing) {
         take_assignment(g, partitions);
         assign_nothing(rk, true); /* member with nothing to read: leat_group_read says what */
@@ -223,6 +225,7 @@ static leat_status serve_message(struct leat_group *g, rd_kafka_message_t *m,
 leat_status leat_group_poll(struct leat_group *g, int timeout_ms, struct leat_error *err)
 {
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
+    g->rebalanced = false;
     for (;;) {
         bool waiting = leat_group_attend(g);
         int64_t left_ms = (until_us - leat_mono_us() + 999) / 1000;
@@ -236,7 +239,7 @@ leat_status leat_group_poll(struct leat_group *g, int timeout_ms, struct leat_er
                 return status;
         }
         leat_status status = fatal(g, err);
-        if (status != LEAT_OK || leat_mono_us() >= until_us)
+        if (status != LEAT_OK || g->rebalanced || leat_mono_us() >= until_us)
             return status;
     }
 }

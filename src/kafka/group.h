@@ -14,7 +14,7 @@ struct leat_lane_queue {
     int wake_fd;
     _Atomic int64_t next;        /* offset after the last record handed out */
     _Atomic int64_t empty_since; /* mono us since it is empty although Kafka has more; 0 = is not */
-    _Atomic bool nudged;         /* once per time it runs empty */
+    _Atomic int64_t nudged_at;   /* `next` when it was nudged: once per time it runs empty */
     _Atomic bool failed;         /* `error` is set and not yet told */
     pthread_mutex_t error_lock;
     char error[256];
@@ -28,7 +28,7 @@ struct leat_group {
     const char *anchor;
     /* Readers: take, commit. Writers: rebalance and read, which replace the lanes. */
     pthread_rwlock_t lock;
-    bool assigned, closing;
+    bool assigned, closing, rebalanced;
     int32_t *ks;
     size_t k_count;
     struct leat_lane_queue *lanes;

@@ -4,7 +4,7 @@
 #include "kafka/group.h"
 
 #define TAKE_MAX        512
-#define STARVE_US       10000
+#define STARVE_US       5000
 #define SEEK_TIMEOUT_MS 5000
 
 /* ---- opening and closing lanes ---- */
@@ -17,6 +17,7 @@ static void open_lane(struct leat_group *g, struct leat_lane_queue *l,
     l->partition = at->partition;
     l->wake_fd = wake_fd;
     atomic_store(&l->next, at->offset);
+    atomic_store(&l->nudged_at, -1);
     pthread_mutex_init(&l->error_lock, NULL);
     /* Un-forwarded by us, a queue stays so: the start of fetching forwards it to the group's queue
      * only when the application has not said otherwise. */
@@ -105,7 +106,6 @@ static leat_status seek_locked(struct leat_group *g, const struct leat_position 
         rd_kafka_error_destroy(error);
     atomic_store(&l->next, at->offset);
     atomic_store(&l->empty_since, 0);
-    atomic_store(&l->nudged, false);
     if (e == RD_KAFKA_RESP_ERR__STATE)
         e = assign_again(g);
     if (e != 0)
@@ -141,7 +141,7 @@ static void fail_lane(struct leat_group *g, struct leat_lane_queue *l, const rd_
  * nothing is dropped, since nothing is queued, and the broker thread turns. */
 static void note_empty(struct leat_group *g, struct leat_lane_queue *l)
 {
-    if (atomic_load(&l->empty_since) != 0 || atomic_load(&l->nudged))
+    if (atomic_load(&l->empty_since) != 0 || atomic_load(&l->nudged_at) == atomic_load(&l->next))
         return;
     int64_t low = 0, high = 0;
     if (rd_kafka_get_watermark_offsets(g->rk, l->topic, l->partition, &low, &high) != 0 ||
@@ -185,10 +185,8 @@ size_t leat_group_take(struct leat_group *g, size_t lane, struct leat_record *re
         struct leat_lane_queue *l = &g->lanes[lane];
         while (n < max && !empty)
             n += take_some(g, l, ret + n, max - n, &empty);
-        if (n > 0) {
+        if (n > 0)
             atomic_store(&l->empty_since, 0);
-            atomic_store(&l->nudged, false);
-        }
         if (empty)
             note_empty(g, l);
     }
@@ -229,7 +227,7 @@ static void nudge(struct leat_group *g, struct leat_lane_queue *l)
     struct leat_position at = {l->topic, l->partition, atomic_load(&l->next)};
     LEAT_AUTO(leat_kafka_list_freep)
     rd_kafka_topic_partition_list_t *list = leat_kafka_list(&at, 1);
-    atomic_store(&l->nudged, true);
+    atomic_store(&l->nudged_at, at.offset);
     atomic_store(&l->empty_since, 0);
     rd_kafka_error_t *error = rd_kafka_seek_partitions(g->rk, list, 0);
     if (error != NULL)

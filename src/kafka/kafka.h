@@ -73,7 +73,8 @@ struct leat_group_events {
 LEAT_MUST_CHECK leat_status leat_group_new(const struct leat_group_config *c,
                                            const struct leat_group_events *events,
                                            struct leat_group **ret, struct leat_error *err);
-/* Serves the group: rebalances, errors. Own thread; call at least every few seconds. */
+/* Serves the group until the time is over or a rebalance was served: rebalances, errors of lanes.
+ * Own thread; call at least every few seconds. RETRY, ABSENT (no such anchor): go on polling. */
 LEAT_MUST_CHECK leat_status leat_group_poll(struct leat_group *g, int timeout_ms,
                                             struct leat_error *err);
 /* Commits these offsets synchronously: OK = the coordinator says that we are a member now. FENCED =
@@ -95,7 +96,8 @@ LEAT_MUST_CHECK leat_status leat_group_seek(struct leat_group *g, const struct l
                                             struct leat_error *err);
 /* Up to `max` records waiting in the queue of (topic, partition); never blocks. `lane` = index of
  * the position in the last leat_group_read. One thread per lane at a time. Error records are not
- * returned: they go to partition_error. */
+ * returned: they go to partition_error. The fd is written when the queue stops being empty, so take
+ * until fewer than `max` come before waiting for it. */
 size_t leat_group_take(struct leat_group *g, size_t lane, struct leat_record *ret, size_t max);
 /* Leaves at once when `leave`; else keeps the static membership for a quick restart. Waits at most
  * timeout_ms. All records must have been freed. */

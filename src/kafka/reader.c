@@ -34,9 +34,9 @@ static leat_status make_handle(struct leat_reader *r, const struct leat_kafka_co
     const struct leat_kafka_setting defaults[] = {
         {"fetch.wait.max.ms", "20"},
         {"fetch.min.bytes", "1"},
-        {"fetch.message.max.bytes", "524288"},
+        {"fetch.message.max.bytes", "131072"},
         {"fetch.error.backoff.ms", "100"},
-        {"queued.min.messages", "50000"},
+        {"queued.min.messages", "10000"},
         {"queued.max.messages.kbytes", queued},
         {NULL, NULL},
     };
