@@ -62,7 +62,7 @@ static uint32_t dynamic_record_size(struct dynamic *d, uint32_t node)
         offset = dynamic_up(offset, dynamic_align(d, f));
         offset += dynamic_size(d, leat_node_plain(d->schema, f));
     }
-    return dynamic_up(offset + 1, 8);
+    return offset == 0 ? 8 : dynamic_up(offset, 8);
 }
 
 static const leat_kind dynamic_kinds[] = {

@@ -29,6 +29,7 @@ static const char *read_as(const char *writer, const char *reader, const char *j
     struct leat_plan *plan = NULL;
     const struct leat_type *type = dynamic_type(arena, r);
     void *value = leat_arena_alloc(arena, type->size);
+    leat_buf_done(&out); /* of the call before */
     leat_buf_init(&out, 1u << 20);
     leat_buf_init(&avro, 1u << 20);
     memset(value, 0xee, type->size);
