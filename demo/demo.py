@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,6 +43,7 @@ class Run:
         self.leat = os.path.relpath(servers.BIN, ROOT)
         self.env_line = "export " + " ".join(f"{k}={v}" for k, v in self.settings().items())
         self.log_path = os.path.join(folder, "leat.log")
+        self.pid_path = os.path.join(folder, "leat.pid")
         self.seconds, self.process = {}, None
 
     def settings(self):
@@ -76,12 +78,25 @@ class Run:
     # ---- the steps ----
 
     def clean(self):
+        self.refuse_second()
         pg.drop_schema(NAME)
         old = kafka.topics(f"{NAME}.")
         kafka.delete(*old)
         wait.equals(lambda: kafka.topics(f"{NAME}."), {}, 30, "the old topics to be gone")
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir)
+
+    def refuse_second(self):
+        """Two demos would empty each other's topics."""
+        try:
+            with open(self.pid_path, encoding="utf-8") as f:
+                pid = int(f.read())
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                running = TOPOLOGY.encode() in f.read()
+        except (OSError, ValueError):
+            return
+        if running:
+            sys.exit(f"a demo is still running; end it with Ctrl-C, or: kill {pid}")
 
     def generate(self, rows, seed):
         with open(self.csv, "wb") as out:
@@ -95,6 +110,8 @@ class Run:
                 [servers.BIN, "run", "-t", TOPOLOGY, "--listen", self.url[7:]], cwd=ROOT,
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
+        with open(self.pid_path, "w", encoding="utf-8") as f:
+            f.write(str(self.process.pid))
         wait.until(self.ready, 30, "leat to be ready")
 
     def ready(self):
@@ -135,10 +152,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--rows", type=int, default=20000)
     p.add_argument("--seed", type=int, default=7)
-    p.add_argument("--port", type=int, default=8080, help="of the HTTP API; 0 picks a free one")
+    p.add_argument("--port", type=int, default=8080, help="of the HTTP API (8080); 0 picks one")
     p.add_argument("--exit", action="store_true", help="leave when all is shown")
     a = p.parse_args()
-    run = Run(os.path.join(ROOT, "build", "demo"), a.port or servers.free_port())
+    run = Run(os.path.join(ROOT, "build", "demo"), free_port(a.port))
     steps = [("a clean start", run.clean),
              (f"{a.rows:,} leads, seed {a.seed}", lambda: run.generate(a.rows, a.seed)),
              ("leat apply, leat run", run.start), ("leat import", run.import_rows),
@@ -156,6 +173,19 @@ def main():
     sys.exit(1 if run.checks.failed else 0)
 
 
+def free_port(wanted):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", wanted))
+            return s.getsockname()[1]
+        except OSError:
+            pass
+    other = servers.free_port()
+    say(f"  port {wanted} is taken; the API will be at {other}")
+    return other
+
+
 def stay(run):
     say(summary.next_steps(run))
     say(f"\n  the API stays up at {run.url} until Ctrl-C")
@@ -165,4 +195,7 @@ def stay(run):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
