@@ -1,6 +1,6 @@
 -- Tables of one store. @schema@ is the topology's schema, quoted. Leaf tables of event_log,
--- command_log and outbox are made per slice by make_slices(); their indexes leave the slice out because it is
--- the same in every row of a leaf.
+-- command_log and outbox are made per slice by make_slice(); their indexes leave the slice out
+-- because it is the same in every row of a leaf.
 
 create table @schema@.topology (
     only_row boolean primary key default true check (only_row),
@@ -179,7 +179,8 @@ select slice, stream, max(version) as version, max(seq) as last_seq
 from @schema@.event_log
 group by slice, stream;
 
--- One slice's leaf tables and rows. Inserts alone never make a leaf worth an early vacuum.
+-- One slice's leaf tables and rows. Inserts alone do not make a leaf worth an early vacuum. A
+-- command is known per processor: several may handle one event, under its id.
 create function @schema@.make_slice(p_slice int) returns void
 language plpgsql as $$
 begin
@@ -191,7 +192,7 @@ begin
     execute format('create table @schema@.command_log_%1$s partition of @schema@.command_log '
         'for values in (%1$s) with (autovacuum_vacuum_insert_threshold = 1000000, '
         'autovacuum_analyze_threshold = 100000)', p_slice);
-    execute format('create unique index on @schema@.command_log_%s (id)', p_slice);
+    execute format('create unique index on @schema@.command_log_%s (id, processor)', p_slice);
     execute format('create table @schema@.outbox_%1$s partition of @schema@.outbox '
         'for values in (%1$s) with (autovacuum_vacuum_scale_factor = 0, '
         'autovacuum_vacuum_threshold = 20000)', p_slice);
@@ -200,7 +201,7 @@ begin
     insert into @schema@.published (slice) values (p_slice);
 end $$;
 
--- The layout the topology asks for: refuses another partition count, adds fence rows that are missing.
+-- The layout the topology asks for: refuses another partition count, adds missing fence rows.
 create function @schema@.make_layout(p_partitions int, p_processors text[]) returns int
 language plpgsql as $$
 declare

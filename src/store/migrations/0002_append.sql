@@ -1,8 +1,8 @@
 -- The only writer of slices (design 3). VOLATILE under READ COMMITTED: each statement below has a
 -- snapshot of its own and so sees what the lock before it waited for.
 --
--- Parameters are columns: f_ fences (k ascending), l_ lanes, c_ commands, e_ events, o_ outbox rows.
--- Indexes are 1-based and positions relative to the head of the slice, as if everything is stored;
+-- Parameters are columns: f_ fences (k ascending), l_ lanes, c_ commands, e_ events, o_ outbox;
+-- indexes are 1-based and positions relative to the head of the slice, as if everything is stored;
 -- that holds nearly always, and only when it does not are they computed again (settle_batch).
 -- Columns that may be null as a whole hold defaults. p_dict holds repeated texts once.
 
@@ -14,7 +14,8 @@ begin
         raise exception 'the store must be written in read committed, not %',
             current_setting('transaction_isolation') using errcode = 'LE011';
     end if;
-    perform set_config('lock_timeout', p_lock_timeout_ms::text, true), set_config('jit', 'off', true);
+    perform set_config('lock_timeout', p_lock_timeout_ms::text, true),
+            set_config('jit', 'off', true);
     if current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then
         perform set_config('synchronous_commit', 'on', true);
     end if;
@@ -35,8 +36,9 @@ end $$;
 -- A duplicate or conflict takes every later command of its stream with it: those were decided on
 -- events that do not exist. A known id stays a duplicate wherever it stands.
 create function @schema@.settle_batch(
-    f_k int[], f_result smallint[], c_fence int[], c_id uuid[], c_stream text[], c_expected bigint[],
-    c_outcome smallint[], e_command int[], out settled smallint[], out base bigint[])
+    p_processor text, f_k int[], f_result smallint[], c_fence int[], c_id uuid[],
+    c_stream text[], c_expected bigint[], c_outcome smallint[], e_command int[],
+    out settled smallint[], out base bigint[])
 language plpgsql as $$
 declare
     v_twin int[];
@@ -59,7 +61,8 @@ begin
     ), seen as (
         select a.*, v.version as actual, not a.forwarded and exists (
                    select 1 from @schema@.command_log x
-                   where x.slice = a.k and x.id = a.id) as known,
+                   where x.slice = a.k and x.id = a.id
+                       and x.processor = p_processor) as known,
                first_value(i) over (partition by a.k, a.id, a.forwarded order by i) as first_i
         from asked a join actual v on v.k = a.k and v.stream = a.stream
     ), counted as (
@@ -73,7 +76,8 @@ begin
         from counted
     )
     select array_agg((case when f_result[c_fence[i]] <> 0 then 3 when j.forwarded then 0
-                           when j.dup then 1 when j.spoiled then 2 else 0 end)::smallint order by i),
+                           when j.dup then 1 when j.spoiled then 2 else 0 end)::smallint
+                     order by i),
            array_agg(j.run order by i),
            array_agg(case when j.first_i <> i and not j.forwarded then j.first_i end order by i)
     into settled, base, v_twin
@@ -168,8 +172,8 @@ begin
         if v_careful then
             -- (4) numbers, again, over what can be stored
             select s.settled, s.base into c_settled, v_base
-            from @schema@.settle_batch(f_k, f_result, c_fence, c_id, c_stream, c_expected,
-                c_outcome, e_command) s;
+            from @schema@.settle_batch(p_processor, f_k, f_result, c_fence, c_id, c_stream,
+                c_expected, c_outcome, e_command) s;
             select array_agg(s.rel order by s.j), array_agg(s.version order by s.j)
             into e_rel, e_version
             from (select j, row_number() over (
@@ -195,7 +199,8 @@ begin
                    array_agg(coalesce(s.last_rel, f_events[c_fence[i]]) order by i)
             into c_first, c_last
             from generate_subscripts(c_id, 1) i
-            left join (select e_command[j] as c, min(e_rel[j]) as first_rel, max(e_rel[j]) as last_rel
+            left join (select e_command[j] as c, min(e_rel[j]) as first_rel,
+                              max(e_rel[j]) as last_rel
                        from generate_subscripts(e_command, 1) j group by e_command[j]) s on s.c = i;
         end if;
 

@@ -1,7 +1,7 @@
 -- Fence rows of (processor, k), relay positions, registered schemas.
 
--- epoch + 1 where epoch = the one expected. The row lock waits for a call in flight; lanes and heads
--- are read after it by statements of their own, so they show what that call did.
+-- epoch + 1 where epoch = the one expected. The row lock waits for a call in flight; lanes and
+-- heads are read after it by statements of their own, so they show what that call did.
 -- Without p_expected nothing is locked or changed.
 create function @schema@.fences(
     p_processor text, p_ks int[], p_expected bigint[], p_lock_timeout_ms int,
@@ -62,8 +62,8 @@ begin
     where p.slice = any (p_slices);
 end $$;
 
--- Moves positions forward where the epoch is the caller's and drops what the outbox no longer needs.
--- Gives the slices that were the caller's.
+-- Moves positions forward where the epoch is the caller's and drops what the outbox no longer
+-- needs. Gives the slices that were the caller's.
 create function @schema@.record_published(
     p_slices int[], p_epochs bigint[], p_seqs bigint[], p_outbox_seqs bigint[],
     p_lock_timeout_ms int, out own int[])

@@ -63,12 +63,17 @@ declare
     v_actual bigint;
 begin
     if stream is null or expected is null or expected < -1 or command_id is null or v_n = 0
-        or cardinality(payloads) is distinct from v_n or cardinality(schema_ids) is distinct from v_n
+        or cardinality(payloads) is distinct from v_n
+        or cardinality(schema_ids) is distinct from v_n
         or array_position(types, null) is not null or array_position(payloads, null) is not null
         or array_position(schema_ids, null) is not null then
-        raise exception 'append_events wants a stream, an expected version of at least -1, a command id '
-            'and arrays of equal length, at least one event, without nulls'
+        raise exception 'append_events wants a stream, an expected version of at least -1, a '
+            'command id and arrays of equal length, at least one event, without nulls'
             using errcode = 'invalid_parameter_value';
+    end if;
+    if exists (select 1 from @schema@.command_log c
+               where c.slice = v_slice and c.id = append_events.command_id) then
+        raise exception 'command % is known', command_id using errcode = 'LE003';
     end if;
     -- The same ids for the same command, as with a processor's events.
     select array_agg(overlay(overlay(md5(command_id::text || '/e/' || i) placing '8' from 13)
