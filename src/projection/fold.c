@@ -198,6 +198,7 @@ static leat_status reconcile(struct leat_fold *f, struct leat_env_txn *t, int64_
 {
     struct leat_fold_batch *b = f->batch;
     LEAT_TRY(leat_checkpoints_read(t, f->partitions, b->next, err), err, "commit");
+    b->adopted = b->rewound = 0;
     for (int32_t k = 0; k < f->partitions; k++) {
         struct leat_checkpoint mine = f->committed[k], *file = &b->next[k];
         skip_below[k] = 0;
@@ -206,11 +207,13 @@ static leat_status reconcile(struct leat_fold *f, struct leat_env_txn *t, int64_
             *file = f->seen[k];
             break;
         case LEAT_RECONCILED_ADOPT:
+            b->adopted++;
             skip_below[k] = file->seq;
             if (f->seen[k].seq > file->seq)
                 *file = f->seen[k];
             break;
         case LEAT_RECONCILED_REWIND:
+            b->rewound++;
             skip_below[k] = INT64_MAX; /* what is missing in between must come first */
             break;
         case LEAT_RECONCILED_FOREIGN:
@@ -257,14 +260,8 @@ static leat_status commit_body(struct leat_env_txn *t, void *arg, struct leat_er
 static void count_commit(struct leat_fold *f)
 {
     struct leat_fold_batch *b = f->batch;
-    for (int32_t k = 0; k < f->partitions; k++) {
-        if (b->next[k].seq == f->seen[k].seq)
-            continue;
-        if (b->next[k].seq > f->seen[k].seq)
-            f->figures.adopted++;
-        else
-            f->figures.rewound++;
-    }
+    f->figures.adopted += b->adopted;
+    f->figures.rewound += b->rewound;
     f->figures.applied += b->n_kept;
     f->figures.transactions++;
     f->figures.rows_put += b->n_changes > 0 ? b->rows_put : 0;

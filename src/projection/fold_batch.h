@@ -40,7 +40,7 @@ struct leat_fold_batch {
     struct leat_buf encoded;
     struct leat_column_kinds kinds, kinds_in_file;
     struct leat_checkpoint *next; /* per slice: what the transaction writes */
-    uint64_t skipped_in_file, rows_put, misfits;
+    uint64_t skipped_in_file, rows_put, misfits, adopted, rewound;
 };
 
 /* Applies the changes that `skip_below[slice]` does not cover to rows in memory. */

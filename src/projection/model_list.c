@@ -270,12 +270,14 @@ static leat_status list_in_txn(const struct leat_model_view *v, struct leat_env_
     struct bounds b;
     struct leat_json_writer w;
     MDB_cursor *cursor = NULL;
-    LEAT_TRY(make_bounds(v, t, r, &b, err), err, "list");
+    leat_status status = make_bounds(v, t, r, &b, err);
+    if (status != LEAT_OK)
+        return status; /* worded for the asker */
     int rc = mdb_cursor_open(t->txn, t->dbi[b.by_key ? LEAT_DB_ROWS : LEAT_DB_INDEX], &cursor);
     if (rc != 0)
         return leat_env_fail(NULL, rc, err, "list a model");
     leat_json_writer_init(&w, out);
-    leat_status status = scan(v, t, cursor, &b, r->limit, &w, err);
+    status = scan(v, t, cursor, &b, r->limit, &w, err);
     mdb_cursor_close(cursor);
     return status;
 }

@@ -102,8 +102,10 @@ static leat_status read_range(const struct leat_request *rq, struct leat_model_r
 {
     struct leat_str index = {NULL, 0};
     int64_t limit = 0;
-    LEAT_TRY(leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err), err,
-             "bad request");
+    leat_status status =
+        leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err);
+    if (status != LEAT_OK)
+        return status;
     r->limit = (int32_t)limit;
     if (leat_target_param(&rq->target, "index", &index))
         r->index = leat_arena_cstr(rq->arena, index);
