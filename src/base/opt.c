@@ -259,12 +259,13 @@ static leat_status take_all(const struct parse *p, int argc, char **argv, int *r
 }
 
 leat_status leat_opt_parse(const struct leat_opt_spec *spec, int argc, char **argv, void *target,
-                           int *ret_args, bool *ret_help, struct leat_error *err)
+                           struct leat_opt_result *ret, struct leat_error *err)
 {
     struct parse p = {spec, target, err};
-    *ret_help = asks_for_help(argc, argv);
-    if (*ret_help)
+    if (asks_for_help(argc, argv)) {
+        *ret = (struct leat_opt_result){.help = true};
         return LEAT_OK;
+    }
     leat_status status = set_defaults(&p);
     if (status != LEAT_OK)
         return status;
@@ -280,6 +281,6 @@ leat_status leat_opt_parse(const struct leat_opt_spec *spec, int argc, char **ar
         leat_error_hint(err, "Usage: %s", spec->usage);
         return status;
     }
-    *ret_args = args;
+    *ret = (struct leat_opt_result){.args = args};
     return LEAT_OK;
 }

@@ -50,12 +50,16 @@ struct leat_opt_spec {
 
 #define LEAT_OPTS(array) (array), sizeof(array) / sizeof *(array)
 
+struct leat_opt_result {
+    int args;  /* argv[1 .. args] are now the positional arguments, in order */
+    bool help; /* --help or -h was given: nothing was checked, nothing was set */
+};
+
 /* Fills `target` (the struct the offsets point into; zero it first). Options and arguments may be
- * mixed; "--" ends the options. argv[0] is skipped. On success argv[1 .. *ret_args] are the
- * positional arguments in order. *ret_help: --help or -h was given, nothing else was checked.
- * Errors are LEAT_INVALID and name the flag, what is allowed and the nearest valid flag. */
+ * mixed; "--" ends the options. argv[0] is skipped. Errors are LEAT_INVALID and name the flag, what
+ * is allowed and the nearest valid flag. */
 LEAT_MUST_CHECK leat_status leat_opt_parse(const struct leat_opt_spec *spec, int argc, char **argv,
-                                           void *target, int *ret_args, bool *ret_help,
+                                           void *target, struct leat_opt_result *ret,
                                            struct leat_error *err);
 void leat_opt_help(const struct leat_opt_spec *spec, struct leat_buf *ret_text);
 /* The options as rows of a Markdown table. */

@@ -23,9 +23,13 @@ static void put_bound(struct leat_buf *b, const struct leat_opt *o, int64_t v)
         leat_buf_printf(b, "%lld", (long long)v);
 }
 
+/* The help and, in brackets, range, default and variable; a full stop goes to the end. */
 static void put_notes(struct leat_buf *b, const struct leat_opt *o)
 {
     const char *separator = " (";
+    size_t len = strlen(o->help);
+    bool stop = len > 0 && o->help[len - 1] == '.';
+    leat_buf_put(b, o->help, stop ? len - 1 : len);
     if (o->min != 0 || o->max != 0) {
         leat_buf_puts(b, separator);
         put_bound(b, o, o->min);
@@ -43,6 +47,8 @@ static void put_notes(struct leat_buf *b, const struct leat_opt *o)
     }
     if (separator[0] == ';')
         leat_buf_putc(b, ')');
+    if (stop)
+        leat_buf_putc(b, '.');
 }
 
 static void put_row(struct leat_buf *b, const struct leat_opt *o)
@@ -59,7 +65,7 @@ static void put_row(struct leat_buf *b, const struct leat_opt *o)
         leat_buf_putc(b, '\n');
         used = 0;
     }
-    leat_buf_printf(b, "%*s%s", (int)(COLUMN - used), "", o->help);
+    leat_buf_printf(b, "%*s", (int)(COLUMN - used), "");
     put_notes(b, o);
     leat_buf_putc(b, '\n');
 }
@@ -88,7 +94,7 @@ void leat_opt_markdown(const struct leat_opt_spec *spec, struct leat_buf *ret_te
         leat_buf_printf(ret_text, "--%s", o->name);
         if (arg_of(o) != NULL)
             leat_buf_printf(ret_text, " %s", arg_of(o));
-        leat_buf_printf(ret_text, "` | %s", o->help);
+        leat_buf_puts(ret_text, "` | ");
         put_notes(ret_text, o);
         leat_buf_puts(ret_text, " |\n");
     }

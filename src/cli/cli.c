@@ -90,10 +90,11 @@ int leat_cli_parse(const struct leat_opt_spec *spec, int argc, char **argv, void
                    int *ret_args)
 {
     struct leat_error err = {0};
-    bool help = false;
-    if (leat_opt_parse(spec, argc, argv, target, ret_args, &help, &err) != LEAT_OK)
+    struct leat_opt_result result = {0};
+    if (leat_opt_parse(spec, argc, argv, target, &result, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    return help ? show_help(spec) : LEAT_EXIT_GO_ON;
+    *ret_args = result.args;
+    return result.help ? show_help(spec) : LEAT_EXIT_GO_ON;
 }
 
 static bool is_worth_showing(const struct leat_report *r, bool warnings)

@@ -18,6 +18,8 @@ static struct leat_arena *arena_of(struct leat_report *r)
     return r->arena;
 }
 
+static const char *keep(struct leat_report *r, const char *fmt, va_list args) LEAT_PRINTF(2, 0);
+
 /* What came from the file may hold anything: one line, bounded. */
 static const char *keep(struct leat_report *r, const char *fmt, va_list args)
 {

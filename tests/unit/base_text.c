@@ -91,11 +91,10 @@ static const struct leat_opt_spec spec = {
 
 #define PARSE(o, ...)                                                                              \
     char *argv[] = {(char[]){"test"}, __VA_ARGS__};                                                \
-    int args = -1;                                                                                 \
-    bool help = false;                                                                             \
+    struct leat_opt_result result = {-1, false};                                                   \
     struct leat_error err = {0};                                                                   \
     leat_status status =                                                                           \
-        leat_opt_parse(&spec, (int)(sizeof argv / sizeof *argv), argv, (o), &args, &help, &err)
+        leat_opt_parse(&spec, (int)(sizeof argv / sizeof *argv), argv, (o), &result, &err)
 #define WORD(literal) ((char[]){literal})
 
 Test(opt, mixes_options_and_arguments)
@@ -111,7 +110,7 @@ Test(opt, mixes_options_and_arguments)
     cr_expect_eq(o.body_bytes, 1048576);
     cr_expect_eq(o.set.n, 2);
     cr_expect_str_eq(o.set.at[1], "b=2");
-    cr_expect_eq(args, 2);
+    cr_expect_eq(result.args, 2);
     cr_expect_str_eq(argv[1], "first");
     cr_expect_str_eq(argv[2], "--json");
 }
@@ -150,7 +149,7 @@ Test(opt, help_lists_every_option_with_default_range_and_variable)
     struct options o = {0};
     PARSE(&o, WORD("--threads=99"), WORD("--help"));
     cr_assert_eq(status, LEAT_OK);
-    cr_assert(help);
+    cr_assert(result.help);
     struct leat_buf b;
     leat_buf_init(&b, 10000);
     leat_opt_help(&spec, &b);
