@@ -341,19 +341,25 @@ static void order_free(struct order *o)
     free(o);
 }
 
-static void obey_stop(struct leat_executor *e)
+static void drop_orders(struct leat_executor *e) /* mutex held */
 {
-    leat_flow_stop_all(e->flow);
-    leat_released_free(&e->released);
-    (void)pthread_mutex_lock(&e->mutex);
     while (e->orders != NULL) {
         struct order *o = e->orders;
         e->orders = o->next;
         order_free(o);
     }
     e->orders_end = &e->orders;
+}
+
+/* Orders on hand are younger than the stop (leat_executor_stop_all dropped the older ones): when
+ * the drain took too long, the next assignment's orders may be here already. */
+static void obey_stop(struct leat_executor *e)
+{
+    leat_flow_stop_all(e->flow);
+    leat_released_free(&e->released);
+    (void)pthread_mutex_lock(&e->mutex);
     e->stop = false;
-    e->stopped = true;
+    e->stopped = e->orders == NULL;
     (void)pthread_cond_broadcast(&e->changed);
     (void)pthread_mutex_unlock(&e->mutex);
 }
@@ -389,13 +395,15 @@ static struct order *next_order(struct leat_executor *e, bool *ret_stop, bool *r
 static bool obey(struct leat_executor *e)
 {
     bool stop = false, quit = false;
-    for (struct order *o = next_order(e, &stop, &quit); o != NULL;
-         o = next_order(e, &stop, &quit)) {
-        obey_start(e, &o->start);
-        order_free(o);
-    }
-    if (stop)
-        obey_stop(e);
+    do {
+        for (struct order *o = next_order(e, &stop, &quit); o != NULL;
+             o = next_order(e, &stop, &quit)) {
+            obey_start(e, &o->start);
+            order_free(o);
+        }
+        if (stop)
+            obey_stop(e);
+    } while (stop);
     obey_lane_stop(e);
     return !quit;
 }
@@ -493,6 +501,7 @@ int leat_executor_wake_fd(const struct leat_executor *e)
 
 static void executor_done(struct leat_executor *e)
 {
+    drop_orders(e);
     leat_flow_free(e->flow);
     leat_released_free(&e->released);
     leat_store_close(e->store);
@@ -581,8 +590,10 @@ bool leat_executor_stop_all(struct leat_executor *e, int timeout_ms)
 {
     struct timespec until = deadline(timeout_ms);
     (void)pthread_mutex_lock(&e->mutex);
-    if (!e->stopped)
+    if (!e->stopped) {
+        drop_orders(e);
         e->stop = true;
+    }
     wake(e);
     while (!e->stopped && pthread_cond_timedwait(&e->changed, &e->mutex, &until) == 0)
         ;

@@ -112,6 +112,22 @@ void flow_lane_clear(struct leat_flow *f, struct flow_lane *l)
     l->head = l->count = 0;
 }
 
+void flow_no_conflicts(struct leat_flow *f)
+{
+    f->conflicts_pending = 0;
+    f->lock_next = false;
+}
+
+/* Conflicts of a k that is no longer ours are nobody's to decide again. */
+static void forget_conflicts(struct leat_flow *f)
+{
+    for (size_t i = 0; i < f->lane_count; i++)
+        for (size_t j = 0; !f->lanes[i].gone && j < f->lanes[i].count; j++)
+            if (flow_item_at(&f->lanes[i], j)->conflicts > 0)
+                return;
+    flow_no_conflicts(f);
+}
+
 void leat_flow_stop(struct leat_flow *f, int32_t k)
 {
     leat_assert(k >= 0 && k < f->c.partitions);
@@ -129,6 +145,7 @@ void leat_flow_stop(struct leat_flow *f, int32_t k)
         l->stopped = NULL;
         l->gone = true;
     }
+    forget_conflicts(f);
 }
 
 void leat_flow_stop_all(struct leat_flow *f)

@@ -355,5 +355,7 @@ const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms)
     f->under_way = f->batch.lane_count > 0;
     if (f->under_way)
         f->figures.batches++;
+    else
+        flow_no_conflicts(f); /* all held back: what had conflicted waits as well */
     return f->under_way ? &f->batch : NULL;
 }

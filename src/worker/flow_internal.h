@@ -126,6 +126,7 @@ static inline struct flow_item *flow_item_at(const struct flow_lane *l, size_t i
 /* flow.c */
 void flow_lane_clear(struct leat_flow *f, struct flow_lane *l);
 void flow_batch_reset(struct leat_flow *f);
+void flow_no_conflicts(struct leat_flow *f);
 /* flow_select.c: fills f->work from the lanes. */
 void flow_select(struct leat_flow *f, int64_t now_ms);
 /* flow_read.c: what a record is; decodes it. */

@@ -124,6 +124,7 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
     leat_assert(f->under_way);
     fences_replied(f, reply);
     work_replied(f, reply);
+    keep_states(f); /* before records are let go: keys are slices of them */
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
         if (l->batch_lane < 0)
@@ -134,7 +135,6 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
         l->next_seq = move->next_seq;
         advance(f, l);
     }
-    keep_states(f);
     for (size_t i = 0; i < f->batch.fence_count; i++)
         if (reply->fences[i].result != LEAT_FENCE_OK)
             lose(f, f->batch.fences[i].k);
