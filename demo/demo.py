@@ -155,6 +155,7 @@ def main():
     p.add_argument("--port", type=int, default=8080, help="of the HTTP API (8080); 0 picks one")
     p.add_argument("--exit", action="store_true", help="leave when all is shown")
     a = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(os.path.join(ROOT, "build", "demo"), free_port(a.port))
     steps = [("a clean start", run.clean),
              (f"{a.rows:,} leads, seed {a.seed}", lambda: run.generate(a.rows, a.seed)),
