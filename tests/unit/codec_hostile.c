@@ -2,7 +2,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "codec_dynamic.h"
+#include "codec_random.h"
 
 #define RECORD(fields)    "{\"type\":\"record\",\"name\":\"T\",\"fields\":[" fields "]}"
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"

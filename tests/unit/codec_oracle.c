@@ -4,7 +4,7 @@
 #include <avro.h>
 #include <criterion/criterion.h>
 
-#include "codec_dynamic.h"
+#include "codec_random.h"
 
 #define SCHEMAS 300
 #define VALUES  10
