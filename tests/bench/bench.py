@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Throughput against the hand-written floor, latency at a steady rate, memory.
 
-Pairs of runs are interleaved: the floor, then leat, then leat, then the floor … on the same servers,
+Pairs of runs are interleaved: the floor, then leat, leat, then the floor … on the same servers,
 each on topics, tables and folders of its own, with a checkpoint before each. The clock of leat runs
 from the first record an executor took to the moment the read model has the last event, so the
 group join is on neither side. Every run is counted by SQL afterwards. The last line on stdout is

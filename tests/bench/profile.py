@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Where the processor time of one throughput run goes, by perf (Debian: linux-perf), as root or with
-kernel.perf_event_paranoid <= 0: shares per stage, then the functions that cost most in each.
+"""Where the processor time of one throughput run goes, by perf (Debian: linux-perf), as root or
+with kernel.perf_event_paranoid <= 0: shares per stage, then the functions that cost most in each.
 
 usage: python3 tests/bench/profile.py [--commands N] [--shape one|three] [--top N]
 KAFKA, STORE_URL and LEAT_BIN as for ./dev bench (`. build/servers/env`).
