@@ -49,11 +49,20 @@ void leat_suggest_start(struct leat_suggest *s, struct leat_str wrong)
     *s = (struct leat_suggest){.wrong = wrong, .distance = (wrong.len + 2) / 3 + 1};
 }
 
+/* "wait" for "max_wait": a word of four letters or more that is all there counts as one edit. */
+static bool contains(struct leat_str whole, struct leat_str part)
+{
+    return part.len >= 4 && part.len < whole.len &&
+           memmem(whole.at, whole.len, part.at, part.len) != NULL;
+}
+
 void leat_suggest_offer(struct leat_suggest *s, struct leat_str name)
 {
     if (s->distance == 0)
         return;
     uint32_t distance = leat_edit_distance(s->wrong, name, s->distance);
+    if (distance > 1 && (contains(name, s->wrong) || contains(s->wrong, name)))
+        distance = 1;
     if (distance < s->distance) {
         s->distance = distance;
         s->best = name;

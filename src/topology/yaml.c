@@ -201,6 +201,9 @@ static void on_scalar(struct build *b, struct fy_event *e)
     struct fy_token *token = e->scalar.value;
     struct leat_place place = place_of(b, token);
     struct leat_str text = copy_token(b, token);
+    enum fy_scalar_style style = token == NULL ? FYSS_PLAIN : fy_token_scalar_style(token);
+    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && place.column > 1)
+        place.column--; /* the library's mark is behind the quote */
     if (strlen(text.at) != text.len)
         give_up(b, &place, "a NUL byte in a value");
     if (wants_key(b)) {
@@ -215,7 +218,7 @@ static void on_scalar(struct build *b, struct fy_event *e)
     n->text = leat_vars_replace(b->arena, text, &place, b->report);
     n->replaced = n->text.at != n->raw.at;
     n->weight = n->height = 1;
-    n->plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN;
+    n->plain = style == FYSS_PLAIN;
     n->null = n->plain && is_null_word(text);
     remember_anchor(b, copy_token(b, e->scalar.anchor), n);
     add_value(b, n);
