@@ -4,8 +4,6 @@ void leat_csv_init(struct leat_csv *c, char delimiter)
 {
     *c = (struct leat_csv){.delimiter = delimiter, .line = 1};
     leat_buf_init(&c->unescaped, LEAT_CSV_ROW_BYTES_MAX);
-    /* All of it at once: fields of a row point into the buffer while it is being filled. */
-    (void)leat_buf_reserve(&c->unescaped, LEAT_CSV_ROW_BYTES_MAX);
 }
 
 void leat_csv_done(struct leat_csv *c)
@@ -103,6 +101,11 @@ static step quoted_content(struct scan *s, bool *ret_doubled)
 
 static struct leat_str single_quotes(struct leat_buf *out, struct leat_str s)
 {
+    if (out->cap < LEAT_CSV_ROW_BYTES_MAX) {
+        /* All of it at once: fields of a row point into the buffer while it is being filled. */
+        (void)leat_buf_reserve(out, LEAT_CSV_ROW_BYTES_MAX);
+        leat_buf_clear(out);
+    }
     char *to = leat_buf_reserve(out, s.len);
     leat_assert(to != NULL); /* no row is longer than the buffer's maximum */
     uint32_t n = 0;
