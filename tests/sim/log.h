@@ -67,14 +67,20 @@ struct sim_partition *sim_log_partition(const struct sim *w, int32_t topic, int3
 int64_t sim_log_append(struct sim *w, const struct sim_message *m);
 
 /* A producer of one process: acks in any order, order kept per partition, a request in flight may
- * arrive after its process has died. `acked` runs in the actor's life. */
+ * arrive after its process has died. `acked` runs in the actor's life. When a delivery fails, all
+ * that had not left by then fail too: after sim_producer_renew() the process sends again. */
 typedef void (*sim_acked)(struct sim *w, void *who, void *opaque, bool ok);
 struct sim_producer {
     struct sim_actor *actor;
     sim_acked acked;
     void *who;
     int64_t last_us[SIM_TOPICS][SIM_PARTITIONS];
+    uint64_t turn, broken; /* a turn that equals `broken` fails */
 };
+static inline void sim_producer_renew(struct sim_producer *p)
+{
+    p->turn++;
+}
 void sim_produce(struct sim *w, struct sim_producer *p, const struct sim_message *m, void *opaque);
 
 /* Events topic of k loses its last `n` records. */

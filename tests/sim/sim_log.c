@@ -53,12 +53,12 @@ void sim_log_lose_tail(struct sim *w, int32_t k, int64_t n)
 struct sending {
     struct sim_producer *producer; /* valid in the actor's life only */
     struct sim_actor *actor;
-    uint64_t life;
+    uint64_t life, turn;
     struct leat_arena *arena;
     struct sim_message m;
     sim_acked acked;
     void *who, *opaque;
-    bool again;
+    bool again, failed;
 };
 
 static void drop_sending(void *data)
@@ -71,8 +71,20 @@ static void ack(struct sim *w, void *who, void *data)
 {
     (void)who;
     struct sending *s = data;
-    s->acked(w, s->who, s->opaque, true);
+    if (!s->failed || s->turn == s->producer->turn) /* failures of former turns are known */
+        s->acked(w, s->who, s->opaque, !s->failed);
     drop_sending(s);
+}
+
+static void answer(struct sim *w, struct sending *s)
+{
+    struct sim_task t = {.actor = s->actor,
+                         .life = s->life,
+                         .what = "ack",
+                         .fire = ack,
+                         .data = s,
+                         .drop = drop_sending};
+    sim_after(w, sim_net_delay(w), &t);
 }
 
 static void arrive(struct sim *w, void *who, void *data)
@@ -84,13 +96,7 @@ static void arrive(struct sim *w, void *who, void *data)
         (void)sim_log_append(w, &s->m);
         w->log->copies++;
     }
-    struct sim_task t = {.actor = s->actor,
-                         .life = s->life,
-                         .what = "ack",
-                         .fire = ack,
-                         .data = s,
-                         .drop = drop_sending};
-    sim_after(w, sim_net_delay(w), &t);
+    answer(w, s);
 }
 
 /* It leaves the process (one that has stopped sends nothing); from here on the world carries it,
@@ -99,7 +105,16 @@ static void leave(struct sim *w, void *who, void *data)
 {
     (void)who;
     struct sending *s = data;
-    int64_t *last = &s->producer->last_us[s->m.topic][s->m.partition];
+    struct sim_producer *p = s->producer;
+    bool breaks = p->broken != s->turn && sim_faulty(w, SIM_FAULT_CUT, 3);
+    s->failed = breaks || p->broken == s->turn;
+    if (breaks)
+        p->broken = s->turn;
+    if (s->failed && !(breaks && sim_rng_permille(&w->trouble, 500))) {
+        answer(w, s); /* never arrived; the one that broke it may have */
+        return;
+    }
+    int64_t *last = &p->last_us[s->m.topic][s->m.partition];
     int64_t at = w->now_us + sim_net_delay(w);
     if (sim_faulty(w, SIM_FAULT_COPY, 5))
         at += sim_rng_in(&w->trouble, 0, 3000) * SIM_MS; /* stuck in a socket */
@@ -115,6 +130,7 @@ void sim_produce(struct sim *w, struct sim_producer *p, const struct sim_message
     *s = (struct sending){.producer = p,
                           .actor = p->actor,
                           .life = p->actor->life,
+                          .turn = p->turn,
                           .arena = arena,
                           .m = *m,
                           .acked = p->acked,

@@ -4,18 +4,15 @@
 
 #include "base/record_headers.h"
 #include "cluster.h"
+#include "relay/window.h"
 
 #define READ_LIMIT 16
 
-struct sent {                      /* one sequence: events, or outbox rows, of a slice */
-    int64_t next, acked, recorded; /* next to read; contiguous; as the store has it */
-    uint64_t done;                 /* bit i: acked + 1 + i is acknowledged */
-};
 struct owned {
     bool ours;
     int64_t epoch;
     uint64_t turn; /* raised at each start: acks of former ones do not count */
-    struct sent events, outbox;
+    struct leat_window events, outbox;
 };
 struct sim_relay {
     struct sim *w;
@@ -43,21 +40,26 @@ struct opaque {
     int64_t seq;
 };
 
+/* A delivery failed: everything that is not acknowledged in one piece goes out again, in order. */
+static void send_again(struct sim_relay *r)
+{
+    sim_producer_renew(&r->producer);
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+        leat_window_rewind(&r->slices[k].events);
+        leat_window_rewind(&r->slices[k].outbox);
+    }
+}
+
 static void acked(struct sim *w, void *who, void *data, bool ok)
 {
     (void)w;
     struct sim_relay *r = who;
     const struct opaque *o = data;
     struct owned *s = &r->slices[o->k];
-    struct sent *t = o->outbox ? &s->outbox : &s->events;
-    if (!ok || !s->ours || s->turn != o->turn)
-        return;
-    leat_assert(o->seq > t->acked && o->seq <= t->acked + 64);
-    t->done |= UINT64_C(1) << (o->seq - t->acked - 1);
-    while (t->done & 1) {
-        t->done >>= 1;
-        t->acked++;
-    }
+    if (!ok)
+        send_again(r);
+    else if (s->ours && s->turn == o->turn)
+        leat_window_ack(o->outbox ? &s->outbox : &s->events, o->seq);
 }
 
 static void produce(struct sim_relay *r, const struct sim_message *m, const struct opaque *o)
@@ -106,12 +108,13 @@ static void slice_back(struct sim *w, struct sim_call *c)
 {
     (void)w;
     struct sim_relay *r = c->who;
-    struct sent *t = &r->slices[c->slice].events;
+    struct leat_window *t = &r->slices[c->slice].events;
     call_done(r, c);
     for (size_t i = 0; !c->failed && i < c->row_count && r->slices[c->slice].ours; i++) {
-        leat_assert(c->events[i].seq == t->next);
+        if (c->events[i].seq != t->next)
+            break; /* rewound meanwhile */
         publish_event(r, &c->events[i]);
-        t->next++;
+        leat_window_sent(t, 1);
     }
     pump(r);
 }
@@ -120,14 +123,14 @@ static void outbox_back(struct sim *w, struct sim_call *c)
 {
     (void)w;
     struct sim_relay *r = c->who;
-    struct sent *t = &r->slices[c->slice].outbox;
+    struct leat_window *t = &r->slices[c->slice].outbox;
     call_done(r, c);
     for (size_t i = 0; !c->failed && i < c->row_count && r->slices[c->slice].ours; i++) {
-        /* Another relay owns the slice by now and has deleted rows: ours is the past. */
+        /* Rewound; or another relay owns the slice by now and has deleted rows. */
         if (c->rows[i].seq != t->next)
             break;
         publish_row(r, &c->rows[i]);
-        t->next++;
+        leat_window_sent(t, 1);
     }
     pump(r);
 }
@@ -145,13 +148,13 @@ static bool read_next(struct sim_relay *r)
     for (int32_t i = 0; i < 2 * SIM_PARTITIONS; i++) {
         int32_t at = r->next;
         int32_t k = at / 2;
-        struct sent *t = at % 2 == 0 ? &r->slices[k].events : &r->slices[k].outbox;
+        struct owned *s = &r->slices[k];
+        struct leat_window *t = at % 2 == 0 ? &s->events : &s->outbox;
+        const struct sim_slice *store = &r->w->store->slices[k];
         r->next = (r->next + 1) % (2 * SIM_PARTITIONS);
-        if (!r->slices[k].ours || t->next > t->acked + 64 - READ_LIMIT)
-            continue;
-        /* An idle slice costs no step: a real relay is woken. */
-        const struct sim_slice *s = &r->w->store->slices[k];
-        if (t->next > (at % 2 == 0 ? s->head : s->outbox_head))
+        /* A real relay is woken or polls heads; here it just knows. */
+        leat_window_head(t, at % 2 == 0 ? store->head : store->outbox_head);
+        if (!s->ours || !leat_window_behind(t) || leat_window_room(t) < READ_LIMIT)
             continue;
         struct sim_call *c = call(r, at % 2 == 0 ? SIM_CALL_SLICE : SIM_CALL_OUTBOX,
                                   at % 2 == 0 ? slice_back : outbox_back);
@@ -182,8 +185,8 @@ static void record_back(struct sim *w, struct sim_call *c)
             leat_ownership_lost(&r->ownership, m->slice);
             continue;
         }
-        s->events.recorded = m->seq;
-        s->outbox.recorded = m->outbox_seq;
+        leat_window_recorded(&s->events, m->seq);
+        leat_window_recorded(&s->outbox, m->outbox_seq);
     }
     pump(r);
 }
@@ -275,12 +278,12 @@ static void start(struct sim_relay *r, const int32_t *ks, size_t n)
         const struct leat_published *p = &r->claimed[ks[i]];
         struct owned *s = &r->slices[ks[i]];
         bool lost = r->w->o.plant == SIM_PLANT_POSITION_LOST;
-        int64_t from = lost ? p->head_seq : p->seq;
-        *s = (struct owned){.ours = true,
-                            .epoch = p->epoch,
-                            .turn = s->turn + 1,
-                            .events = {from + 1, from, p->seq, 0},
-                            .outbox = {p->outbox_seq + 1, p->outbox_seq, p->outbox_seq, 0}};
+        s->ours = true;
+        s->epoch = p->epoch;
+        s->turn++;
+        leat_window_start(&s->events, lost ? p->head_seq : p->seq, p->head_seq);
+        leat_window_start(&s->outbox, p->outbox_seq, p->head_outbox);
+        s->events.recorded = p->seq;
         leat_ownership_started(&r->ownership, ks[i]);
     }
 }
