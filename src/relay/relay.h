@@ -1,9 +1,9 @@
 /* relay.h - moves events and outbox rows of owned slices from the store to Kafka, in seq order.
  *
- * One relay per process; slices are shared among processes by the group `<topology>.relay`, anchored
- * on the events topic, with the same acquire protocol as lanes (epoch in `published`). A relay in the
- * process that appended may be handed the batch from memory (leat_relay_offer) so that it need not
- * read it back; what it is not offered, or has no room for, it reads from the store.
+ * One relay per process; slices are shared among processes by the group `<topology>.relay`,
+ * anchored on the events topic, with the same acquire protocol as lanes (epoch in `published`). A
+ * relay in the process that appended may be handed the batch from memory (leat_relay_offer) so that
+ * it need not read it back; what it is not offered, or has no room for, it reads from the store.
  * Position = lowest contiguous acknowledged seq; moved by epoch, only forward, coalesced. */
 #ifndef LEAT_RELAY_RELAY_H
 #define LEAT_RELAY_RELAY_H
@@ -28,8 +28,9 @@ LEAT_MUST_CHECK leat_status leat_relay_start(const struct leat_relay_config *c,
 /* Publishes and records what is in flight, at most timeout_ms, leaves the group, frees. */
 void leat_relay_stop(struct leat_relay *r, int timeout_ms);
 
-/* After a positive append reply, from any thread: copies what the relay can use (slices it owns whose
- * next seq is the offered one), ignores the rest; wakes the relay in every case. Never blocks on I/O. */
+/* After a positive append reply, from any thread: copies what the relay can use (slices it owns
+ * whose next seq is the offered one), ignores the rest; wakes the relay in every case. Never blocks
+ * on I/O. */
 void leat_relay_offer(struct leat_relay *r, const struct leat_batch *batch,
                       const struct leat_reply *reply);
 

@@ -12,10 +12,10 @@
 #define LEAT_WINDOW_FLIGHT_MAX 32768 /* sent and not acknowledged; a power of two */
 
 struct leat_window {
-    int64_t recorded; /* position the store knows */
-    int64_t acked;    /* lowest contiguous acknowledged */
-    int64_t next;     /* next to send */
-    int64_t head;     /* highest seq known to exist in the store */
+    int64_t recorded;                           /* position the store knows */
+    int64_t acked;                              /* lowest contiguous acknowledged */
+    int64_t next;                               /* next to send */
+    int64_t head;                               /* highest seq known to exist in the store */
     uint64_t bits[LEAT_WINDOW_FLIGHT_MAX / 64]; /* acknowledged above `acked`, by seq modulo size */
 };
 

@@ -1,0 +1,338 @@
+#include "relay/relay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/relay_internal.h"
+
+/* ---- the store ---- */
+
+bool leat_relay_connected(struct leat_relay *r)
+{
+    struct leat_error err = {0};
+    if (leat_now_ms() < r->retry_at_ms)
+        return false;
+    if (leat_store_connected(r->store) || leat_store_reconnect(r->store, &err) == LEAT_OK)
+        return true;
+    leat_relay_store_trouble(r, "connect", &err);
+    return false;
+}
+
+void leat_relay_store_trouble(struct leat_relay *r, const char *what, const struct leat_error *err)
+{
+    int64_t wait = 50LL << (r->failures < 6 ? r->failures : 6);
+    leat_log_limited(LEAT_LOG_WARN, "relay", "store-trouble", "%s: %s", what, err->msg);
+    r->failures++;
+    r->retry_at_ms = leat_now_ms() + wait;
+    leat_ownership_failed(&r->ownership, leat_now_ms());
+}
+
+/* ---- positions ---- */
+
+static size_t positions(struct leat_relay *r, struct leat_published *moves)
+{
+    size_t n = 0;
+    for (int32_t k = 0; k < r->partitions; k++) {
+        struct relay_slice *s = &r->slices[k];
+        (void)pthread_mutex_lock(&s->mutex);
+        if (s->owned && (leat_window_to_record(&s->events) || leat_window_to_record(&s->outbox)))
+            moves[n++] = (struct leat_published){.slice = k,
+                                                 .epoch = s->epoch,
+                                                 .seq = s->events.acked,
+                                                 .outbox_seq = s->outbox.acked};
+        (void)pthread_mutex_unlock(&s->mutex);
+    }
+    return n;
+}
+
+static void recorded(struct leat_relay *r, const struct leat_published *move)
+{
+    struct relay_slice *s = &r->slices[move->slice];
+    (void)pthread_mutex_lock(&s->mutex);
+    if (move->claimed) {
+        leat_window_recorded(&s->events, move->seq);
+        leat_window_recorded(&s->outbox, move->outbox_seq);
+    } else if (s->owned && s->epoch == move->epoch) {
+        s->owned = false; /* another relay has it; if Kafka still gives it to us we ask again */
+        leat_ownership_lost(&r->ownership, move->slice);
+    }
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+static void record(struct leat_relay *r)
+{
+    struct leat_error err = {0};
+    leat_arena_reset(r->arena);
+    struct leat_published *moves =
+        leat_arena_alloc(r->arena, (size_t)r->partitions * sizeof *moves);
+    size_t n = positions(r, moves);
+    if (n == 0 || !leat_relay_connected(r))
+        return;
+    if (leat_store_record(r->store, moves, n, &err) != LEAT_OK) {
+        leat_relay_store_trouble(r, "record positions", &err);
+        return;
+    }
+    (void)atomic_fetch_add(&r->n_records, 1);
+    r->failures = 0;
+    for (size_t i = 0; i < n; i++)
+        recorded(r, &moves[i]);
+}
+
+/* ---- heads: what other processes appended ---- */
+
+/* A slice whose writer sits in this process is about to be offered what the store shows already:
+ * only what was there a poll ago and still has not gone out is read. */
+static void head_of(struct relay_slice *s, const struct leat_published *p)
+{
+    (void)pthread_mutex_lock(&s->mutex);
+    bool local = leat_now_ms() - s->offered_ms < RELAY_BUSY_MS;
+    leat_window_head(&s->events, local ? s->polled_events : p->head_seq);
+    leat_window_head(&s->outbox, local ? s->polled_outbox : p->head_outbox);
+    s->polled_events = p->head_seq;
+    s->polled_outbox = p->head_outbox;
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+static void ask_heads(struct leat_relay *r)
+{
+    struct leat_error err = {0};
+    size_t n = 0;
+    leat_arena_reset(r->arena);
+    int32_t *ks = leat_arena_alloc(r->arena, (size_t)r->partitions * sizeof *ks);
+    for (int32_t k = 0; k < r->partitions; k++)
+        if (r->held[k].hold == LEAT_HOLD_OWNED)
+            ks[n++] = k;
+    struct leat_published *p = NULL;
+    if (n == 0 || !leat_relay_connected(r))
+        return;
+    if (leat_store_published(r->store, ks, n, r->arena, &p, &err) != LEAT_OK) {
+        leat_relay_store_trouble(r, "read heads", &err);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        head_of(&r->slices[p[i].slice], &p[i]);
+}
+
+static void catch_up(struct leat_relay *r, int64_t now_ms)
+{
+    struct leat_error err = {0};
+    size_t sent = 0;
+    if (now_ms < r->retry_at_ms || !leat_store_connected(r->store))
+        return;
+    if (leat_relay_catch_up(r, &sent, &err) != LEAT_OK)
+        leat_relay_store_trouble(r, "read", &err);
+    if (sent > 0)
+        r->moved_ms = now_ms;
+}
+
+/* ---- the producer ---- */
+
+/* A fatal error ends the handle: a new one goes on from what was acknowledged. */
+static void mend_producer(struct leat_relay *r)
+{
+    struct leat_error err = {0};
+    const char *fatal = leat_producer_fatal(r->producer);
+    if (fatal == NULL)
+        return;
+    leat_log(LEAT_LOG_ERROR, "relay", "producer-fatal", "a new producer is made: %s", fatal);
+    struct leat_producer *fresh = NULL;
+    if (leat_producer_new(&r->kafka_producer, leat_relay_delivered, r, &fresh, &err) != LEAT_OK) {
+        leat_log_error(LEAT_LOG_ERROR, "relay", "producer-new", &err);
+        return;
+    }
+    (void)pthread_rwlock_wrlock(&r->producer_lock);
+    struct leat_producer *old = r->producer;
+    r->producer = fresh;
+    (void)pthread_rwlock_unlock(&r->producer_lock);
+    leat_producer_free(old, 100);
+    for (int32_t k = 0; k < r->partitions; k++) {
+        (void)pthread_mutex_lock(&r->slices[k].mutex);
+        r->slices[k].failed = true;
+        (void)pthread_mutex_unlock(&r->slices[k].mutex);
+    }
+}
+
+/* ---- the thread ---- */
+
+static void serve_group(struct leat_relay *r)
+{
+    struct leat_error err = {0};
+    if (r->group == NULL && leat_relay_join(r, &err) != LEAT_OK) {
+        leat_log_limited(LEAT_LOG_ERROR, "relay", "join-failed", "%s", err.msg);
+        return;
+    }
+    if (leat_group_poll(r->group, 0, &err) != LEAT_OK)
+        leat_log_limited(LEAT_LOG_WARN, "relay", "group", "%s", err.msg);
+    leat_relay_acquire(r);
+    if (r->rejoin) {
+        r->rejoin = false;
+        leat_group_free(LEAT_TAKE(r->group), true, r->c.session_timeout_ms);
+        leat_ownership_rejoined(&r->ownership);
+    }
+}
+
+static void turn(struct leat_relay *r)
+{
+    uint64_t moves = atomic_load(&r->n_moves);
+    /* Deliveries wake it; offers are sent by those who make them. */
+    (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
+    int64_t now_ms = leat_now_ms();
+    if (moves != r->seen_moves)
+        r->moved_ms = now_ms;
+    r->seen_moves = moves;
+    if (now_ms >= r->group_due_ms) {
+        r->group_due_ms = now_ms + RELAY_POLL_BUSY_MS;
+        serve_group(r);
+        mend_producer(r);
+    }
+    if (now_ms >= r->heads_due_ms) {
+        bool busy = now_ms - r->moved_ms < RELAY_BUSY_MS;
+        r->heads_due_ms = now_ms + (busy ? RELAY_POLL_BUSY_MS : RELAY_POLL_IDLE_MS);
+        ask_heads(r);
+    }
+    catch_up(r, now_ms);
+    if (now_ms >= r->record_due_ms) {
+        r->record_due_ms = now_ms + RELAY_RECORD_MS;
+        record(r);
+    }
+}
+
+static bool in_flight(struct leat_relay *r)
+{
+    bool any = false;
+    for (int32_t k = 0; k < r->partitions; k++) {
+        struct relay_slice *s = &r->slices[k];
+        (void)pthread_mutex_lock(&s->mutex);
+        any |= s->owned && s->stopped == NULL &&
+               (s->events.acked < s->events.head || s->outbox.acked < s->outbox.head);
+        (void)pthread_mutex_unlock(&s->mutex);
+    }
+    return any;
+}
+
+static void *relay_main(void *arg)
+{
+    struct leat_relay *r = arg;
+    (void)pthread_setname_np(pthread_self(), "relay");
+    while (!atomic_load(&r->quit))
+        turn(r);
+    while (in_flight(r) && leat_mono_us() < atomic_load(&r->quit_by_us)) {
+        (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
+        catch_up(r, leat_now_ms());
+    }
+    record(r);
+    leat_group_free(LEAT_TAKE(r->group), true, 3000);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static void relay_done(struct leat_relay *r)
+{
+    leat_producer_free(r->producer, 500);
+    leat_admin_free(r->admin);
+    leat_store_close(r->store);
+    leat_arena_free(r->arena);
+    for (int32_t k = 0; k < r->partitions; k++) {
+        (void)pthread_mutex_destroy(&r->slices[k].mutex);
+        free(r->slices[k].stopped);
+    }
+    (void)pthread_rwlock_destroy(&r->producer_lock);
+    free(r->slices);
+    free(r->held);
+    free((void *)(uintptr_t)r->kafka.props);
+    free((void *)(uintptr_t)r->kafka_producer.props);
+    free(r->client_id);
+    free(r);
+}
+
+static struct leat_kafka_config kafka_config(const struct leat_props *common,
+                                             const struct leat_props *own, const char *client_id)
+{
+    size_t n = (size_t)common->n + own->n;
+    struct leat_kafka_prop *props = calloc(n + 1, sizeof *props);
+    leat_assert(props != NULL);
+    for (size_t i = 0; i < n; i++) {
+        const struct leat_prop *p = i < common->n ? &common->at[i] : &own->at[i - common->n];
+        props[i] = (struct leat_kafka_prop){p->name, p->value};
+    }
+    return (struct leat_kafka_config){props, n, client_id};
+}
+
+static void init_memory(struct leat_relay *r)
+{
+    const struct leat_kafka_section *k = &r->c.topology->kafka;
+    r->partitions = r->c.topology->partitions;
+    r->slices = calloc((size_t)r->partitions, sizeof *r->slices);
+    r->held = calloc((size_t)r->partitions, sizeof *r->held);
+    leat_assert(r->slices != NULL && r->held != NULL);
+    for (int32_t i = 0; i < r->partitions; i++)
+        (void)pthread_mutex_init(&r->slices[i].mutex, NULL);
+    (void)pthread_rwlock_init(&r->producer_lock, NULL);
+    leat_ownership_init(&r->ownership, r->held, r->partitions);
+    r->arena = leat_arena_new(256 * 1024, 4 * 1024 * 1024);
+    if (r->c.session_timeout_ms <= 0)
+        r->c.session_timeout_ms = 6000;
+    const char *who = r->c.instance_id == NULL ? "dynamic" : r->c.instance_id;
+    if (asprintf(&r->client_id, "%s@%s", r->c.topology->relay_group, who) < 0)
+        r->client_id = NULL;
+    r->kafka = kafka_config(&k->common, &k->consumer, r->client_id);
+    r->kafka_producer = kafka_config(&k->common, &k->producer, r->client_id);
+}
+
+static leat_status init(struct leat_relay *r, struct leat_error *err)
+{
+    LEAT_TRY(leat_store_open(r->c.store, &r->store, err), err, "store");
+    LEAT_TRY(leat_admin_new(&r->kafka, &r->admin, err), err, "Kafka");
+    LEAT_TRY(leat_producer_new(&r->kafka_producer, leat_relay_delivered, r, &r->producer, err), err,
+             "Kafka");
+    return leat_relay_join(r, err);
+}
+
+leat_status leat_relay_start(const struct leat_relay_config *c, struct leat_relay **ret,
+                             struct leat_error *err)
+{
+    struct leat_relay *r = calloc(1, sizeof *r);
+    leat_assert(r != NULL);
+    r->c = *c;
+    init_memory(r);
+    leat_status status = init(r, err);
+    if (status == LEAT_OK && pthread_create(&r->thread, NULL, relay_main, r) != 0)
+        status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
+    if (status != LEAT_OK) {
+        leat_group_free(r->group, true, 1000);
+        relay_done(r);
+        return status;
+    }
+    *ret = r;
+    return LEAT_OK;
+}
+
+void leat_relay_stop(struct leat_relay *r, int timeout_ms)
+{
+    if (r == NULL)
+        return;
+    atomic_store(&r->quit_by_us, leat_mono_us() + (int64_t)timeout_ms * 1000);
+    atomic_store(&r->quit, true);
+    (void)pthread_join(r->thread, NULL); /* every wait of the thread is bounded */
+    relay_done(r);
+}
+
+void leat_relay_figures(struct leat_relay *r, struct leat_relay_figures *ret)
+{
+    *ret = (struct leat_relay_figures){.events = atomic_load(&r->n_events),
+                                       .commands = atomic_load(&r->n_commands),
+                                       .store_reads = atomic_load(&r->n_reads),
+                                       .records = atomic_load(&r->n_records)};
+    for (int32_t k = 0; k < r->partitions; k++) {
+        struct relay_slice *s = &r->slices[k];
+        (void)pthread_mutex_lock(&s->mutex);
+        ret->slices_owned += s->owned;
+        if (s->stopped != NULL && ret->stopped == NULL)
+            ret->stopped = "a slice's topic and store differ: see the log";
+        (void)pthread_mutex_unlock(&s->mutex);
+    }
+}

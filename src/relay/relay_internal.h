@@ -1,0 +1,76 @@
+/* relay_internal.h - shared by relay.c, publish.c and acquire.c; nobody else includes it. */
+#ifndef LEAT_RELAY_RELAY_INTERNAL_H
+#define LEAT_RELAY_RELAY_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "relay/relay.h"
+#include "relay/window.h"
+#include "worker/ownership.h"
+
+#define RELAY_SEND_MAX     256  /* records handed to the producer in one go */
+#define RELAY_READ_MAX     4096 /* events read from the store in one go */
+#define RELAY_RECORD_MS    50   /* positions are recorded at most this often */
+#define RELAY_POLL_BUSY_MS 10   /* heads are asked for: while something moves */
+#define RELAY_POLL_IDLE_MS 200
+#define RELAY_BUSY_MS      3000
+#define RELAY_CONFIRM_MS   3000
+
+/* What is in flight is told by one word: kind, slice, seq. */
+#define RELAY_KIND_OUTBOX (1ull << 63)
+
+struct relay_slice {
+    pthread_mutex_t mutex; /* guards all below */
+    bool owned;
+    int64_t epoch;
+    struct leat_uuid store_id;
+    char store_text[LEAT_UUID_TEXT];
+    struct leat_window events, outbox;
+    int64_t offered_ms;                   /* when an executor here last offered something */
+    int64_t polled_events, polled_outbox; /* heads at the poll before */
+    bool failed;                          /* a delivery failed: send again from the store */
+    char *stopped; /* why nothing is published any more, until somebody looks; NULL = flows */
+};
+
+struct leat_relay {
+    struct leat_relay_config c;
+    struct leat_kafka_config kafka, kafka_producer;
+    char *client_id;
+    struct relay_slice *slices; /* [partitions] */
+    int32_t partitions;
+    pthread_rwlock_t producer_lock; /* readers: senders; writer: who replaces it */
+    struct leat_producer *producer;
+
+    /* of the relay's thread */
+    pthread_t thread;
+    struct leat_store *store;
+    struct leat_admin *admin;
+    struct leat_group *group;
+    struct leat_arena *arena;
+    struct leat_ownership ownership;
+    struct leat_held *held;
+    int64_t group_due_ms, record_due_ms, heads_due_ms, moved_ms, retry_at_ms;
+    int32_t failures;
+    uint64_t seen_moves;
+    bool rejoin;
+
+    _Atomic bool quit;
+    _Atomic int64_t quit_by_us;
+    _Atomic uint64_t n_events, n_commands, n_reads, n_records, n_moves;
+};
+
+/* publish.c */
+void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t partition,
+                          int64_t offset, const char *what);
+/* Reads what is behind from the store and sends it; adds what was sent. Relay's thread. */
+LEAT_MUST_CHECK leat_status leat_relay_catch_up(struct leat_relay *r, size_t *ret_sent,
+                                                struct leat_error *err);
+/* acquire.c */
+void leat_relay_acquire(struct leat_relay *r);
+LEAT_MUST_CHECK leat_status leat_relay_join(struct leat_relay *r, struct leat_error *err);
+/* relay.c */
+void leat_relay_store_trouble(struct leat_relay *r, const char *what, const struct leat_error *err);
+bool leat_relay_connected(struct leat_relay *r);
+
+#endif
