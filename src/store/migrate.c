@@ -74,10 +74,15 @@ static leat_status judge_applied(const struct leat_store *s, const struct applie
 {
     if (a->newer)
         return leat_fail(err, LEAT_FATAL, "store '%s' was made by a newer leat", s->schema);
-    if (a->differs != 0)
-        return leat_fail(err, LEAT_FATAL, "store '%s': migration %d is not the one of this leat",
-                         s->schema, a->differs);
-    return LEAT_OK;
+    if (a->differs == 0)
+        return LEAT_OK;
+    (void)leat_fail(err, LEAT_FATAL, "store '%s': migration %d is not the one of this leat",
+                    s->schema, a->differs);
+    leat_error_hint(err,
+                    "Use the leat that made it; or, if nothing in it matters: drop schema %s "
+                    "cascade, then 'leat apply'.",
+                    s->quoted);
+    return LEAT_FATAL;
 }
 
 /* ---- applying ---- */

@@ -1,3 +1,4 @@
+/* uses: base store */
 /* The batch function against a real server: what is stored, what is left out, and where lanes
  * stand. */
 #include "store_kit.h"
@@ -166,7 +167,7 @@ static void another_offset_leaves_its_k_out(void)
     leat_store_close(s);
 }
 
-/* Interleavings 4: c2 expects what c1 would have made, and by accident another made just that. */
+/* c2 expects what c1 would have made, and by accident another made just that. */
 static void accidental_match_is_a_conflict(void)
 {
     struct leat_store *s = kit_fresh();

@@ -1,6 +1,8 @@
+/* uses: base store */
 /* Several connections at once, killed backends, lost replies: what the fence, the offset and the
- * head row are for (shared/interleavings 1, 2, 4, 7). */
+ * head row are for. */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "store_kit.h"
@@ -258,6 +260,7 @@ static void second_try_decides_under_the_lock(void)
 struct writer {
     pthread_t thread;
     int number;
+    char name[8];
     struct leat_store *store;
     struct kit_batch *k;
     int64_t epoch, offset;
@@ -306,8 +309,6 @@ static void storm_round(struct writer *w, unsigned *seed)
     if (status != LEAT_RETRY)
         kit_fail(__FILE__, __LINE__, err.msg);
     w->retries++; /* not known whether it is stored: claiming tells */
-    char name[8];
-    (void)snprintf(name, sizeof name, "p%d", w->number);
     for (int attempt = 0;; attempt++) {
         CHECK(attempt < 50);
         struct leat_arena *arena = leat_arena_new(4096, 0);
@@ -316,7 +317,7 @@ static void storm_round(struct writer *w, unsigned *seed)
         size_t n = 0;
         int32_t k = 1;
         bool done = leat_store_reconnect(w->store, &err) == LEAT_OK &&
-                    leat_store_claim(w->store, leat_str_of(name), &k, &w->epoch, 1, arena, &f,
+                    leat_store_claim(w->store, leat_str_of(w->name), &k, &w->epoch, 1, arena, &f,
                                      &lanes, &n, &err) == LEAT_OK;
         if (done) {
             /* a claim whose reply was lost has already moved the epoch */
@@ -342,7 +343,7 @@ static void *storm_writer(void *arg)
     return NULL;
 }
 
-static volatile bool storm_over;
+static atomic_bool storm_over;
 
 static void *storm_killer(void *arg)
 {
@@ -363,10 +364,9 @@ static void seq_is_dense_under_eight_writers_and_a_killer(void)
     static struct writer writers[WRITERS];
     memset(writers, 0, sizeof writers);
     for (int i = 0; i < WRITERS; i++) {
-        char name[8];
-        (void)snprintf(name, sizeof name, "p%d", i);
+        (void)snprintf(writers[i].name, sizeof writers[i].name, "p%d", i);
         writers[i].number = i;
-        writers[i].k = kit_batch(strdup(name)); /* lives as long as the program */
+        writers[i].k = kit_batch(writers[i].name);
         OK(leat_store_open(&o, &writers[i].store, &err));
     }
     PGconn *killing = kit_connect(kit_url);
