@@ -1,0 +1,214 @@
+/* leat send: one command, straight to its topic. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/session.h"
+#include "query/query.h"
+
+#define BODY_BYTES_MAX  (64U << 20)
+#define SEND_TIMEOUT_MS 15000
+#define FREE_TIMEOUT_MS 1000
+#define POLL_FIRST_MS   5
+#define POLL_LAST_MS    100
+
+struct send_options {
+    const char *topology, *id, *priority;
+    int64_t wait_ms;
+    bool json;
+};
+
+#define FIELD(name) offsetof(struct send_options, name)
+static const struct leat_opt options[] = {
+    LEAT_CLI_TOPOLOGY(struct send_options, topology),
+    {"id", 0, LEAT_OPT_STR, FIELD(id), "UUID", NULL, NULL, 0, 0,
+     "Id of the command; the same id again is not done twice (default: a new one)."},
+    {"priority", 'p', LEAT_OPT_STR, FIELD(priority), "NAME", NULL, NULL, 0, 0,
+     "Priority (default: the processor's default)."},
+    {"wait", 'w', LEAT_OPT_DURATION, FIELD(wait_ms), "DURATION", "0s", NULL, 0, 3600000,
+     "Wait that long for the outcome; rejected or dead is exit code 3."},
+    LEAT_CLI_JSON(struct send_options, json),
+};
+
+static const struct leat_opt_spec spec = {
+    .usage = "leat send [options] <Type> <json> | - | @file",
+    .summary = "Send one command; returns when Kafka has it.",
+    .details =
+        "The body is a JSON object as the command's schema says; '-' reads standard input.\n\n"
+        "  leat send CreateLead '{\"lead_id\":\"L-1\",\"email\":\"a@b.example\"}' --wait 5s\n"
+        "  leat send CreateLead @lead.json --priority hot\n",
+    LEAT_OPTS(options),
+    .args_min = 2,
+    .args_max = 2,
+};
+
+/* ---- the body ---- */
+
+static leat_status read_stream(FILE *f, const char *name, struct leat_buf *out,
+                               struct leat_error *err)
+{
+    char bytes[8192];
+    size_t n = 0;
+    while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && !out->overflow)
+        leat_buf_put(out, bytes, n);
+    if (ferror(f))
+        return leat_fail(err, LEAT_FATAL, "could not read %s", name);
+    if (out->overflow)
+        return leat_fail(err, LEAT_INVALID, "%s is larger than %u bytes", name, BODY_BYTES_MAX);
+    return LEAT_OK;
+}
+
+static leat_status read_body(const char *arg, struct leat_buf *out, struct leat_error *err)
+{
+    if (strcmp(arg, "-") == 0)
+        return read_stream(stdin, "standard input", out, err);
+    if (arg[0] != '@') {
+        leat_buf_puts(out, arg);
+        return LEAT_OK;
+    }
+    FILE *f = fopen(arg + 1, "rb");
+    if (f == NULL)
+        return leat_fail(err, LEAT_INVALID, "could not read '%s'", arg + 1);
+    leat_status status = read_stream(f, arg + 1, out, err);
+    (void)fclose(f);
+    return status;
+}
+
+/* ---- the outcome ---- */
+
+static void pause_ms(int ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000L};
+    (void)nanosleep(&t, NULL);
+}
+
+/* Polls the command's row, as it is the only sign. ABSENT: not known in time. */
+static leat_status await_outcome(struct leat_session *s, const struct leat_command_sent *sent,
+                                 int64_t wait_ms, struct leat_command_status *ret,
+                                 struct leat_error *err)
+{
+    int64_t until_us = leat_mono_us() + wait_ms * 1000;
+    int ms = POLL_FIRST_MS;
+    for (;;) {
+        leat_status status =
+            leat_store_command(s->store, sent->slice, &sent->id, s->arena, ret, err);
+        if (status != LEAT_ABSENT || leat_mono_us() >= until_us)
+            return status;
+        pause_ms(ms);
+        ms = ms * 3 / 2 < POLL_LAST_MS ? ms * 3 / 2 : POLL_LAST_MS;
+    }
+}
+
+static void print_json(const struct leat_command_sent *sent, const struct leat_command_status *st)
+{
+    struct leat_buf out;
+    struct leat_json_writer w;
+    char id[LEAT_UUID_TEXT];
+    leat_uuid_format(&sent->id, id);
+    leat_buf_init(&out, 65536);
+    leat_json_writer_init(&w, &out);
+    leat_json_begin_object(&w);
+    leat_json_put_cstr(&w, "id", id);
+    leat_json_put_str(&w, "processor", sent->processor);
+    leat_json_put_int(&w, "slice", sent->slice);
+    leat_json_put_str(&w, "outcome", st == NULL ? LEAT_STR("sent") : st->outcome);
+    if (st != NULL && st->error_code.len > 0)
+        leat_json_put_str(&w, "error_code", st->error_code);
+    if (st != NULL && st->error_text.len > 0)
+        leat_json_put_str(&w, "error_text", st->error_text);
+    if (st != NULL) {
+        leat_json_put_str(&w, "stream", st->stream);
+        leat_json_put_int(&w, "first_seq", st->first_seq);
+        leat_json_put_int(&w, "last_seq", st->last_seq);
+    }
+    leat_json_end_object(&w);
+    leat_buf_putc(&out, '\n');
+    (void)leat_cli_print(&out);
+    leat_buf_done(&out);
+}
+
+static void print_text(const char *type, const struct leat_command_sent *sent,
+                       const struct leat_command_status *st)
+{
+    char id[LEAT_UUID_TEXT];
+    leat_uuid_format(&sent->id, id);
+    if (st == NULL)
+        (void)printf("sent %s %s to %.*s, partition %d\n", type, id, LEAT_STR_FMT(sent->processor),
+                     (int)sent->slice);
+    else if (st->error_code.len > 0 || st->error_text.len > 0)
+        (void)printf("%.*s %s %s: %.*s: %.*s\n", LEAT_STR_FMT(st->outcome), type, id,
+                     LEAT_STR_FMT(st->error_code), LEAT_STR_FMT(st->error_text));
+    else
+        (void)printf("%.*s %s %s: %.*s, seq %" PRId64 " of slice %d\n", LEAT_STR_FMT(st->outcome),
+                     type, id, LEAT_STR_FMT(st->stream), st->last_seq, (int)st->slice);
+}
+
+static int report(struct leat_session *s, const struct send_options *o, const char *type,
+                  const struct leat_command_sent *sent)
+{
+    struct leat_command_status st;
+    struct leat_error err = {0};
+    leat_status status = LEAT_ABSENT;
+    if (o->wait_ms > 0)
+        status = await_outcome(s, sent, o->wait_ms, &st, &err);
+    const struct leat_command_status *known = status == LEAT_OK ? &st : NULL;
+    if (o->json)
+        print_json(sent, known);
+    else
+        print_text(type, sent, known);
+    if (o->wait_ms == 0)
+        return LEAT_EXIT_OK;
+    if (known != NULL)
+        return leat_str_eq(st.outcome, LEAT_STR("accepted")) ? LEAT_EXIT_OK : LEAT_EXIT_NO;
+    if (status == LEAT_ABSENT)
+        (void)leat_fail(&err, LEAT_RETRY, "sent, but its outcome is not known yet: leat get <id>");
+    return leat_cli_fail(&err);
+}
+
+static leat_status send_one(const struct send_options *o, char **argv, struct leat_sender *sender,
+                            struct leat_command_sent *ret, struct leat_error *err)
+{
+    struct leat_uuid id;
+    struct leat_buf body;
+    struct leat_command_in in = {.type = leat_str_of(argv[1]),
+                                 .priority = leat_str_of(o->priority)};
+    if (o->id != NULL && !leat_uuid_parse(leat_str_of(o->id), &id))
+        return leat_fail(err, LEAT_INVALID, "--id: '%.100s' is not a UUID", o->id);
+    in.id = o->id != NULL ? &id : NULL;
+    leat_buf_init(&body, BODY_BYTES_MAX);
+    leat_status status = read_body(argv[2], &body, err);
+    in.json = leat_buf_str(&body);
+    if (status == LEAT_OK)
+        status = leat_sender_send(sender, &in, SEND_TIMEOUT_MS, ret, err);
+    leat_buf_done(&body);
+    return status;
+}
+
+int leat_cmd_send(struct leat_cli *cli, int argc, char **argv);
+
+int leat_cmd_send(struct leat_cli *cli, int argc, char **argv)
+{
+    (void)cli;
+    struct send_options o = {0};
+    struct leat_session s;
+    struct leat_sender *sender = NULL;
+    struct leat_command_sent sent;
+    struct leat_error err = {0};
+    int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    if ((code = leat_session_open(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
+        return code;
+    leat_status status = leat_sender_new(s.topology, s.schemas, &sender, &err);
+    if (status == LEAT_OK)
+        status = send_one(&o, argv, sender, &sent, &err);
+    code = status == LEAT_OK ? report(&s, &o, argv[1], &sent) : leat_cli_fail(&err);
+    leat_sender_free(sender, FREE_TIMEOUT_MS);
+    leat_session_close(&s);
+    return code;
+}
