@@ -115,9 +115,10 @@ static leat_status make_folders(const char *dir, struct leat_error *err)
             continue;
         char end = *p;
         *p = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
             return leat_fail(err, LEAT_FATAL, "could not make folder '%s': %s", path,
                              strerror(errno));
+        }
         *p = end;
         if (end == '\0')
             return LEAT_OK;

@@ -32,9 +32,10 @@ static struct leat_str keep(struct leat_schema *s, const char *text)
 static leat_status add_node(struct builder *b, leat_node_kind kind, uint32_t *ret)
 {
     struct leat_schema *s = b->s;
-    if (s->node_count >= LEAT_SCHEMA_NODES_MAX)
+    if (s->node_count >= LEAT_SCHEMA_NODES_MAX) {
         return leat_fail(b->err, LEAT_INVALID, "schema has more than %d types",
                          LEAT_SCHEMA_NODES_MAX);
+    }
     s->nodes = leat_arena_grow(s->arena, s->nodes, sizeof *s->nodes, &s->node_cap,
                                s->node_count + (size_t)1);
     s->nodes[s->node_count] = (struct leat_node){.kind = kind};
@@ -60,9 +61,10 @@ static leat_status add_record(struct builder *b, avro_schema_t a, uint32_t *ret)
 {
     struct leat_schema *s = b->s;
     size_t count = avro_schema_record_size(a);
-    if (count > LEAT_SCHEMA_FIELDS_MAX)
+    if (count > LEAT_SCHEMA_FIELDS_MAX) {
         return leat_fail(b->err, LEAT_INVALID, "record '%s' has more than %d fields",
                          avro_schema_name(a), LEAT_SCHEMA_FIELDS_MAX);
+    }
     uint32_t node = 0;
     leat_status st = add_named(b, a, LEAT_NODE_RECORD, &node);
     if (st != LEAT_OK)
@@ -110,9 +112,10 @@ static leat_status add_enum(struct builder *b, avro_schema_t a, uint32_t *ret)
 static leat_status add_fixed(struct builder *b, avro_schema_t a, uint32_t *ret)
 {
     int64_t size = avro_schema_fixed_size(a);
-    if (size < 1 || size > 65536)
+    if (size < 1 || size > 65536) {
         return leat_fail(b->err, LEAT_INVALID, "fixed '%s' has a size outside 1..65536",
                          avro_schema_name(a));
+    }
     leat_status st = add_named(b, a, LEAT_NODE_FIXED, ret);
     if (st == LEAT_OK)
         b->s->nodes[*ret].size = (uint32_t)size;
@@ -229,9 +232,10 @@ static leat_status add_of_kind(struct builder *b, avro_schema_t a, uint32_t *ret
 
 static leat_status add_type(struct builder *b, avro_schema_t a, uint32_t *ret)
 {
-    if (b->depth == LEAT_SCHEMA_DEPTH_MAX)
+    if (b->depth == LEAT_SCHEMA_DEPTH_MAX) {
         return leat_fail(b->err, LEAT_INVALID, "types are nested deeper than %d",
                          LEAT_SCHEMA_DEPTH_MAX);
+    }
     b->depth++;
     leat_status st = add_of_kind(b, a, ret);
     b->depth--;
@@ -263,6 +267,7 @@ leat_status leat_avro_parse(struct leat_str json, struct leat_schema *s, struct 
     leat_status st = parse_text(json, &a, err);
     if (st != LEAT_OK)
         return st;
+    leat_assert(a != NULL);
     struct builder b = {.s = s, .err = err};
     st = add_type(&b, a, &s->top);
     if (st != LEAT_OK && is_avro_named_type(a))

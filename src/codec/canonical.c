@@ -61,12 +61,13 @@ static void put_named(struct canon *c, uint32_t node)
     c->defined[node / 64] |= bit;
     leat_buf_puts(c->out, "{\"name\":");
     put_full_name(c, n);
-    if (n->kind == LEAT_NODE_RECORD)
+    if (n->kind == LEAT_NODE_RECORD) {
         put_record(c, n);
-    else if (n->kind == LEAT_NODE_ENUM)
+    } else if (n->kind == LEAT_NODE_ENUM) {
         put_enum(c, n);
-    else
+    } else {
         leat_buf_printf(c->out, ",\"type\":\"fixed\",\"size\":%u}", n->size);
+    }
 }
 
 static void put_union(struct canon *c, const struct leat_node *n)

@@ -101,14 +101,15 @@ static leat_status run_integer(struct decode *d, const struct leat_step *step, c
                   step->code == LEAT_STEP_INT_TO_FLOAT || step->code == LEAT_STEP_INT_TO_DOUBLE;
     if (is_int && (v < INT32_MIN || v > INT32_MAX))
         return bad(d, step, "number does not fit an int");
-    if (step->code == LEAT_STEP_INT)
+    if (step->code == LEAT_STEP_INT) {
         LEAT_STORE(int32_t, at, (int32_t)v);
-    else if (step->code == LEAT_STEP_INT_TO_LONG)
+    } else if (step->code == LEAT_STEP_INT_TO_LONG) {
         LEAT_STORE(int64_t, at, v);
-    else if (step->code == LEAT_STEP_INT_TO_FLOAT || step->code == LEAT_STEP_LONG_TO_FLOAT)
+    } else if (step->code == LEAT_STEP_INT_TO_FLOAT || step->code == LEAT_STEP_LONG_TO_FLOAT) {
         LEAT_STORE(float, at, (float)v);
-    else
+    } else {
         LEAT_STORE(double, at, (double)v);
+    }
     return LEAT_OK;
 }
 
@@ -233,9 +234,10 @@ leat_status leat_decode_avro(const struct leat_plan *plan, struct leat_str body,
     struct decode d = {.in = leat_wire_in_of(body), .plan = plan, .arena = arena, .err = err};
     memset(value, 0, plan->type->size);
     leat_status st = run_steps(&d, plan->top, value);
-    if (st == LEAT_OK && d.in.at != d.in.end)
+    if (st == LEAT_OK && d.in.at != d.in.end) {
         st = leat_fail(err, LEAT_POISON, "%zu bytes are left after the last field",
                        leat_wire_left(&d.in));
+    }
     if (st != LEAT_OK)
         leat_error_wrap(err, "could not decode %s", plan->type->name);
     return st;

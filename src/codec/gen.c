@@ -50,12 +50,14 @@ static leat_status check_key(struct leat_gen *g, struct leat_gen_def *d, struct 
     const struct leat_node_field *f = leat_node_field_find(d->schema, d->node, key);
     if (f == NULL && !needed)
         return LEAT_OK;
-    if (f == NULL)
+    if (f == NULL) {
         return leat_fail(g->err, LEAT_INVALID, "'%s' has no field '%.*s', its aggregate's key",
                          d->name.at, LEAT_STR_FMT(key));
-    if (leat_node_at(d->schema, f->node)->kind != LEAT_NODE_STRING)
+    }
+    if (leat_node_at(d->schema, f->node)->kind != LEAT_NODE_STRING) {
         return leat_fail(g->err, LEAT_INVALID, "field '%s' of '%s' is a key and not a string",
                          f->name.at, d->name.at);
+    }
     d->key = f->name.at;
     return LEAT_OK;
 }
@@ -81,9 +83,10 @@ static leat_status collect_type(struct leat_gen *g, struct leat_str name)
         return leat_fail(g->err, LEAT_INVALID, "schema '%.*s' is not a record", LEAT_STR_FMT(name));
     LEAT_TRY(leat_gen_collect(g, schema, schema->top), g->err, "schema '%.*s'", LEAT_STR_FMT(name));
     struct leat_gen_def *d = leat_gen_find(g, name);
-    if (d == NULL)
+    if (d == NULL) {
         return leat_fail(g->err, LEAT_INVALID, "schema '%.*s' defines '%s'", LEAT_STR_FMT(name),
                          leat_schema_name(schema));
+    }
     d->text = leat_schemas_text(g->in->schemas, name);
     return find_key(g, d);
 }
@@ -114,15 +117,16 @@ static void write_on(struct leat_gen *g, const struct leat_gen_def *d,
                     "    {.message = &leat_type_%s + LEAT_MUST_BE(fn_, leat_on_%s_fn, \\\n"
                     "        \"ON_%s takes leat_answer fn(%s)\"), \\\n",
                     upper, d->snake, d->snake, upper, args);
-    if (state != NULL)
+    if (state != NULL) {
         leat_buf_printf(g->out,
                         "     .state = &leat_type_%s, \\\n"
                         "     .call = (leat_answer(*)(struct leat_ctx *, const void *, "
                         "const void *))(fn_)}\n\n",
                         state->snake);
-    else
+    } else {
         leat_buf_puts(g->out, "     .react = (leat_answer(*)(struct leat_ctx *, const void *))"
                               "(fn_)}\n\n");
+    }
 }
 
 static void write_fold(struct leat_gen *g, const struct leat_gen_def *d,
@@ -151,9 +155,10 @@ static void write_folds(struct leat_gen *g, const struct leat_gen_def *d)
         owners += emitted_to(g, d->name, i);
     for (size_t i = 0; i < g->in->n_aggregates; i++) {
         const struct leat_gen_aggregate *a = &g->in->aggregates[i];
-        if (a->state.len > 0 && emitted_to(g, d->name, i))
+        if (a->state.len > 0 && emitted_to(g, d->name, i)) {
             write_fold(g, d, leat_gen_find(g, a->state),
                        owners > 1 ? a->name : (struct leat_str){"", 0});
+        }
     }
 }
 
@@ -169,9 +174,10 @@ static leat_status write_type(struct leat_gen *g, const struct leat_gen_def *d)
         reacted = reacted || has_name(p->events, d->name);
     }
     const struct leat_gen_processor *handler = handler_of(g, d->name);
-    if (handler != NULL && reacted)
+    if (handler != NULL && reacted) {
         return leat_fail(g->err, LEAT_INVALID, "'%s' is used as a command and as an event",
                          d->name.at);
+    }
     const struct leat_gen_aggregate *a = aggregate_of(g, handler);
     if (handler != NULL)
         write_on(g, d, a != NULL && a->state.len > 0 ? leat_gen_find(g, a->state) : NULL);
@@ -219,6 +225,7 @@ leat_status leat_gen_header(const struct leat_gen_input *in, struct leat_buf *ou
     struct leat_gen g = {.in = in, .arena = arena, .out = out, .err = err};
     size_t start = out->len;
     g.defs_end = &g.defs;
+    leat_assert(in->aggregates != NULL || in->n_aggregates == 0);
     leat_status st = write_header(&g);
     if (st == LEAT_OK && out->overflow)
         st = leat_fail(err, LEAT_INVALID, "the header is larger than %zu bytes", out->max);

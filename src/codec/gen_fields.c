@@ -27,12 +27,13 @@ const char *leat_gen_path(struct leat_gen *g, const struct leat_gen_def *d,
 static void put_escaped(struct leat_buf *out, char c)
 {
     unsigned char u = (unsigned char)c;
-    if (c == '"' || c == '\\' || c == '?')
+    if (c == '"' || c == '\\' || c == '?') {
         leat_buf_printf(out, "\\%c", c);
-    else if (u < 0x20 || u >= 0x7f)
+    } else if (u < 0x20 || u >= 0x7f) {
         leat_buf_printf(out, "\\%03o", u);
-    else
+    } else {
         leat_buf_putc(out, c);
+    }
 }
 
 void leat_gen_put_literal(struct leat_buf *out, struct leat_str text)
@@ -63,23 +64,26 @@ static void put_field(struct leat_gen *g, const struct leat_schema *s, struct le
                     kind_symbols[n->kind]);
     if (at.owner != NULL)
         leat_buf_printf(out, ", .offset = offsetof(%s, %s)", at.owner, at.member);
-    if (u->kind == LEAT_NODE_UNION)
+    if (u->kind == LEAT_NODE_UNION) {
         leat_buf_printf(out, ", .has_offset = offsetof(%s, has_%s), .null_branch = %u", at.owner,
                         at.member, u->null_branch);
-    else
+    } else {
         leat_buf_puts(out, ", .has_offset = -1");
+    }
     if (n->kind == LEAT_NODE_FIXED)
         leat_buf_printf(out, ", .item_bytes = %u", n->size);
     if (n->kind == LEAT_NODE_RECORD)
         leat_buf_printf(out, ", .record = &leat_type_%s", leat_gen_find(g, n->name)->snake);
-    if (n->kind == LEAT_NODE_ENUM)
+    if (n->kind == LEAT_NODE_ENUM) {
         leat_buf_printf(out, ", .symbols = leat_symbols_%s, .symbol_count = %u",
                         leat_gen_find(g, n->name)->snake, n->count);
-    if (n->kind == LEAT_NODE_ARRAY || n->kind == LEAT_NODE_MAP)
+    }
+    if (n->kind == LEAT_NODE_ARRAY || n->kind == LEAT_NODE_MAP) {
         leat_buf_printf(out,
                         ", .item = &leat_item_%s"
                         ", .item_bytes = sizeof(*((%s *)0)->%s.at)",
                         at.path, at.owner, at.member);
+    }
 }
 
 static void write_items(struct leat_gen *g, const struct leat_schema *s, struct leat_str name,
@@ -141,9 +145,10 @@ void leat_gen_write_descriptors(struct leat_gen *g)
 {
     /* Records may refer to each other in circles: all are declared before the first is defined. */
     for (const struct leat_gen_def *d = g->defs; d != NULL; d = d->next) {
-        if (leat_node_at(d->schema, d->node)->kind == LEAT_NODE_RECORD)
+        if (leat_node_at(d->schema, d->node)->kind == LEAT_NODE_RECORD) {
             leat_buf_printf(g->out, "LEAT_GENERATED const struct leat_type leat_type_%s;\n",
                             d->snake);
+        }
     }
     leat_buf_puts(g->out, "\n");
     for (const struct leat_gen_def *d = g->defs; d != NULL; d = d->next) {

@@ -28,12 +28,15 @@ static char *words(struct leat_arena *arena, struct leat_str name, bool upper)
         char c = name.at[i];
         if (begins_word(name, i))
             *to++ = '_';
-        if (upper && is_lower(c))
+        if (upper && is_lower(c)) {
             c = (char)(c - 'a' + 'A');
-        else if (!upper && is_upper(c))
+        } else if (!upper && is_upper(c)) {
             c = (char)(c - 'A' + 'a');
+        }
         bool fits = is_upper(c) || is_lower(c) || (c >= '0' && c <= '9');
-        *to++ = fits ? c : '_';
+        if (!fits)
+            c = '_';
+        *to++ = c;
     }
     *to = '\0';
     return text;

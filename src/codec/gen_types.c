@@ -91,9 +91,10 @@ leat_status leat_gen_claim(struct leat_gen *g, const char *c_name, const char *w
 {
     struct leat_str key = leat_str_of(c_name);
     const char *other = leat_table_get_ptr(&g->taken, key);
-    if (other != NULL)
+    if (other != NULL) {
         return leat_fail(g->err, LEAT_INVALID, "'%s' and '%s' both become '%s' in C", other, what,
                          c_name);
+    }
     leat_table_put(&g->taken, key, (uint64_t)(uintptr_t)what);
     return LEAT_OK;
 }
@@ -117,9 +118,10 @@ static leat_status write_enum(struct leat_gen *g, const struct leat_gen_def *d)
     }
     leat_buf_puts(g->out, "};\n");
     leat_buf_printf(g->out, "LEAT_GENERATED const char *const leat_symbols_%s[] = {", d->snake);
-    for (uint32_t i = 0; i < n->count; i++)
+    for (uint32_t i = 0; i < n->count; i++) {
         leat_buf_printf(g->out, "%s\"%s\"", i == 0 ? "" : ", ",
                         d->schema->symbols[n->first + i].at);
+    }
     leat_buf_puts(g->out, "};\n\n");
     return LEAT_OK;
 }

@@ -76,12 +76,13 @@ static leat_status read_number(struct jdecode *d, const struct leat_field *f,
     double v = 0;
     if (!leat_json_real(t, &v))
         return bad(d, f, t, "a number was expected");
-    if (f->kind == LEAT_KIND_DOUBLE)
+    if (f->kind == LEAT_KIND_DOUBLE) {
         LEAT_STORE(double, at, v);
-    else if (isfinite((float)v))
+    } else if (isfinite((float)v)) {
         LEAT_STORE(float, at, (float)v);
-    else
+    } else {
         return bad(d, f, t, "number does not fit a float");
+    }
     return LEAT_OK;
 }
 
@@ -139,9 +140,10 @@ static leat_status read_map(struct jdecode *d, const struct leat_field *f, char 
 static leat_status read_nested(struct jdecode *d, const struct leat_field *f,
                                const struct leat_json_token *t, char *at)
 {
-    if (f->kind == LEAT_KIND_ARRAY)
+    if (f->kind == LEAT_KIND_ARRAY) {
         return t->kind == LEAT_JSON_ARRAY_BEGIN ? read_array(d, f, at)
                                                 : bad(d, f, t, "an array was expected");
+    }
     if (t->kind != LEAT_JSON_OBJECT_BEGIN)
         return bad(d, f, t, "an object was expected");
     if (f->kind == LEAT_KIND_MAP)

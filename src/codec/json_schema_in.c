@@ -241,10 +241,11 @@ leat_status leat_node_from_json(const struct leat_schema *s, uint32_t node, stru
     LEAT_AUTO(free_arena) struct leat_arena *arena = leat_arena_new(ARENA_BYTES, 0);
     struct from_json c = {.s = s, .out = leat_wire_out_of(out), .arena = arena, .err = err};
     leat_status st = read_node(&c, node, json);
-    if (st != LEAT_OK)
+    if (st != LEAT_OK) {
         leat_wire_out_cancel(&c.out);
-    else
+    } else {
         leat_wire_out_done(&c.out);
+    }
     return st;
 }
 

@@ -55,12 +55,13 @@ static leat_status put_text(struct to_json *c, const struct leat_node *n)
     struct leat_str s;
     if (!leat_wire_bytes(&c->in, &s))
         return bad(c, n);
-    if (n->kind == LEAT_NODE_BYTES)
+    if (n->kind == LEAT_NODE_BYTES) {
         leat_latin1_put(&c->w, s);
-    else if (leat_wire_utf8(s))
+    } else if (leat_wire_utf8(s)) {
         leat_json_str(&c->w, s);
-    else
+    } else {
         return bad(c, n);
+    }
     return LEAT_OK;
 }
 
@@ -181,9 +182,10 @@ leat_status leat_node_to_json(const struct leat_schema *s, uint32_t node, struct
     size_t start = out->len;
     leat_json_writer_init(&c.w, out);
     leat_status st = put_node(&c, node);
-    if (st == LEAT_OK && out->overflow)
+    if (st == LEAT_OK && out->overflow) {
         st = leat_fail(err, LEAT_POISON, "JSON text is larger than the limit of %zu bytes",
                        out->max);
+    }
     if (st != LEAT_OK) {
         out->len = start;
         return st;

@@ -116,25 +116,13 @@ static const struct pick_record *compile_record(struct leat_picker *p, uint32_t 
     return r->count == 0 ? NULL : r;
 }
 
-static void freep(struct leat_picker **p)
+static leat_status compile(struct leat_picker *p, const struct leat_str *paths,
+                           struct leat_error *err)
 {
-    leat_picker_free(*p);
-}
-
-leat_status leat_picker_new(const struct leat_schema *schema, const struct leat_str *paths,
-                            size_t n, struct leat_picker **ret, struct leat_error *err)
-{
-    if (n > PICK_PATHS_MAX)
-        return leat_fail(err, LEAT_INVALID, "more than %d paths", PICK_PATHS_MAX);
-    LEAT_AUTO(freep) struct leat_picker *p = calloc(1, sizeof *p);
-    if (p == NULL)
-        return leat_fail(err, LEAT_FATAL, "out of memory");
-    p->arena = leat_arena_new(ARENA_BYTES, 0);
-    p->schema = schema;
-    p->n = n;
-    p->paths = leat_arena_zalloc(p->arena, n + 1, sizeof *p->paths);
-    p->next = leat_arena_zalloc(p->arena, n + 1, sizeof *p->next);
-    for (size_t i = 0; i < n; i++) {
+    const struct leat_schema *schema = p->schema;
+    p->paths = leat_arena_zalloc(p->arena, p->n + 1, sizeof *p->paths);
+    p->next = leat_arena_zalloc(p->arena, p->n + 1, sizeof *p->next);
+    for (size_t i = 0; i < p->n; i++) {
         leat_status st = split(p, paths[i], &p->paths[i], err);
         if (st != LEAT_OK)
             return st;
@@ -143,8 +131,26 @@ leat_status leat_picker_new(const struct leat_schema *schema, const struct leat_
     struct leat_str prefix[PATH_PARTS_MAX + 1];
     if (schema != NULL && leat_node_at(schema, schema->top)->kind == LEAT_NODE_RECORD)
         p->top = compile_record(p, schema->top, prefix, 0);
-    *ret = LEAT_TAKE(p);
     return LEAT_OK;
+}
+
+leat_status leat_picker_new(const struct leat_schema *schema, const struct leat_str *paths,
+                            size_t n, struct leat_picker **ret, struct leat_error *err)
+{
+    if (n > PICK_PATHS_MAX)
+        return leat_fail(err, LEAT_INVALID, "more than %d paths", PICK_PATHS_MAX);
+    struct leat_picker *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return leat_fail(err, LEAT_FATAL, "out of memory");
+    p->arena = leat_arena_new(ARENA_BYTES, 0);
+    p->schema = schema;
+    p->n = n;
+    leat_status st = compile(p, paths, err);
+    if (st == LEAT_OK)
+        *ret = p;
+    else
+        leat_picker_free(p);
+    return st;
 }
 
 void leat_picker_free(struct leat_picker *p)

@@ -117,9 +117,10 @@ static leat_status compile_plain(struct compile *c, uint32_t node, const struct 
     } else if (n->kind == LEAT_NODE_FIXED && f->kind == LEAT_KIND_FIXED) {
         step->code = LEAT_STEP_FIXED;
         step->size = n->size;
-        if (n->size != f->item_bytes)
+        if (n->size != f->item_bytes) {
             return leat_fail(c->err, LEAT_INVALID, "fixed of %u bytes can't be read as %u bytes",
                              n->size, f->item_bytes);
+        }
     } else if (n->kind == LEAT_NODE_ENUM && f->kind == LEAT_KIND_ENUM) {
         compile_enum(c, n, f, step);
     } else if (n->kind == LEAT_NODE_RECORD && f->kind == LEAT_KIND_RECORD) {
@@ -175,10 +176,11 @@ static leat_status compile_missing(struct compile *c, uint32_t node, const struc
         const struct leat_field *f = &type->fields[i];
         if (leat_node_field_find(c->writer, node, leat_field_name(f)) != NULL)
             continue;
-        if (f->fallback == NULL)
+        if (f->fallback == NULL) {
             return leat_fail(c->err, LEAT_INVALID,
                              "field '%s' is not in the writer's schema and has no default",
                              f->name);
+        }
         if (!is_zero_default(f))
             steps->fallback[steps->fallback_count++] = f;
     }
@@ -240,9 +242,10 @@ leat_status leat_plan_new(const struct leat_schema *writer, const struct leat_ty
     p->writer = writer;
     p->type = type;
     struct compile c = {.p = p, .writer = writer, .err = err};
-    if (leat_node_at(writer, writer->top)->kind != LEAT_NODE_RECORD)
+    if (leat_node_at(writer, writer->top)->kind != LEAT_NODE_RECORD) {
         return leat_fail(err, LEAT_INVALID, "could not read %s as %s: not a record",
                          leat_schema_name(writer), type->name);
+    }
     LEAT_TRY(compile_record(&c, writer->top, type, &p->top), err,
              "could not read schema '%s' as %s", leat_schema_name(writer), type->name);
     *ret = LEAT_TAKE(p);

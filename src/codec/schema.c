@@ -81,9 +81,10 @@ static leat_status check_items(const struct leat_schema *s, struct leat_error *e
 {
     for (uint32_t i = 0; i < s->node_count; i++) {
         const struct leat_node *n = &s->nodes[i];
-        if (n->kind == LEAT_NODE_ARRAY && s->nodes[n->item].bytes_min == 0)
+        if (n->kind == LEAT_NODE_ARRAY && s->nodes[n->item].bytes_min == 0) {
             return leat_fail(err, LEAT_INVALID, "array items of type '%s' take no bytes",
                              leat_node_kind_name(s->nodes[n->item].kind));
+        }
     }
     return LEAT_OK;
 }
@@ -114,9 +115,10 @@ static leat_status flatten(struct flatten *w, uint32_t node, uint32_t *ret, stru
         if (st != LEAT_OK)
             return st;
         sum += inner;
-        if (sum > LEAT_SCHEMA_FLAT_MAX)
+        if (sum > LEAT_SCHEMA_FLAT_MAX) {
             return leat_fail(err, LEAT_INVALID, "record '%s' embeds more than %d fields",
                              n->name.at, LEAT_SCHEMA_FLAT_MAX);
+        }
     }
     *ret = w->fields[node] = sum + 1;
     return LEAT_OK;

@@ -114,9 +114,10 @@ static leat_status walk_type(struct walk *w, struct leat_str type)
 {
     if (type.len == 0 || (type.at[0] != '{' && type.at[0] != '['))
         return LEAT_OK;
-    if (w->depth == LEAT_SCHEMA_DEPTH_MAX)
+    if (w->depth == LEAT_SCHEMA_DEPTH_MAX) {
         return leat_fail(w->err, LEAT_INVALID, "types are nested deeper than %d",
                          LEAT_SCHEMA_DEPTH_MAX);
+    }
     w->depth++;
     leat_status st = type.at[0] == '[' ? walk_union(w, type) : walk_object(w, type);
     w->depth--;

@@ -62,9 +62,10 @@ static leat_status read_all(struct inliner *n, FILE *f, const char *path, struct
         leat_buf_put(&text, part, got);
     if (ferror(f))
         return leat_fail(n->err, LEAT_INVALID, "could not read '%s'", path);
-    if (text.overflow)
+    if (text.overflow) {
         return leat_fail(n->err, LEAT_INVALID, "'%s' is larger than %u bytes", path,
                          LEAT_SCHEMA_FILE_MAX);
+    }
     struct leat_json_reader r;
     struct leat_json_token t;
     leat_json_reader_init(&r, leat_buf_str(&text));
@@ -91,9 +92,10 @@ static leat_status read_type_file(struct inliner *n, struct leat_str type, struc
         FILE *f = fopen(path, "re");
         if (f == NULL && errno == ENOENT)
             continue;
-        if (f == NULL)
+        if (f == NULL) {
             return leat_fail(n->err, LEAT_INVALID, "could not open '%s': %s", path,
                              strerror(errno));
+        }
         leat_status st = read_all(n, f, path, ret);
         (void)fclose(f);
         return st;
@@ -136,10 +138,11 @@ static leat_status put_field(struct inliner *n, struct leat_str field)
         if (st != LEAT_OK || !more)
             break;
         leat_json_key(&n->w, key.text);
-        if (leat_json_token_is(&key, LEAT_STR("type")))
+        if (leat_json_token_is(&key, LEAT_STR("type"))) {
             st = put_type(n, raw);
-        else
+        } else {
             leat_json_raw(&n->w, raw);
+        }
     }
     if (st == LEAT_OK)
         leat_json_end_object(&n->w);
@@ -192,14 +195,15 @@ static leat_status put_object(struct inliner *n, struct leat_str object)
         if (st != LEAT_OK || !more)
             break;
         leat_json_key(&n->w, key.text);
-        if (leat_json_token_is(&key, LEAT_STR("fields")))
+        if (leat_json_token_is(&key, LEAT_STR("fields"))) {
             st = put_list(n, raw, put_field);
-        else if (leat_json_token_is(&key, LEAT_STR("type")) ||
-                 leat_json_token_is(&key, LEAT_STR("items")) ||
-                 leat_json_token_is(&key, LEAT_STR("values")))
+        } else if (leat_json_token_is(&key, LEAT_STR("type")) ||
+                   leat_json_token_is(&key, LEAT_STR("items")) ||
+                   leat_json_token_is(&key, LEAT_STR("values"))) {
             st = put_type(n, raw);
-        else
+        } else {
             leat_json_raw(&n->w, raw);
+        }
     }
     if (st == LEAT_OK)
         leat_json_end_object(&n->w);
@@ -217,14 +221,15 @@ static leat_status put_type(struct inliner *n, struct leat_str type)
     if (n->depth == LEAT_SCHEMA_DEPTH_MAX / 4) /* each type takes up to three levels of JSON */
         return leat_fail(n->err, LEAT_INVALID, "types are nested too deeply");
     n->depth++;
-    if (t.kind == LEAT_JSON_STRING)
+    if (t.kind == LEAT_JSON_STRING) {
         st = put_name(n, type, &t);
-    else if (t.kind == LEAT_JSON_ARRAY_BEGIN)
+    } else if (t.kind == LEAT_JSON_ARRAY_BEGIN) {
         st = put_list(n, type, put_type);
-    else if (t.kind == LEAT_JSON_OBJECT_BEGIN)
+    } else if (t.kind == LEAT_JSON_OBJECT_BEGIN) {
         st = put_object(n, type);
-    else
+    } else {
         st = leat_fail(n->err, LEAT_INVALID, "a type was expected in the schema");
+    }
     n->depth--;
     return st;
 }
