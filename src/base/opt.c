@@ -79,6 +79,9 @@ static leat_status set_number(const struct parse *p, const struct leat_opt *o, c
     if (bounded && (v < o->min || v > o->max)) {
         char low[LEAT_UNITS_TEXT];
         char high[LEAT_UNITS_TEXT];
+        if (o->max == INT64_MAX)
+            return leat_fail(p->err, LEAT_INVALID, "%s: %.80s is out of range, allowed: %s or more",
+                             origin, value, show(o, o->min, low));
         return leat_fail(p->err, LEAT_INVALID, "%s: %.80s is out of range, allowed: %s to %s",
                          origin, value, show(o, o->min, low), show(o, o->max, high));
     }

@@ -33,8 +33,9 @@ static void put_notes(struct leat_buf *b, const struct leat_opt *o)
     if (o->min != 0 || o->max != 0) {
         leat_buf_puts(b, separator);
         put_bound(b, o, o->min);
-        leat_buf_puts(b, " to ");
-        put_bound(b, o, o->max);
+        leat_buf_puts(b, o->max == INT64_MAX ? " or more" : " to ");
+        if (o->max != INT64_MAX)
+            put_bound(b, o, o->max);
         separator = "; ";
     }
     if (o->def != NULL) {
