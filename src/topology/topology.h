@@ -153,7 +153,7 @@ struct leat_http_section {
 struct leat_topology {
     const char *path; /* as given */
     const char *dir;  /* of the file: relative paths start here */
-    uint64_t hash;    /* of the file and its includes, variables replaced */
+    uint64_t hash;    /* of the bytes of the file and its includes */
     struct leat_str name;
     int32_t partitions;
     struct leat_kafka_section kafka;
