@@ -119,7 +119,8 @@ LEAT_MUST_CHECK leat_status leat_reader_seek(struct leat_reader *r, const struct
                                              int timeout_ms, struct leat_error *err);
 void leat_reader_free(struct leat_reader *r);
 
-/* ---- producer: idempotent, acks=all; one per process is enough ---- */
+/* ---- producer: idempotent, acks=all; one per process is enough. Any thread may send; one at a
+ * time polls ---- */
 
 struct leat_producer;
 /* Called from leat_producer_poll for each record: status OK = acknowledged; RETRY = not (gave up in

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@ struct leat_producer {
     rd_kafka_queue_t *main_queue;
     leat_delivered delivered;
     void *arg;
-    rd_kafka_topic_t **topics; /* handles made so far */
+    pthread_mutex_t topics_lock; /* executors send at once: an offer comes from each of them */
+    rd_kafka_topic_t **topics;   /* handles made so far */
     size_t topic_count;
     int served; /* deliveries told in the running poll */
     char fatal[LEAT_KAFKA_ERRSTR];
@@ -52,6 +54,7 @@ leat_status leat_producer_new(const struct leat_kafka_config *c, leat_delivered 
     leat_assert(p != NULL);
     p->delivered = delivered;
     p->arg = arg;
+    (void)pthread_mutex_init(&p->topics_lock, NULL);
     LEAT_AUTO(leat_kafka_conf_freep) rd_kafka_conf_t *conf = NULL;
     leat_status status = leat_kafka_conf(c, defaults, owned, p, &conf, err);
     if (status == LEAT_OK) {
@@ -74,7 +77,7 @@ void leat_producer_wake_fd(struct leat_producer *p, int fd)
     rd_kafka_queue_io_event_enable(p->main_queue, fd, fd < 0 ? NULL : &one, sizeof one);
 }
 
-static rd_kafka_topic_t *topic_handle(struct leat_producer *p, const char *name)
+static rd_kafka_topic_t *find_topic(struct leat_producer *p, const char *name)
 {
     for (size_t i = 0; i < p->topic_count; i++) {
         if (strcmp(rd_kafka_topic_name(p->topics[i]), name) != 0)
@@ -94,6 +97,15 @@ static rd_kafka_topic_t *topic_handle(struct leat_producer *p, const char *name)
     p->topics = grown;
     p->topics[p->topic_count++] = t;
     return t;
+}
+
+/* Handles stay until the producer is freed, so only the list needs the lock. */
+static rd_kafka_topic_t *topic_handle(struct leat_producer *p, const char *name)
+{
+    (void)pthread_mutex_lock(&p->topics_lock);
+    rd_kafka_topic_t *topic = find_topic(p, name);
+    (void)pthread_mutex_unlock(&p->topics_lock);
+    return topic;
 }
 
 static rd_kafka_headers_t *unpack(struct leat_str packed)
@@ -204,5 +216,6 @@ void leat_producer_free(struct leat_producer *p, int timeout_ms)
         rd_kafka_destroy(p->rk);
     }
     free(p->topics);
+    (void)pthread_mutex_destroy(&p->topics_lock);
     free(p);
 }
