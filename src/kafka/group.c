@@ -169,17 +169,17 @@ static void rebalance_cb(rd_kafka_t *rk, rd_kafka_resp_err_t e,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
     struct leat_group *g = opaque;
-    g->rebalanced = true;
-    rd_kafka_yield(rk); /* leat_group_poll returns after a rebalance */
     if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !g->closing) {
         take_assignment(g, partitions);
         assign_nothing(rk, true); /* member with nothing to read: leat_group_read says what */
         if (g->events.assigned != NULL)
             g->events.assigned(g->events.arg, g->ks, g->k_count);
-        return;
+    } else {
+        give_back(g);
+        assign_nothing(rk, false);
     }
-    give_back(g);
-    assign_nothing(rk, false);
+    g->rebalanced = true;
+    rd_kafka_yield(rk); /* leat_group_poll returns; last, for any waiting call would undo it */
 }
 
 /* ---- polling ---- */
