@@ -137,10 +137,6 @@ static void warn_values(struct leat_loader *l, const struct leat_processor *p,
     if (p->concurrency > 1)
         leat_load_later(l, &n->place, false, leat_load_path(l, path, LEAT_STR("concurrency")),
                         "not run yet by this version: handlers run one by one per executor");
-    if (leat_yaml_get(n, LEAT_STR("retry")) != NULL)
-        leat_load_later(l, &n->place, false, leat_load_path(l, path, LEAT_STR("retry")),
-                        "not run yet by this version: a message answered 'retry' holds its lane, "
-                        "with backoff");
 }
 
 static void load_processor(struct leat_loader *l, const struct leat_yaml_pair *pair,
