@@ -15,6 +15,12 @@ static bool has_name(struct leat_gen_names names, struct leat_str name)
     return false;
 }
 
+static const struct leat_gen_aggregate *aggregate_at(const struct leat_gen *g, size_t index)
+{
+    leat_assert(g->in->aggregates != NULL && index < g->in->n_aggregates);
+    return &g->in->aggregates[index];
+}
+
 /* The processor that handles the command; a topology names one at most. */
 static const struct leat_gen_processor *handler_of(const struct leat_gen *g,
                                                    struct leat_str command)
@@ -29,7 +35,7 @@ static const struct leat_gen_processor *handler_of(const struct leat_gen *g,
 static const struct leat_gen_aggregate *aggregate_of(const struct leat_gen *g,
                                                      const struct leat_gen_processor *p)
 {
-    return p == NULL || p->aggregate < 0 ? NULL : &g->in->aggregates[p->aggregate];
+    return p == NULL || p->aggregate < 0 ? NULL : aggregate_at(g, (size_t)p->aggregate);
 }
 
 static bool emitted_to(const struct leat_gen *g, struct leat_str event, size_t aggregate)
@@ -69,7 +75,7 @@ static leat_status find_key(struct leat_gen *g, struct leat_gen_def *d)
         return check_key(g, d, a->key, true);
     for (size_t i = 0; i < g->in->n_aggregates; i++) {
         if (emitted_to(g, d->name, i))
-            return check_key(g, d, g->in->aggregates[i].key, false);
+            return check_key(g, d, aggregate_at(g, i)->key, false);
     }
     return LEAT_OK;
 }
@@ -154,7 +160,7 @@ static void write_folds(struct leat_gen *g, const struct leat_gen_def *d)
     for (size_t i = 0; i < g->in->n_aggregates; i++)
         owners += emitted_to(g, d->name, i);
     for (size_t i = 0; i < g->in->n_aggregates; i++) {
-        const struct leat_gen_aggregate *a = &g->in->aggregates[i];
+        const struct leat_gen_aggregate *a = aggregate_at(g, i);
         if (a->state.len > 0 && emitted_to(g, d->name, i)) {
             write_fold(g, d, leat_gen_find(g, a->state),
                        owners > 1 ? a->name : (struct leat_str){"", 0});
@@ -225,7 +231,6 @@ leat_status leat_gen_header(const struct leat_gen_input *in, struct leat_buf *ou
     struct leat_gen g = {.in = in, .arena = arena, .out = out, .err = err};
     size_t start = out->len;
     g.defs_end = &g.defs;
-    leat_assert(in->aggregates != NULL || in->n_aggregates == 0);
     leat_status st = write_header(&g);
     if (st == LEAT_OK && out->overflow)
         st = leat_fail(err, LEAT_INVALID, "the header is larger than %zu bytes", out->max);

@@ -146,10 +146,11 @@ leat_status leat_picker_new(const struct leat_schema *schema, const struct leat_
     p->schema = schema;
     p->n = n;
     leat_status st = compile(p, paths, err);
-    if (st == LEAT_OK)
+    if (st == LEAT_OK) {
         *ret = p;
-    else
+    } else {
         leat_picker_free(p);
+    }
     return st;
 }
 

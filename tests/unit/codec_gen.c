@@ -66,9 +66,10 @@ static struct leat_gen_input shop_input(void)
 
 static void load(struct leat_schemas *s, const char *folder, struct leat_gen_names types)
 {
-    for (size_t i = 0; i < types.n; i++)
+    for (size_t i = 0; i < types.n; i++) {
         cr_assert_eq(leat_schemas_load_file(s, &folder, 1, types.at[i], &err), LEAT_OK, "%s",
                      err.msg);
+    }
 }
 
 static void write_file(const char *name, struct leat_str text)

@@ -39,21 +39,22 @@ static void compare_scalar(avro_value_t *v, const struct leat_field *f, const ch
     double d = 0;
     const void *bytes = NULL;
     size_t size = 0;
-    if (f->kind == LEAT_KIND_BOOL)
+    if (f->kind == LEAT_KIND_BOOL) {
         cr_assert(avro_value_get_boolean(v, &b) == 0 && (b != 0) == *(const bool *)at);
-    else if (f->kind == LEAT_KIND_INT)
+    } else if (f->kind == LEAT_KIND_INT) {
         cr_assert(avro_value_get_int(v, &i) == 0 && i == LEAT_LOAD(int32_t, at));
-    else if (f->kind == LEAT_KIND_LONG)
+    } else if (f->kind == LEAT_KIND_LONG) {
         cr_assert(avro_value_get_long(v, &l) == 0 && l == LEAT_LOAD(int64_t, at));
-    else if (f->kind == LEAT_KIND_FLOAT)
+    } else if (f->kind == LEAT_KIND_FLOAT) {
         cr_assert(avro_value_get_float(v, &fl) == 0 && memcmp(&fl, at, sizeof fl) == 0);
-    else if (f->kind == LEAT_KIND_DOUBLE)
+    } else if (f->kind == LEAT_KIND_DOUBLE) {
         cr_assert(avro_value_get_double(v, &d) == 0 && memcmp(&d, at, sizeof d) == 0);
-    else if (f->kind == LEAT_KIND_ENUM)
+    } else if (f->kind == LEAT_KIND_ENUM) {
         cr_assert(avro_value_get_enum(v, &b) == 0 && b == LEAT_LOAD(int32_t, at));
-    else
+    } else {
         cr_assert(avro_value_get_fixed(v, &bytes, &size) == 0 && size == f->item_bytes &&
                   memcmp(bytes, at, size) == 0);
+    }
 }
 
 static void compare(avro_value_t *v, const struct leat_field *f, const char *base)
@@ -68,14 +69,15 @@ static void compare(avro_value_t *v, const struct leat_field *f, const char *bas
         cr_assert_eq(avro_value_get_current_branch(v, &branch), 0);
         v = &branch;
     }
-    if (f->kind == LEAT_KIND_RECORD)
+    if (f->kind == LEAT_KIND_RECORD) {
         compare_record(v, f->record, base + f->offset);
-    else if (f->kind == LEAT_KIND_ARRAY || f->kind == LEAT_KIND_MAP)
+    } else if (f->kind == LEAT_KIND_ARRAY || f->kind == LEAT_KIND_MAP) {
         compare_items(v, f, base);
-    else if (f->kind == LEAT_KIND_STRING || f->kind == LEAT_KIND_BYTES)
+    } else if (f->kind == LEAT_KIND_STRING || f->kind == LEAT_KIND_BYTES) {
         compare_text(v, f, base);
-    else
+    } else {
         compare_scalar(v, f, base + f->offset);
+    }
 }
 
 static void compare_items(avro_value_t *v, const struct leat_field *f, const char *base)

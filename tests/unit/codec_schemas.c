@@ -208,10 +208,10 @@ static void *read_all(void *arg)
         char bytes[6] = {0, 0, 0, (char)(id >> 8), (char)id, 8};
         int64_t value[8] = {0};
         leat_status st;
-        do
+        do {
             st =
                 leat_schemas_decode(sh->s, sh->type, (struct leat_str){bytes, 6}, arena, value, &e);
-        while (st == LEAT_ABSENT);
+        } while (st == LEAT_ABSENT);
         if (st != LEAT_OK || value[0] != 4)
             return arg;
         leat_arena_reset(arena);
