@@ -29,13 +29,17 @@ struct map {
     _Atomic size_t count;
 };
 
+struct current { /* replaced as a whole: id, text and schema always belong together */
+    const struct leat_schema *schema;
+    struct leat_str text;
+    int32_t id;
+};
+
 struct type_entry {
     struct entry entry;
     struct leat_str name;
     bool from_file;
-    _Atomic int32_t id;
-    _Atomic(const struct leat_schema *) schema;
-    _Atomic(const struct leat_str *) text;
+    _Atomic(const struct current *) current;
 };
 
 struct id_entry {
@@ -230,11 +234,14 @@ static struct type_entry *add_type(struct leat_schemas *s, struct leat_str name)
 static void set_current(struct leat_schemas *s, struct type_entry *t,
                         const struct leat_schema *schema, struct leat_str text, int32_t id)
 {
-    struct leat_str *kept = leat_arena_alloc(s->arena, sizeof *kept);
-    *kept = text;
-    t->id = id;
-    t->text = kept;
-    t->schema = schema;
+    struct current *c = leat_arena_alloc(s->arena, sizeof *c);
+    *c = (struct current){schema, text, id};
+    atomic_store_explicit(&t->current, c, memory_order_release);
+}
+
+static const struct current *current_of(const struct type_entry *t)
+{
+    return atomic_load_explicit(&t->current, memory_order_acquire);
 }
 
 static int32_t id_with_text(const struct leat_schemas *s, struct leat_str text)
@@ -299,11 +306,13 @@ static void keep_row(struct leat_schemas *s, struct id_entry *row, struct leat_s
         t = add_type(s, subject);
         set_current(s, t, row->schema, row->text, row->id);
         insert(&s->types, &t->entry);
-    } else if (!t->from_file && row->id > t->id) {
-        set_current(s, t, row->schema, row->text, row->id);
-    } else if (t->from_file && row->id > t->id && leat_str_eq(*t->text, row->text)) {
-        t->id = row->id;
+        return;
     }
+    const struct current *c = current_of(t);
+    if (row->id > c->id && !t->from_file)
+        set_current(s, t, row->schema, row->text, row->id);
+    else if (row->id > c->id && leat_str_eq(c->text, row->text))
+        set_current(s, t, c->schema, c->text, row->id);
 }
 
 static leat_status put_locked(struct leat_schemas *s, int32_t id, struct leat_str subject,
@@ -362,19 +371,19 @@ const struct leat_schema *leat_schemas_by_id(const struct leat_schemas *s, int32
 const struct leat_schema *leat_schemas_current(const struct leat_schemas *s, struct leat_str type)
 {
     const struct type_entry *t = find_type(s, type);
-    return t == NULL ? NULL : t->schema;
+    return t == NULL ? NULL : current_of(t)->schema;
 }
 
 int32_t leat_schemas_id(const struct leat_schemas *s, struct leat_str type)
 {
     const struct type_entry *t = find_type(s, type);
-    return t == NULL ? 0 : t->id;
+    return t == NULL ? 0 : current_of(t)->id;
 }
 
 struct leat_str leat_schemas_text(const struct leat_schemas *s, struct leat_str type)
 {
     const struct type_entry *t = find_type(s, type);
-    return t == NULL ? (struct leat_str){"", 0} : *t->text;
+    return t == NULL ? (struct leat_str){"", 0} : current_of(t)->text;
 }
 
 static leat_status plan_locked(struct leat_schemas *s, int32_t id, const struct leat_type *type,
@@ -460,16 +469,17 @@ leat_status leat_schemas_from_json(const struct leat_schemas *s, struct leat_str
     const struct type_entry *t = find_type(s, type);
     if (t == NULL)
         return leat_fail(err, LEAT_ABSENT, "type '%.*s' has no schema", LEAT_STR_FMT(type));
+    const struct current *c = current_of(t);
     size_t start = out->len;
-    if (avro && t->id == 0) {
+    if (avro && c->id == 0) {
         (void)leat_fail(err, LEAT_INVALID, "the schema of '%.*s' is not registered in the store",
                         LEAT_STR_FMT(type));
         leat_error_hint(err, "Run 'leat apply' first.");
         return LEAT_INVALID;
     }
     if (avro)
-        leat_framing_put(out, t->id);
-    leat_status st = leat_schema_from_json(t->schema, json, out, err);
+        leat_framing_put(out, c->id);
+    leat_status st = leat_schema_from_json(c->schema, json, out, err);
     if (st == LEAT_OK && avro)
         return LEAT_OK;
     out->len = start; /* JSON travels as it was written: encoding only checked it */
