@@ -15,7 +15,8 @@ begin
             current_setting('transaction_isolation') using errcode = 'LE011';
     end if;
     perform set_config('lock_timeout', p_lock_timeout_ms::text, true),
-            set_config('jit', 'off', true);
+            set_config('jit', 'off', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true);
     if current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then
         perform set_config('synchronous_commit', 'on', true);
     end if;
@@ -101,7 +102,7 @@ create function @schema@.append_batch(
     c_expected bigint[], c_lane int[], c_offset bigint[],
     c_outcome smallint[], c_attempts int[], c_error_code text[], c_error_text text[],
     c_correlation uuid[], c_causation uuid[],
-    e_command int[], e_rel int[], e_version bigint[], e_schema int[], e_type int[], e_id uuid[],
+    e_order int[], e_command int[], e_rel int[], e_version bigint[], e_schema int[], e_type int[], e_id uuid[],
     e_payload bytea[], e_headers jsonb[],
     o_command int[], o_rel int[], o_partition int[], o_topic int[], o_key bytea[],
     o_headers bytea[], o_value bytea[],
@@ -157,13 +158,16 @@ begin
     end if;
     recorded_at := clock_timestamp();
 
-    -- (3) versions: what was right as of `since` still is, unless its stream has a later event
+    -- (3) versions: what was right as of `since` still is, unless its stream has a later event.
+    -- Without statistics the planner would compare all with all: `is true` makes the list a hash,
+    -- both bounds make the range an index scan.
     if not v_careful and f_head <> f_since then
         for i in 1 .. v_fences loop
             continue when f_head[i] = f_since[i];
             v_careful := f_since[i] < 0 or f_head[i] - f_since[i] > 20000 or exists (
-                select 1 from @schema@.event_log e join unnest(c_stream) s on s = e.stream
-                where e.slice = f_k[i] and e.seq > f_since[i]);
+                select 1 from @schema@.event_log e
+                where e.slice = f_k[i] and e.seq > f_since[i] and e.seq <= f_head[i]
+                    and (e.stream in (select unnest(c_stream))) is true);
             exit when v_careful;
         end loop;
     end if;
@@ -224,7 +228,7 @@ begin
                 f_k[c_fence[e_command[j]]], e_schema[j], e_id[j], c_id[e_command[j]],
                 c_stream[e_command[j]], p_dict[e_type[j]], e_payload[j],
                 c_correlation[e_command[j]], c_causation[e_command[j]], e_headers[j]
-            from generate_series(1, cardinality(e_command)) j
+            from unnest(e_order) j
             where c_settled is null or c_settled[e_command[j]] = 0;
             exit;
         exception when unique_violation then
