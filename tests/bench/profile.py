@@ -32,14 +32,22 @@ class Recording:
         self.path = path
 
     def __enter__(self):
+        orders, send = os.pipe()
+        heard, answers = os.pipe()
         self.popen = subprocess.Popen(
-            ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", "997", "-o", self.path],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", "997", "-o", self.path,
+             "-D", "-1", f"--control=fd:{orders},{answers}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(orders, answers))
+        os.write(send, b"enable\n")
+        os.read(heard, 16)  # it records from here on
+        self.pipes = (orders, send, heard, answers)
         return self
 
     def __exit__(self, *why):
         self.popen.send_signal(signal.SIGINT)
         self.popen.wait()
+        for fd in self.pipes:
+            os.close(fd)
 
     def samples(self):
         """(thread name, pid, symbol, file) of every sample."""
@@ -106,8 +114,8 @@ def main():
         for topic in s.topics():
             floor.topic("produce", topic, o.commands // len(s.processors))
         meter.settle()
-        s.start()
         with recording:
+            s.start()
             s.await_projected(o.commands // len(s.processors) * len(s.processors), 300,
                               lambda: None)
             own, served = set(machine.descendants(s.popen.pid)), backends()
