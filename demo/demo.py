@@ -39,22 +39,25 @@ class Run:
         self.csv_name = os.path.relpath(self.csv, ROOT)
         self.rejects_name = self.csv_name + ".rejects.jsonl"
         self.url = f"http://127.0.0.1:{port}"
-        self.topology = TOPOLOGY
         self.leat = os.path.relpath(servers.BIN, ROOT)
         self.env_line = "export " + " ".join(f"{k}={v}" for k, v in self.settings().items())
         self.log_path = os.path.join(folder, "leat.log")
+        self.log_name = os.path.relpath(self.log_path, ROOT)
         self.pid_path = os.path.join(folder, "leat.pid")
         self.seconds, self.process = {}, None
 
     def settings(self):
         return {"KAFKA": servers.KAFKA, "STORE_URL": servers.STORE_URL,
-                "LEAT_DATA": os.path.join(self.dir, "data")}
+                "LEAT_TOPOLOGY": TOPOLOGY, "LEAT_DATA": os.path.join("build", "demo", "data")}
 
-    def cli(self, *arguments):
+    def cli(self, *arguments, quiet=False):
+        """Runs a verb to its end. What it says on stderr is seen, or only kept for a failure."""
         done = subprocess.run([servers.BIN, *arguments], cwd=ROOT, env=self.environment(),
-                              stdout=subprocess.PIPE, text=True, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE if quiet else None,
+                              text=True, check=False)
         if done.returncode != 0:
-            sys.exit(f"leat {' '.join(arguments)}: exit code {done.returncode}")
+            sys.exit(f"leat {' '.join(arguments)}: exit code {done.returncode}\n"
+                     f"{done.stderr or ''}")
         return done.stdout
 
     def environment(self):
@@ -104,7 +107,7 @@ class Run:
         self.want = leads_rules.outcome(self.csv, os.path.join(ROOT, "rules", "score.yaml"))
 
     def start(self):
-        self.cli("apply", "-t", TOPOLOGY)
+        self.cli("apply", quiet=True)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [servers.BIN, "run", "-t", TOPOLOGY, "--listen", self.url[7:]], cwd=ROOT,
@@ -121,14 +124,14 @@ class Run:
     def import_rows(self):
         began = time.monotonic()
         self.began = began
-        done = json.loads(self.cli("import", self.csv, "-t", TOPOLOGY, "--command", "CreateLead",
+        done = json.loads(self.cli("import", self.csv, "--command", "CreateLead",
                                    "--priority", "cold", "--json"))
         self.seconds["import"] = time.monotonic() - began
         if done["rows"] != self.want["rows"]:
             sys.exit(f"leat import read {done['rows']} rows; {self.want['rows']} were expected")
 
     def settle(self):
-        wait.until(self.settled, 120, "all commands to be handled and projected", every=0.1)
+        wait.until(self.settled, 120, "all commands to be handled and projected", every=0.2)
         self.seconds["settled"] = time.monotonic() - self.began
 
     def settled(self):

@@ -54,10 +54,13 @@ class Checks:
 
 
 def _short(value):
-    if isinstance(value, dict) and len(value) > 12:
-        return f"{len(value):,} entries"
     if isinstance(value, dict):
-        return ", ".join(f"{k} {v:,}" for k, v in sorted(value.items())) or "none"
+        if len(value) > 12 or any(isinstance(v, dict) for v in value.values()):
+            return f"{len(value):,} rows" if value else "none"
+        return ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}"
+                         for k, v in sorted(value.items(), key=str)) or "none"
+    if isinstance(value, list):
+        return f"{len(value):,} rows"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

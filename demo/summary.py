@@ -35,7 +35,8 @@ def text(run):
     commands = w["sent"] + 2 * w["accepted"]
     out += [f"    {'settled':<10}{done:>7.1f} s   {commands / done:>8,.0f} commands/s through "
             "Kafka, handlers, Postgres, relay and read models"]
-    out += ["", f"  one lead's history: {run.lead['key']}"] + history(run)
+    out += ["", f"  one lead's history: {run.lead['key']}"]
+    out += history(run)
     out += ["", "  counted again in Python, without leat's code"]
     out += ["    " + line for line in run.checks.lines]
     return "\n".join(out)
@@ -51,19 +52,23 @@ def history(run):
 
 def next_steps(run):
     url, key = run.url, run.lead["key"]
-    t = f"-t {run.topology}"
+    mine = {"lead_id": "me", "company": "Mine", "email": "me@example.com", "state": "NY",
+            "source": "web"}
     return "\n".join([
         "", "  where to look next",
         f"    curl '{url}/v1/models/leads/{key}'",
         f"    curl '{url}/v1/models/leads?index=by_tier&from=hot&to=hot&limit=5'",
-        f"    curl '{url}/v1/models/tiers'   {url}/v1/models/funnel   {url}/v1/models/states",
+        f"    curl '{url}/v1/models/tiers'          also: funnel, states",
         f"    curl '{url}/v1/streams/lead-{key}'",
-        f"    curl -X POST '{url}/v1/commands/CreateLead' -H 'Prefer: wait=5' \\",
-        "         -d '{\"lead_id\": \"me\", \"company\": \"Mine\", \"email\": \"me@example.com\", "
-        "\"state\": \"NY\", \"source\": \"web\"}'",
-        f"    {run.env_line}",
-        f"    {run.leat} lag {t}",
-        f"    {run.leat} stream {t} lead-{key}",
-        f"    {run.leat} list {t} leads --index by_state --from CA --limit 5",
-        f"    {run.leat} send {t} ScoreLead lead_id={key}",
+        f"    curl -H 'Prefer: wait=5' '{url}/v1/commands/CreateLead' \\",
+        f"         -d '{json.dumps(mine)}'",
+        f"    curl '{url}/metrics'",
+        "", f"    {run.env_line}",
+        f"    {run.leat} get leads {key}",
+        f"    {run.leat} list leads --index by_state --from CA --to CA --limit 5",
+        f"    {run.leat} stream lead-{key}",
+        f"    {run.leat} send ScoreLead '{{\"lead_id\": \"{key}\"}}' --wait 5s",
+        "    psql $STORE_URL -c 'select error_code, count(*) from leads.commands group by 1'",
+        "", f"    {run.rejects_name}   refused lines, each with its reason",
+        f"    {run.log_name}                  what leat said",
     ])

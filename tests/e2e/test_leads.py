@@ -168,6 +168,24 @@ def rules_with_a_mistake_stop_the_start_and_are_named():
     check.contains(done.stderr, "rule 1: unknown field 'web_site'")
 
 
+@check.test
+def verbs_show_a_lead_and_take_a_command():
+    h, url = system()
+    check.equal(create(url, "shown").status, 200)
+    h.must("send", "ScoreLead", '{"lead_id": "shown"}', "--wait", "10s")
+    quiet()
+    check.equal(h.must_json("get", "leads", "shown")["stage"], "routed")
+    listed = h.must("list", "leads", "--index", "by_state", "--from", "NY", "--to", "NY", "--json",
+                    "--limit", "1000")
+    check.contains(listed, '"shown"')
+    events = [json.loads(line) for line in h.must("stream", "lead-shown", "--json").splitlines()]
+    check.equal(sorted(e["type"] for e in events),
+                ["LeadCreated", "LeadRouted", "LeadRouted", "LeadScored", "LeadScored"])
+    rejected = h.cli("send", "CreateLead", '{"lead_id": "shown"}', "--wait", "10s")
+    check.equal(rejected.returncode, 3, rejected.stderr)
+    check.contains(rejected.stdout + rejected.stderr, "lead-exists")
+
+
 # ---- leat import by itself: a store and topics, nobody that handles the commands ----
 
 IMPORT = "leads_import"
