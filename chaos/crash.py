@@ -116,7 +116,7 @@ class Run:
 
     def check_model(self, facts, model, key, fields):
         """The projector may still be folding what was published last."""
-        wrong = ["never read"]
+        wrong = [None]
 
         def same():
             rows = verify.model_rows(self.cluster.url, model)
@@ -126,7 +126,7 @@ class Run:
         try:
             wait.until(same, 60, model, every=0.5)
         except wait.Timeout as e:
-            return wrong[0] or str(e)
+            return f"{wrong[0] or ''} {e}".strip()
         return None
 
     def result(self, name, wrong):

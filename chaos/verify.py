@@ -223,7 +223,7 @@ def folded(f, key):
 
 def compare_model(f, rows, key, fields):
     """`rows` as the HTTP API gives them against the fold."""
-    have = {row[key]: {name: row.get(name) for name in fields} for row in rows}
+    have = {row["key"]: {name: row.get(name) for name in fields} for row in rows}
     want = {k: {name: row[name] for name in fields} for k, row in folded(f, key).items()}
     wrong = [f"{k}: {have.get(k)} instead of {want.get(k)}"
              for k in sorted(set(have) | set(want)) if have.get(k) != want.get(k)]
