@@ -166,16 +166,18 @@ def check_models(checks, want, url):
                  model_of(url, "funnel"))
     checks.equal("model states",
                  totals(leads.values(), "state",
-                        {"leads": lambda l: 1, "budget": lambda l: l["budget"] or 0}),
+                        {"leads": lambda l: 1, "budget": lambda l: l["budget"]}),
                  model_of(url, "states"))
 
 
 def totals(leads, key, fields):
+    """Sums by key; a field that never got a value stays None, as in the read model."""
     sums = {}
     for lead in leads:
-        row = sums.setdefault(lead[key], dict.fromkeys(fields, 0))
+        row = sums.setdefault(lead[key], dict.fromkeys(fields))
         for name, value in fields.items():
-            row[name] += value(lead)
+            if value(lead) is not None:
+                row[name] = (row[name] or 0) + value(lead)
     return sums
 
 
