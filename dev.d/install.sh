@@ -3,10 +3,10 @@
 
 PACKAGES_build="gcc libc6-dev cmake ninja-build pkg-config git python3 libssl-dev libfyaml-dev
     libavro-dev libjansson-dev librdkafka-dev libpq-dev liblmdb-dev libhiredis-dev
-    libcurl4-openssl-dev libmicrohttpd-dev"
+    libcurl4-openssl-dev libmicrohttpd-dev libcriterion-dev"
 PACKAGES_servers="postgresql redis-server openjdk-17-jre-headless maven python3 util-linux"
 PACKAGES_lint="clang-format clang-tidy python3 git"
-PACKAGES_test="libcriterion-dev"
+PACKAGES_test=""
 PACKAGES_fuzz="clang llvm libclang-rt-14-dev"
 
 package_present() {

@@ -7,5 +7,5 @@
 . dev.d/script.sh
 
 verb_main() {
-    run_script tests/bench/bench.py "$@"
+    SCRIPT_TARGETS=bench_latency run_script tests/bench/bench.py "$@"
 }
