@@ -14,7 +14,7 @@
 #define THREADS              3
 #define STORES               3
 #define CONNECTIONS_MAX      512
-#define IDLE_TIMEOUT_S       60
+#define IDLE_TIMEOUT_S       20
 #define CONNECTION_BYTES     ((size_t)32 * 1024)
 #define IDEMPOTENCY_KEYS_MAX 65536
 #define REQUEST_ARENA        2048
@@ -37,7 +37,6 @@ static void *on_target(void *arg, const char *uri, struct MHD_Connection *connec
     rq->raw = leat_arena_copy(rq->arena, (struct leat_str){uri, kept});
     leat_buf_init(&rq->body, (size_t)h->c.topology->http.max_body_bytes);
     leat_buf_init(&rq->out, LEAT_ANSWER_BYTES_MAX);
-    atomic_fetch_add(&h->requests, 1);
     return rq;
 }
 
@@ -51,7 +50,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     if (rq == NULL)
         return;
     *con_cls = NULL;
-    atomic_fetch_sub(&rq->http->requests, 1);
+    if (rq->counted)
+        atomic_fetch_sub(&rq->http->requests, 1);
     leat_buf_done(&rq->body);
     leat_buf_done(&rq->out);
     leat_arena_free(rq->arena);
@@ -61,7 +61,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 struct leat_str leat_request_header(const struct leat_request *rq, const char *name)
 {
     const char *value = MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
-    return leat_str_of(value == NULL ? "" : value);
+    return leat_str_of(value);
 }
 
 static void count(struct leat_request *rq)
@@ -135,6 +135,8 @@ static void answer_too_large(struct leat_request *rq)
 
 static void run_handler(struct leat_request *rq)
 {
+    rq->counted = true; /* from here on a stop waits for it; not for one that never ends coming */
+    atomic_fetch_add(&rq->http->requests, 1);
     if (rq->too_large)
         answer_too_large(rq);
     else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "POST") == 0)

@@ -46,7 +46,7 @@ struct leat_request {
     struct leat_target target;
     const struct leat_route *route; /* NULL: none matched */
     struct leat_buf body;
-    bool too_large, prepared;
+    bool too_large, prepared, counted;
     leat_request_state state;
 
     /* the answer */
@@ -91,7 +91,7 @@ struct leat_http {
     pthread_mutex_t models_lock;
     struct leat_http_model *models; /* by projection index */
     _Atomic(uint64_t) *counts;      /* per route x status class (2xx 4xx 5xx) */
-    atomic_int requests;            /* under way */
+    atomic_int requests;            /* whose handlers run, or that wait for the pump */
     atomic_bool stopping;
 };
 
@@ -115,7 +115,7 @@ void leat_answer_problem(struct leat_request *rq, int status, const char *title,
                          const char *detail, const char *hint);
 /* The problem an error stands for. */
 void leat_answer_error(struct leat_request *rq, const struct leat_error *err);
-/* A request header; "" when absent. */
+/* A request header; at == NULL when it is absent. */
 struct leat_str leat_request_header(const struct leat_request *rq, const char *name);
 
 /* ---- pump.c: a thread for what is under way ---- */

@@ -209,7 +209,7 @@ void leat_route_post_command(struct leat_request *rq)
         unknown_type(rq, rq->command_type);
         return;
     }
-    if (key.len == 0) {
+    if (key.at == NULL) {
         send_command(rq, NULL, wait_ms);
         return;
     }
