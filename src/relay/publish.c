@@ -66,7 +66,8 @@ static struct leat_str key_of_stream(struct leat_str stream)
 }
 
 /* Slice lock held. Nothing can publish it: readers find an event in the store, an outbox row is put
- * aside with its reason (only the relay's own thread sends those). */
+ * aside with its reason. The store's connection is the relay thread's: an executor leaves the row
+ * to it, which reads it, sends it and is refused again. */
 static void refused(struct leat_relay *r, const struct leat_outgoing *o, const char *what)
 {
     uint64_t word = (uint64_t)(uintptr_t)o->opaque;
@@ -77,6 +78,10 @@ static void refused(struct leat_relay *r, const struct leat_outgoing *o, const c
     struct leat_error err = {0};
     struct leat_outbox_row *row = NULL;
     size_t n = 0;
+    if (outbox && !pthread_equal(pthread_self(), r->thread)) {
+        s->failed = true;
+        return;
+    }
     leat_log_kv(LEAT_LOG_ERROR, "relay", outbox ? "outbox-refused" : "event-refused",
                 LEAT_LOG_FIELDS(LEAT_LOG_INT("slice", slice), LEAT_LOG_INT("seq", seq)),
                 "the broker refuses a record for good: %s", what);
@@ -259,9 +264,12 @@ static void offer_slice(struct leat_relay *r, const struct offer *o,
         s->offered_ms = leat_now_ms();
         leat_window_head(&s->events, f->head_after);
         leat_window_head(&s->outbox, f->outbox_after);
-        if (o->events_n > 0 && !o->unknown && !s->failed && s->events.next == f->head_before + 1)
+        bool whole = (int64_t)o->events_n == f->head_after - f->head_before;
+        if (whole && o->events_n > 0 && !o->unknown && !s->failed &&
+            s->events.next == f->head_before + 1)
             (void)send_events(r, slice, o->events, o->events_n);
-        if (o->rows_n > 0 && !s->failed && s->outbox.next == f->outbox_before + 1)
+        whole = (int64_t)o->rows_n == f->outbox_after - f->outbox_before;
+        if (whole && o->rows_n > 0 && !s->failed && s->outbox.next == f->outbox_before + 1)
             (void)send_rows(r, slice, o->rows, o->rows_n);
     }
     (void)pthread_mutex_unlock(&s->mutex);

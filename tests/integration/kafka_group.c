@@ -218,21 +218,21 @@ static void long_backlog_flows_without_pauses(void)
     AWAIT(m.k_count == 4);
     struct leat_position at = {topic, 0, 0};
     OK(leat_group_read(m.g, &at, NULL, 1, &err));
-    int64_t last = leat_mono_us(), worst = 0;
+    int64_t last = leat_mono_us();
+    int stalls = 0; /* without the nudge there is one for every 4000 records or so */
     for (int got = 0; got < n;) {
         size_t k = leat_group_take(m.g, 0, r, 512);
         CHECK(leat_mono_us() - last < KIT_DEADLINE * 1000ll);
         if (k == 0)
             continue;
-        if (got > 0 && leat_mono_us() - last > worst)
-            worst = leat_mono_us() - last;
+        stalls += got > 0 && leat_mono_us() - last > 300000;
         got += (int)k;
         leat_records_free(r, k);
         for (last = leat_mono_us(); leat_mono_us() - last < 2000;) {
         } /* 4 us of work for each: slower than it comes */
         last = leat_mono_us();
     }
-    CHECK(worst < 500000);
+    CHECK(stalls <= 3);
     kit_leave(&m, true);
 }
 
