@@ -223,6 +223,21 @@ static void order_commands(const struct leat_batch *b, struct leat_arena *arena,
         plan->order[i] = ids[i].index;
 }
 
+/* A stable counting sort: within a slice, seq keeps rising. */
+static void order_events(const struct leat_batch *b, struct leat_arena *arena,
+                         struct leat_plan *plan)
+{
+    int32_t *next = leat_arena_alloc(arena, (b->fence_count + 1) * sizeof *next);
+    int32_t before = 0;
+    for (size_t f = 0; f < b->fence_count; f++) {
+        next[f] = before;
+        before += plan->events_of[f];
+    }
+    plan->event_order = leat_arena_alloc(arena, (b->event_count + 1) * sizeof(int32_t));
+    for (size_t e = 0; e < b->event_count; e++)
+        plan->event_order[next[plan->command_at[b->events[e].command] - 1]++] = (int32_t)e + 1;
+}
+
 leat_status leat_plan_batch(const struct leat_batch *b, struct leat_arena *arena,
                             struct leat_plan *ret, struct leat_error *err)
 {
@@ -252,6 +267,7 @@ leat_status leat_plan_batch(const struct leat_batch *b, struct leat_arena *arena
     if (status != LEAT_OK)
         return status;
     order_commands(b, arena, &plan);
+    order_events(b, arena, &plan);
     *ret = plan;
     return LEAT_OK;
 }

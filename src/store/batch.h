@@ -19,8 +19,9 @@ struct leat_plan {
     int32_t *outbox_rel; /* per outbox row */
     int32_t *order;      /* stored commands from 1, by (fence, id): neighbours in the index */
     size_t order_count;
-    bool look_up;     /* expected versions cannot be trusted as they are */
-    bool odd_outcome; /* anything but accepted */
+    int32_t *event_order; /* events from 1, by fence: one slice's leaf after the other */
+    bool look_up;         /* expected versions cannot be trusted as they are */
+    bool odd_outcome;     /* anything but accepted */
     bool odd_attempts, odd_error, odd_correlation, odd_causation;
 };
 
@@ -30,6 +31,6 @@ LEAT_MUST_CHECK leat_status leat_plan_batch(const struct leat_batch *b, struct l
 /* The parameters of append_batch(), in its order. */
 void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, int lock_timeout_ms,
                       struct leat_arena *arena, struct leat_pg_params *p);
-#define LEAT_APPEND_PARAMS 50
+#define LEAT_APPEND_PARAMS 51
 
 #endif

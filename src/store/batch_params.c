@@ -193,6 +193,7 @@ static void event_columns(const struct leat_batch *b, const struct leat_plan *pl
 {
     size_t n = b->event_count;
     const struct leat_batch_event *e = b->events;
+    leat_pg_int4s(p, plan->event_order, n);
     FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)e[i].command + 1));
     leat_pg_int4s(p, plan->event_rel, n);
     leat_pg_int8s(p, plan->event_version, n);

@@ -81,6 +81,8 @@ Test(store_batch, positions_run_per_slice_in_the_order_of_events)
     cr_expect_arr_eq(p.outbox_rel, outbox_rel, sizeof outbox_rel);
     int32_t order[] = {2, 4, 3, 1}; /* by slice, then id */
     cr_expect_arr_eq(p.order, order, sizeof order);
+    int32_t event_order[] = {3, 1, 2, 4}; /* by slice */
+    cr_expect_arr_eq(p.event_order, event_order, sizeof event_order);
     cr_expect_not(p.look_up);
 }
 
