@@ -210,7 +210,7 @@ def write(h, name, text):
 @check.test
 def interrupted_import_goes_on_where_the_broker_had_acknowledged():
     h = importing()
-    rows = 200_000
+    rows = 150_000
     path = write(h, "many.csv", "lead_id,company\n" + "".join(f"k{i},c\n" for i in range(rows)))
     command = [servers.BIN, "import", path, "-c", "CreateLead", "-p", "warm"]
     first = subprocess.Popen(command, cwd=h.dir, env=h.env, stdout=subprocess.PIPE,
