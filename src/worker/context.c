@@ -255,7 +255,7 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     call->events = NULL;
     call->commands = NULL;
     call->event_count = call->command_count = 0;
-    call->answer = call->dispatch->def->on[handler].call(&ctx, message, state);
+    call->answer = leat_on_call(&call->dispatch->def->on[handler], &ctx, message, state);
     if (ctx.failed)
         call->answer = LEAT_ANSWER_POISON;
     if (call->answer == LEAT_DONE)

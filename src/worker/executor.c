@@ -26,6 +26,7 @@ struct order { /* from the group's thread */
 };
 
 struct leat_executor {
+    struct leat_released released; /* first: what flow_records.h takes for `arg` */
     struct leat_executor_config c;
     pthread_t thread;
     int wake_fd;
@@ -35,7 +36,6 @@ struct leat_executor {
     struct leat_group *group; /* as last seen by the thread */
     size_t *group_lane;       /* flow lane -> lane of the group */
     size_t group_lane_cap;
-    struct leat_released released;
     int64_t commit_due_ms, retry_at_ms, tail_due_ms;
     int32_t failures;
     bool started; /* a first record was seen */
@@ -499,6 +499,24 @@ int leat_executor_wake_fd(const struct leat_executor *e)
     return e->wake_fd;
 }
 
+/* Somebody registered a schema since this process started. */
+static leat_status refresh_schemas(void *arg)
+{
+    struct leat_executor *e = arg;
+    struct leat_error err = {0};
+    struct leat_schema_row *rows = NULL;
+    struct leat_arena *arena = leat_arena_new(64 * 1024, 0);
+    size_t n = 0;
+    leat_status status = leat_store_schemas(e->store, arena, &rows, &n, &err);
+    for (size_t i = 0; status == LEAT_OK && i < n; i++)
+        status =
+            leat_schemas_put(e->c.worker->schemas, rows[i].id, rows[i].subject, rows[i].text, &err);
+    leat_arena_free(arena);
+    if (status != LEAT_OK)
+        leat_log_error(LEAT_LOG_WARN, "worker", "schemas-refresh", &err);
+    return status;
+}
+
 static void executor_done(struct leat_executor *e)
 {
     drop_orders(e);
@@ -544,7 +562,8 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
                                   .header = leat_record_of_flow_header,
                                   .headers_pack = leat_record_of_flow_pack,
                                   .release = leat_record_of_flow_release,
-                                  .arg = &e->released};
+                                  .refresh_schemas = refresh_schemas,
+                                  .arg = e};
     e->flow = leat_flow_new(&fc);
     leat_status status = leat_store_open(c->worker->store, &e->store, err);
     if (status == LEAT_OK && pthread_create(&e->thread, NULL, executor_main, e) != 0)

@@ -48,6 +48,7 @@ void flow_batch_reset(struct leat_flow *f)
     f->batch = (struct leat_batch){.processor = leat_dispatch_name(f->c.dispatch)};
     f->command_cap = f->event_cap = f->outbox_cap = 0;
     f->under_way = false;
+    f->refreshed = false;
     for (int32_t k = 0; k < f->c.partitions; k++) {
         f->slices[k].fence = -1;
         f->slices[k].untrusted = false;

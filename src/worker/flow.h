@@ -51,6 +51,9 @@ struct leat_flow_config {
     /* All headers packed, appended to `out`. */
     void (*headers_pack)(void *arg, const struct leat_incoming *r, struct leat_buf *out);
     void (*release)(void *arg, struct leat_incoming *r);
+    /* A schema id is not known here: take over what the store has by now. Not OK: it could not be
+     * asked; the record waits. NULL: there is nobody to ask. */
+    leat_status (*refresh_schemas)(void *arg);
     void *arg;
 };
 

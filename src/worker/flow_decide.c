@@ -151,6 +151,16 @@ static void heads_loaded(struct leat_flow *f, const struct leat_loaded *loaded)
     }
 }
 
+static leat_status fold_event(struct leat_flow *f, struct flow_key *key,
+                              const struct leat_stored_event *e, struct leat_error *err)
+{
+    leat_status status =
+        leat_dispatch_fold(f->c.dispatch, e->type, e->payload, f->arena, key->state, err);
+    if (status == LEAT_ABSENT && flow_refresh_schemas(f))
+        status = leat_dispatch_fold(f->c.dispatch, e->type, e->payload, f->arena, key->state, err);
+    return status;
+}
+
 /* History that can't be folded (an event nobody here can decode) holds the stream's lane: to decide
  * without it would be wrong, and the command itself is not at fault. */
 static void fold_stored(struct leat_flow *f, struct flow_key *key,
@@ -162,8 +172,7 @@ static void fold_stored(struct leat_flow *f, struct flow_key *key,
     if (e->version != key->version + 1)
         key->unreadable = leat_arena_printf(f->arena, "version %lld follows %lld in the store",
                                             (long long)e->version, (long long)key->version);
-    else if (leat_dispatch_fold(f->c.dispatch, e->type, e->payload, f->arena, key->state, &err) !=
-             LEAT_OK)
+    else if (fold_event(f, key, e, &err) != LEAT_OK)
         key->unreadable = leat_arena_printf(f->arena, "could not fold version %lld: %s",
                                             (long long)e->version, err.msg);
     key->version = e->version;
@@ -273,6 +282,9 @@ static void decide_one(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     struct flow_lane *l = &f->lanes[w->lane];
     switch (w->what) {
     case FLOW_SKIP:
+        break;
+    case FLOW_LATER:
+        hold_lane(f, w, now_ms, w->text);
         break;
     case FLOW_HOLE:
         hole(f, w);

@@ -70,8 +70,9 @@ typedef enum flow_what {
     FLOW_COMMAND,
     FLOW_FORWARD,
     FLOW_DEAD,
-    FLOW_SKIP, /* settled without a trace: a copy, or nothing of ours */
-    FLOW_HOLE, /* seqs before it are missing: not before they are here */
+    FLOW_SKIP,  /* settled without a trace: a copy, or nothing of ours */
+    FLOW_LATER, /* can't be judged now (the store is to be asked): held, with w->text */
+    FLOW_HOLE,  /* seqs before it are missing: not before they are here */
 } flow_what;
 
 struct flow_work {
@@ -113,6 +114,8 @@ struct leat_flow {
     struct leat_batch batch;
     size_t command_cap, event_cap, outbox_cap;
     bool under_way; /* decided, reply awaited */
+    bool refreshed; /* schemas were asked for in this batch */
+    leat_status refresh_status;
     size_t conflicts_pending;
     bool lock_next;
     struct leat_flow_figures figures;
@@ -127,6 +130,8 @@ static inline struct flow_item *flow_item_at(const struct flow_lane *l, size_t i
 void flow_lane_clear(struct leat_flow *f, struct flow_lane *l);
 void flow_batch_reset(struct leat_flow *f);
 void flow_no_conflicts(struct leat_flow *f);
+/* flow_read.c: after ABSENT, an unknown schema id: true = worth another try. */
+bool flow_refresh_schemas(struct leat_flow *f);
 /* flow_select.c: fills f->work from the lanes. */
 void flow_select(struct leat_flow *f, int64_t now_ms);
 /* flow_read.c: what a record is; decodes it. */

@@ -102,6 +102,15 @@ static bool read_type(struct leat_flow *f, struct flow_work *w)
     return false;
 }
 
+bool flow_refresh_schemas(struct leat_flow *f)
+{
+    if (f->refreshed || f->c.refresh_schemas == NULL)
+        return false;
+    f->refreshed = true;
+    f->refresh_status = f->c.refresh_schemas(f->c.arg);
+    return f->refresh_status == LEAT_OK;
+}
+
 static bool read_value(struct leat_flow *f, struct flow_work *w)
 {
     const struct leat_incoming *r = &w->item->in;
@@ -117,6 +126,14 @@ static bool read_value(struct leat_flow *f, struct flow_work *w)
     struct leat_error err = {0};
     leat_status status =
         leat_dispatch_decode(f->c.dispatch, w->handler, r->value, f->arena, &w->message, &err);
+    if (status == LEAT_ABSENT && flow_refresh_schemas(f))
+        status =
+            leat_dispatch_decode(f->c.dispatch, w->handler, r->value, f->arena, &w->message, &err);
+    if (status == LEAT_ABSENT && f->refreshed && f->refresh_status != LEAT_OK) {
+        w->what = FLOW_LATER; /* the store is away: nobody is at fault */
+        w->text = LEAT_STR("its schema is not known here and the store could not be asked");
+        return false;
+    }
     if (status != LEAT_OK)
         dead(f, w, "undecodable", "%s", err.msg);
     return status == LEAT_OK;

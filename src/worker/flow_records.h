@@ -1,5 +1,5 @@
 /* flow_records.h - records of Kafka, and events fetched from the store in their place, as a flow
- * sees them: the callbacks of leat_flow_config. `arg` is a struct leat_released. */
+ * sees them: the callbacks of leat_flow_config. `arg` begins with a struct leat_released. */
 #ifndef LEAT_WORKER_FLOW_RECORDS_H
 #define LEAT_WORKER_FLOW_RECORDS_H
 
