@@ -222,44 +222,50 @@ static bool is_past(const struct bounds *b, const MDB_val *k)
     return memcmp(k->mv_data, b->to.bytes, n) > 0;
 }
 
-static leat_status write_entry(const struct leat_model_view *v, struct leat_env_txn *t,
-                               const struct bounds *b, const MDB_val *k, const MDB_val *d,
-                               struct leat_json_writer *w, struct leat_error *err)
+struct scan {
+    const struct leat_model_view *view;
+    struct leat_env_txn *txn;
+    MDB_cursor *cursor;
+    struct bounds bounds;
+    struct leat_json_writer w;
+};
+
+static leat_status write_entry(struct scan *s, const MDB_val *k, const MDB_val *d,
+                               struct leat_error *err)
 {
+    const struct leat_shape_index *index = s->bounds.index;
     struct leat_str entry = {k->mv_data, (uint32_t)k->mv_size};
     struct leat_str row = {d->mv_data, (uint32_t)d->mv_size};
-    if (b->by_key)
-        return leat_model_row_json(v, entry, row, w, err);
+    if (s->bounds.by_key)
+        return leat_model_row_json(s->view, entry, row, &s->w, err);
     struct leat_str row_key;
-    if (!leat_index_key_row(entry, b->index->columns, b->index->n_columns, &row_key))
-        return leat_fail(err, LEAT_FATAL, "index '%.*s' is damaged", LEAT_STR_FMT(b->index->name));
-    LEAT_TRY(leat_env_get(t, LEAT_DB_ROWS, row_key, &row, err), err, "index without row");
-    return leat_model_row_json(v, row_key, row, w, err);
+    if (!leat_index_key_row(entry, index->columns, index->n_columns, &row_key))
+        return leat_fail(err, LEAT_FATAL, "index '%.*s' is damaged", LEAT_STR_FMT(index->name));
+    LEAT_TRY(leat_env_get(s->txn, LEAT_DB_ROWS, row_key, &row, err), err, "index without row");
+    return leat_model_row_json(s->view, row_key, row, &s->w, err);
 }
 
-static leat_status scan(const struct leat_model_view *v, struct leat_env_txn *t, MDB_cursor *cursor,
-                        const struct bounds *b, int32_t limit, struct leat_json_writer *w,
-                        struct leat_error *err)
+static leat_status run_scan(struct scan *s, int32_t limit, struct leat_error *err)
 {
     MDB_val k, d;
     struct leat_index_key last = {.len = 0};
     int32_t n = 0;
-    int rc = first_entry(cursor, b, &k, &d);
-    leat_json_begin_object(w);
-    leat_json_key(w, LEAT_STR("rows"));
-    leat_json_begin_array(w);
-    for (; rc == 0 && n < limit && !is_past(b, &k); n++) {
-        LEAT_TRY(write_entry(v, t, b, &k, &d, w, err), err, "list");
+    int rc = first_entry(s->cursor, &s->bounds, &k, &d);
+    leat_json_begin_object(&s->w);
+    leat_json_key(&s->w, LEAT_STR("rows"));
+    leat_json_begin_array(&s->w);
+    for (; rc == 0 && n < limit && !is_past(&s->bounds, &k); n++) {
+        LEAT_TRY(write_entry(s, &k, &d, err), err, "list");
         last.len = (uint32_t)k.mv_size;
         memcpy(last.bytes, k.mv_data, k.mv_size);
-        rc = mdb_cursor_get(cursor, &k, &d, MDB_NEXT);
+        rc = mdb_cursor_get(s->cursor, &k, &d, MDB_NEXT);
     }
-    leat_json_end_array(w);
-    if (rc == 0 && n == limit && !is_past(b, &k))
-        write_cursor(v, (struct leat_str){(const char *)last.bytes, last.len}, w);
+    leat_json_end_array(&s->w);
+    if (rc == 0 && n == limit && !is_past(&s->bounds, &k))
+        write_cursor(s->view, (struct leat_str){(const char *)last.bytes, last.len}, &s->w);
     else
-        leat_json_put_cstr(w, "cursor", NULL);
-    leat_json_end_object(w);
+        leat_json_put_cstr(&s->w, "cursor", NULL);
+    leat_json_end_object(&s->w);
     return rc == 0 || rc == MDB_NOTFOUND ? LEAT_OK : leat_env_fail(NULL, rc, err, "list a model");
 }
 
@@ -267,18 +273,17 @@ static leat_status list_in_txn(const struct leat_model_view *v, struct leat_env_
                                const struct leat_model_range *r, struct leat_buf *out,
                                struct leat_error *err)
 {
-    struct bounds b;
-    struct leat_json_writer w;
-    MDB_cursor *cursor = NULL;
-    leat_status status = make_bounds(v, t, r, &b, err);
+    struct scan s = {.view = v, .txn = t};
+    leat_status status = make_bounds(v, t, r, &s.bounds, err);
     if (status != LEAT_OK)
         return status; /* worded for the asker */
-    int rc = mdb_cursor_open(t->txn, t->dbi[b.by_key ? LEAT_DB_ROWS : LEAT_DB_INDEX], &cursor);
+    int rc =
+        mdb_cursor_open(t->txn, t->dbi[s.bounds.by_key ? LEAT_DB_ROWS : LEAT_DB_INDEX], &s.cursor);
     if (rc != 0)
         return leat_env_fail(NULL, rc, err, "list a model");
-    leat_json_writer_init(&w, out);
-    status = scan(v, t, cursor, &b, r->limit, &w, err);
-    mdb_cursor_close(cursor);
+    leat_json_writer_init(&s.w, out);
+    status = run_scan(&s, r->limit, err);
+    mdb_cursor_close(s.cursor);
     return status;
 }
 

@@ -151,12 +151,13 @@ leat_status leat_target_allow(const struct leat_target *t, const char *allowed,
 }
 
 leat_status leat_target_int(const struct leat_target *t, const char *name, int64_t min, int64_t max,
-                            int64_t fallback, int64_t *ret, struct leat_error *err)
+                            int64_t *ret, struct leat_error *err)
 {
     struct leat_str text;
-    int64_t v = fallback;
-    if (leat_target_param(t, name, &text) &&
-        (leat_parse_int(text, &v) != LEAT_UNITS_OK || v < min || v > max))
+    int64_t v = 0;
+    if (!leat_target_param(t, name, &text))
+        return LEAT_OK;
+    if (leat_parse_int(text, &v) != LEAT_UNITS_OK || v < min || v > max)
         return leat_fail(err, LEAT_INVALID,
                          "parameter '%s' must be a whole number from %lld to %lld", name,
                          (long long)min, (long long)max);

@@ -40,10 +40,10 @@ bool leat_target_param(const struct leat_target *t, const char *name, struct lea
  * also one that is given twice. */
 LEAT_MUST_CHECK leat_status leat_target_allow(const struct leat_target *t, const char *allowed,
                                               struct leat_error *err);
-/* A whole number in [min, max]; `fallback` when it is absent. */
+/* A whole number in [min, max]; *ret stays as it is when the parameter is absent or wrong. */
 LEAT_MUST_CHECK leat_status leat_target_int(const struct leat_target *t, const char *name,
-                                            int64_t min, int64_t max, int64_t fallback,
-                                            int64_t *ret, struct leat_error *err);
+                                            int64_t min, int64_t max, int64_t *ret,
+                                            struct leat_error *err);
 
 /* Prefer: wait=5 among other preferences; milliseconds, at most LEAT_WAIT_S_MAX; 0 = not asked. */
 int64_t leat_prefer_wait_ms(struct leat_str header);

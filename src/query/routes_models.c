@@ -101,9 +101,8 @@ static leat_status read_range(const struct leat_request *rq, struct leat_model_r
                               struct leat_error *err)
 {
     struct leat_str index = {NULL, 0};
-    int64_t limit = 0;
-    leat_status status =
-        leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, err);
+    int64_t limit = LIMIT_DEFAULT;
+    leat_status status = leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, &limit, err);
     if (status != LEAT_OK)
         return status;
     r->limit = (int32_t)limit;

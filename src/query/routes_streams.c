@@ -86,9 +86,15 @@ bool leat_schemas_know(const struct leat_schemas *schemas, const struct leat_sto
     return true;
 }
 
-static leat_status load_stream(struct leat_request *rq, struct leat_str stream, int32_t slice,
-                               int64_t after, int64_t limit, struct leat_stored_event **ret,
-                               size_t *ret_n, struct leat_error *err)
+struct page { /* of a stream */
+    struct leat_str stream;
+    int32_t slice;
+    int64_t after, limit;
+    struct leat_stored_event *events;
+    size_t n;
+};
+
+static leat_status load_page(struct leat_request *rq, struct page *p, struct leat_error *err)
 {
     struct leat_http *h = rq->http;
     struct leat_store *store = NULL;
@@ -96,29 +102,28 @@ static leat_status load_stream(struct leat_request *rq, struct leat_str stream, 
     leat_status status = leat_store_pool_take(h->stores, &store, err);
     if (status != LEAT_OK)
         return status;
-    status =
-        leat_store_stream(store, slice, stream, after, (size_t)limit, rq->arena, ret, ret_n, err);
-    if (status == LEAT_OK && !leat_schemas_know(h->c.schemas, *ret, *ret_n))
+    status = leat_store_stream(store, p->slice, p->stream, p->after, (size_t)p->limit, rq->arena,
+                               &p->events, &p->n, err);
+    if (status == LEAT_OK && !leat_schemas_know(h->c.schemas, p->events, p->n))
         (void)!leat_schemas_refresh(h->c.schemas, store, rq->arena, &ignored);
     leat_store_pool_give(h->stores, store);
     return status;
 }
 
-static void write_stream(struct leat_request *rq, struct leat_str stream,
-                         const struct leat_stored_event *events, size_t n, int64_t limit)
+static void write_page(struct leat_request *rq, const struct page *p)
 {
     struct leat_json_writer w;
     leat_json_writer_init(&w, &rq->out);
     leat_json_begin_object(&w);
-    leat_json_put_str(&w, "stream", stream);
+    leat_json_put_str(&w, "stream", p->stream);
     leat_json_key(&w, LEAT_STR("events"));
     leat_json_begin_array(&w);
-    for (size_t i = 0; i < n; i++)
-        leat_event_json(rq->http->c.schemas, &events[i], &w);
+    for (size_t i = 0; i < p->n; i++)
+        leat_event_json(rq->http->c.schemas, &p->events[i], &w);
     leat_json_end_array(&w);
     leat_json_key(&w, LEAT_STR("next"));
-    if (n == (size_t)limit)
-        leat_json_int(&w, events[n - 1].version); /* ?after= of the next page */
+    if (p->n == (size_t)p->limit)
+        leat_json_int(&w, p->events[p->n - 1].version); /* ?after= of the next page */
     else
         leat_json_null(&w);
     leat_json_end_object(&w);
@@ -127,31 +132,30 @@ static void write_stream(struct leat_request *rq, struct leat_str stream,
 void leat_route_get_stream(struct leat_request *rq)
 {
     struct leat_error err = {0};
-    struct leat_str stream = leat_route_value(rq, "id"), key;
-    struct leat_stored_event *events = NULL;
-    size_t n = 0;
-    int64_t after = 0, limit = 0;
-    if (leat_target_int(&rq->target, "after", 0, INT64_MAX, 0, &after, &err) != LEAT_OK ||
-        leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, &err) !=
-            LEAT_OK) {
+    struct leat_str key;
+    struct page p = {.stream = leat_route_value(rq, "id"), .limit = LIMIT_DEFAULT};
+    leat_status status = leat_target_int(&rq->target, "after", 0, INT64_MAX, &p.after, &err);
+    if (status == LEAT_OK)
+        status = leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, &p.limit, &err);
+    if (status != LEAT_OK) {
         leat_answer_error(rq, &err);
         return;
     }
-    if (!leat_stream_key(rq->http->c.topology, stream, &key)) {
+    if (!leat_stream_key(rq->http->c.topology, p.stream, &key)) {
         leat_answer_problem(rq, 404, "Not found", NULL, "no aggregate has streams of this name",
                             "a stream's id is <aggregate>-<key>");
         return;
     }
-    int32_t slice = leat_partition(key, rq->http->c.topology->partitions);
-    if (load_stream(rq, stream, slice, after, limit, &events, &n, &err) != LEAT_OK) {
+    p.slice = leat_partition(key, rq->http->c.topology->partitions);
+    if (load_page(rq, &p, &err) != LEAT_OK) {
         leat_answer_error(rq, &err);
         return;
     }
-    if (n == 0 && after == 0) {
+    if (p.n == 0 && p.after == 0) {
         leat_answer_problem(rq, 404, "Not found", NULL, "the stream has no events (yet)", "");
         return;
     }
-    write_stream(rq, stream, events, n, limit);
+    write_page(rq, &p);
     leat_answer_json(rq, 200);
 }
 

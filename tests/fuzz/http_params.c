@@ -22,7 +22,7 @@ static void check_target(struct leat_str raw, struct leat_arena *arena)
     struct leat_request rq = {0};
     struct leat_error err = {0};
     char methods[64];
-    int64_t limit = 0;
+    int64_t limit = 100;
     if (leat_target_parse(raw, arena, &rq.target, &err) != LEAT_OK)
         return;
     leat_assert(rq.target.n_segments <= LEAT_SEGMENTS_MAX);
@@ -37,7 +37,7 @@ static void check_target(struct leat_str raw, struct leat_arena *arena)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         total += leat_route_value(&rq, names[i]).len;
     leat_assert(total <= 6 * raw.len);
-    if (leat_target_int(&rq.target, "limit", 1, 1000, 100, &limit, &err) == LEAT_OK)
+    if (leat_target_int(&rq.target, "limit", 1, 1000, &limit, &err) == LEAT_OK)
         leat_assert(limit >= 1 && limit <= 1000);
 }
 
