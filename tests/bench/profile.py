@@ -81,18 +81,25 @@ def stage_of(sample, own, served, kafka_pid):
     return "others"
 
 
+def group_of(stage):
+    """Threads of leat one by one, executors together; all of Postgres together."""
+    return re.sub(r"-?[0-9]*$", "", stage) if stage.startswith("leat") else stage.split(" ")[0]
+
+
 def report(samples, own, served, kafka_pid, commands, top):
     by_stage, by_symbol = collections.Counter(), collections.defaultdict(collections.Counter)
     for sample in samples:
         stage = stage_of(sample, own, served, kafka_pid)
         by_stage[stage] += 1
-        by_symbol[stage.split(" ")[0]][(sample[2], sample[3])] += 1
+        by_symbol[group_of(stage)][(sample[2], sample[3])] += 1
     total = sum(by_stage.values())
     us = 1e6 / 997 / commands
     print(f"{total} samples on {os.cpu_count()} processors\n\n{'us/command':>10}  share  stage")
     for stage, n in by_stage.most_common():
         print(f"{n * us:10.2f} {100 * n / total:5.1f}%  {stage}")
-    for group in ("leat", "postgres"):
+    for group in sorted(g for g in by_symbol if g.startswith(("leat", "postgres"))):
+        if sum(by_symbol[group].values()) * us < 0.2:
+            continue
         print(f"\n{group}: functions\n{'us/command':>10}")
         for (symbol, dso), n in by_symbol[group].most_common(top):
             print(f"{n * us:10.2f}  {symbol}  [{dso}]")
