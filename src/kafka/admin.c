@@ -214,17 +214,31 @@ leat_status leat_admin_ensure_topics(struct leat_admin *a, const struct leat_top
 
 /* ---- watermarks and single records ---- */
 
+/* Leaders move and a new topic's are not known everywhere at once: asked again until the time is
+ * over. */
+static rd_kafka_resp_err_t ask_watermarks(struct leat_admin *a, const struct leat_position *at,
+                                          int64_t until_us, struct leat_watermarks *ret)
+{
+    rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    for (;;) {
+        int64_t left_ms = (until_us - leat_mono_us()) / 1000;
+        if (left_ms <= 0)
+            return e;
+        e = rd_kafka_query_watermark_offsets(a->rk, at->topic, at->partition, &ret->low, &ret->high,
+                                             (int)left_ms);
+        if (leat_kafka_status(e) != LEAT_RETRY)
+            return e;
+        rd_kafka_poll(a->rk, METADATA_POLL_MS);
+    }
+}
+
 leat_status leat_admin_watermarks(struct leat_admin *a, const struct leat_position *at, size_t n,
                                   struct leat_watermarks *ret, int timeout_ms,
                                   struct leat_error *err)
 {
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
     for (size_t i = 0; i < n; i++) {
-        int64_t left_ms = (until_us - leat_mono_us()) / 1000;
-        rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__TIMED_OUT;
-        if (left_ms > 0)
-            e = rd_kafka_query_watermark_offsets(a->rk, at[i].topic, at[i].partition, &ret[i].low,
-                                                 &ret[i].high, (int)left_ms);
+        rd_kafka_resp_err_t e = ask_watermarks(a, &at[i], until_us, &ret[i]);
         if (e != 0)
             return leat_fail(err, leat_kafka_status(e) == LEAT_ABSENT ? LEAT_ABSENT : LEAT_RETRY,
                              "could not ask for the watermarks of %s[%d]: %s", at[i].topic,
