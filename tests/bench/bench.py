@@ -9,6 +9,7 @@ one JSON object; everything else goes to stderr. docs/benchmarks.md says how to 
 """
 
 import argparse
+import fcntl
 import json
 import os
 import statistics
@@ -201,6 +202,18 @@ class Bench:
             s.remove(o.keep)
 
 
+def alone():
+    """Two benchmarks at once would measure each other. Held until the process ends."""
+    folder = os.path.join(servers.ROOT, "build", "bench")
+    os.makedirs(folder, exist_ok=True)
+    lock = open(os.path.join(folder, "lock"), "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("bench: another benchmark runs in this tree; two would measure each other")
+    return lock
+
+
 def commit():
     done = subprocess.run(["git", "-C", servers.ROOT, "describe", "--always", "--dirty"],
                           capture_output=True, text=True, check=False)
@@ -209,6 +222,7 @@ def commit():
 
 def main():
     o = options()
+    lock = alone()
     facts = {"bench": "leat", "commit": commit(), **machine.describe()}
     say(f"bench: {facts['cores']} cores of {facts['cpu']}, load {facts['load_1m']}")
     began = time.monotonic()
@@ -224,6 +238,7 @@ def main():
     finally:
         if bench.floor:
             bench.floor.close()
+    lock.close()
     say(f"bench: took {time.monotonic() - began:.0f} s")
     print(json.dumps(facts))
 
