@@ -61,7 +61,7 @@ static int32_t key_index(const struct leat_batch_command *c)
 void check_settled(struct sim *w, const struct sim_call *call, const struct leat_batch_command *c,
                    leat_settled settled)
 {
-    if (c->lane < 0)
+    if (c->lane < 0 || call->processor == SIM_ALERTS)
         return;
     const struct leat_batch_lane *l = &call->batch.lanes[c->lane];
     int32_t topic = sim_topic_find(l->topic);
@@ -83,8 +83,36 @@ void check_settled(struct sim *w, const struct sim_call *call, const struct leat
     *last = c->offset;
 }
 
-void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next)
+static bool alerts_on(const struct sim_stored *e)
 {
+    return leat_str_eq(e->type, LEAT_STR("Deposited"));
+}
+
+/* A policy's lane: every event it asks for below next_seq has its row. */
+static void check_events_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane,
+                              int64_t next_seq)
+{
+    const struct sim_slice *slice = &w->store->slices[lane->k];
+    int64_t from = lane->next_seq < 1 ? 1 : lane->next_seq;
+    if (next_seq < from || next_seq > slice->head + 1)
+        sim_fail(w, "lane", "%s moves events %d from seq %lld to %lld, head is %lld",
+                 c->actor->name, lane->k, (long long)from, (long long)next_seq,
+                 (long long)slice->head);
+    for (int64_t seq = from; seq < next_seq && !w->failed; seq++) {
+        const struct sim_stored *e = &w->store->events[slice->events[seq - 1]];
+        if (alerts_on(e) && sim_store_row(w->store, lane->k, SIM_ALERTS, &e->id) == NULL)
+            sim_fail(w, "low-water", "%s passes event %lld of slice %d, which has no row",
+                     c->actor->name, (long long)seq, lane->k);
+    }
+}
+
+void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next,
+                int64_t next_seq)
+{
+    if (lane->topic == SIM_TOPIC_EVENTS) {
+        check_events_lane(w, c, lane, next_seq);
+        return;
+    }
     const struct sim_partition *p = sim_log_partition(w, lane->topic, lane->k);
     if (next < lane->next_offset || next > p->end) {
         sim_fail(w, "lane", "%s moves %s %d from %lld to %lld of %lld", c->actor->name,
@@ -130,6 +158,12 @@ static const char *unfinished_lane(const struct sim *w, int32_t topic, int32_t k
 static const char *unfinished_slice(const struct sim *w, int32_t k)
 {
     const struct sim_slice *s = &w->store->slices[k];
+    const struct sim_lane *alerts = sim_store_lane(w->store, SIM_TOPIC_EVENTS, k, SIM_ALERTS);
+    if ((alerts == NULL ? 1 : alerts->next_seq) != s->head + 1) {
+        (void)snprintf(left, sizeof left, "alerts stand before seq %lld of slice %d, head is %lld",
+                       (long long)(alerts == NULL ? 1 : alerts->next_seq), k, (long long)s->head);
+        return left;
+    }
     if (s->published == s->head && s->outbox_published == s->outbox_head &&
         w->cluster->file.slices[k].seq == s->head)
         return NULL;
@@ -234,11 +268,25 @@ static void audits_match(struct sim *w)
     int32_t audits = 0, sends = 0;
     for (int32_t i = 0; i < w->store->row_count; i++) {
         const struct sim_row *r = &w->store->rows[i];
-        audits += r->processor == 2;
-        sends += r->processor < 2 && r->outcome == LEAT_OUTCOME_ACCEPTED ? (int32_t)r->sends : 0;
+        audits += r->processor == SIM_AUDITS;
+        sends += r->processor != SIM_AUDITS && r->outcome == LEAT_OUTCOME_ACCEPTED
+                     ? (int32_t)r->sends
+                     : 0;
     }
     if (audits != sends)
         sim_fail(w, "sent-once", "%d commands were sent to audits, %d are settled", sends, audits);
+}
+
+/* The policy has handled every event it asks for, and nothing else. */
+static void alerts_match(struct sim *w)
+{
+    int32_t events = 0, rows = 0;
+    for (int32_t i = 0; i < w->store->event_count; i++)
+        events += alerts_on(&w->store->events[i]);
+    for (int32_t i = 0; i < w->store->row_count; i++)
+        rows += w->store->rows[i].processor == SIM_ALERTS;
+    if (events != rows)
+        sim_fail(w, "policy-once", "%d events for alerts, %d are settled", events, rows);
 }
 
 static void check_commands(struct sim *w)
@@ -254,6 +302,7 @@ static void check_commands(struct sim *w)
     for (int32_t i = 0; i < w->check->sent_count; i++)
         sent_has_row(w, &w->check->sent[i], count);
     audits_match(w);
+    alerts_match(w);
 }
 
 /* ---- the end: store, topic, model ---- */

@@ -13,7 +13,8 @@ void check_command(struct sim *w, const struct leat_batch_command *c, const stru
 void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s); /* folds it */
 void check_settled(struct sim *w, const struct sim_call *call, const struct leat_batch_command *c,
                    leat_settled settled);
-void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next);
+void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next,
+                int64_t next_seq);
 void check_recorded(struct sim *w, const struct leat_published *move);
 
 /* ---- what clients have sent ---- */

@@ -4,10 +4,13 @@
 #include "check.h"
 
 static const struct sim_slot plan[SIM_SLOTS] = {
-    {SIM_WORKER, 0, 0, NULL},    {SIM_WORKER, 0, 1, NULL},    {SIM_WORKER, 0, 2, NULL},
-    {SIM_WORKER, 1, 0, NULL},    {SIM_WORKER, 1, 1, NULL},    {SIM_WORKER, 2, 0, NULL},
-    {SIM_WORKER, 2, 1, NULL},    {SIM_RELAY, 0, 0, NULL},     {SIM_RELAY, 0, 1, NULL},
-    {SIM_PROJECTOR, 0, 0, NULL}, {SIM_PROJECTOR, 0, 1, NULL},
+    {SIM_WORKER, 0, 0, NULL},          {SIM_WORKER, 0, 1, NULL},
+    {SIM_WORKER, 0, 2, NULL},          {SIM_WORKER, 1, 0, NULL},
+    {SIM_WORKER, 1, 1, NULL},          {SIM_WORKER, 2, 0, NULL},
+    {SIM_WORKER, 2, 1, NULL},          {SIM_WORKER, SIM_ALERTS, 0, NULL},
+    {SIM_WORKER, SIM_ALERTS, 1, NULL}, {SIM_RELAY, 0, 0, NULL},
+    {SIM_RELAY, 0, 1, NULL},           {SIM_PROJECTOR, 0, 0, NULL},
+    {SIM_PROJECTOR, 0, 1, NULL},
 };
 
 static struct sim_actor *actor_of(struct sim_slot *s)

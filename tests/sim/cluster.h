@@ -31,7 +31,7 @@ struct sim_executor {
     uint64_t session;
     bool busy, in_transaction, timer;
     bool settling; /* planted: lanes are read instead of acquired */
-    int64_t retry_at_us;
+    int64_t retry_at_us, tail_at_us;
     int32_t failures;
     struct sim_letter letters[SIM_LETTERS_MAX];
     size_t first_letter, letter_count;
@@ -112,7 +112,7 @@ struct sim_slot { /* an instance id and who runs under it now; NULL = down */
     int32_t processor, instance;
     void *process;
 };
-#define SIM_SLOTS 11
+#define SIM_SLOTS 13
 
 struct sim_cluster {
     struct sim_slot slots[SIM_SLOTS];

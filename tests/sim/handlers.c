@@ -12,10 +12,10 @@ struct leat_dispatch {
     const int64_t *clock_us;
 };
 
-static const char *const names[SIM_PROCESSORS] = {"deposits", "withdrawals", "audits"};
-static const char *const types[SIM_PROCESSORS] = {"Deposit", "Withdraw", "Audit"};
-static const char *const event_types[SIM_PROCESSORS] = {"Deposited", "Withdrawn", "Audited"};
-static const char *const prefixes[SIM_PROCESSORS] = {"account-", "account-", "audit-"};
+static const char *const names[SIM_PROCESSORS] = {"deposits", "withdrawals", "audits", "alerts"};
+static const char *const types[SIM_PROCESSORS] = {"Deposit", "Withdraw", "Audit", "Deposited"};
+static const char *const event_types[SIM_PROCESSORS] = {"Deposited", "Withdrawn", "Audited", ""};
+static const char *const prefixes[SIM_PROCESSORS] = {"account-", "account-", "audit-", ""};
 
 struct leat_dispatch *sim_dispatch_new(int32_t processor, const int64_t *clock_us)
 {
@@ -77,17 +77,24 @@ struct leat_str leat_dispatch_prefix(const struct leat_dispatch *d)
 
 bool leat_dispatch_has_state(const struct leat_dispatch *d)
 {
-    (void)d;
-    return true;
+    return d->processor != SIM_ALERTS;
 }
 
 leat_status leat_dispatch_decode(const struct leat_dispatch *d, int32_t handler,
                                  struct leat_str bytes, struct leat_arena *arena,
                                  void **ret_message, struct leat_error *err)
 {
-    (void)d;
     (void)handler;
-    struct sim_command *c = leat_arena_alloc(arena, sizeof *c);
+    struct sim_command *c = leat_arena_zalloc(arena, 1, sizeof *c);
+    struct sim_event_body e;
+    if (d->processor == SIM_ALERTS) { /* an event: what the policy needs of it */
+        leat_assert(bytes.len == sizeof e);
+        memcpy(&e, bytes.at, sizeof e);
+        *c =
+            (struct sim_command){.behaviour = SIM_ACCEPT, .send = e.index == 0, .number = e.number};
+        *ret_message = c;
+        return LEAT_OK;
+    }
     if (bytes.len != sizeof *c)
         return leat_fail(err, LEAT_POISON, "%u bytes", bytes.len);
     memcpy(c, bytes.at, sizeof *c);
@@ -208,12 +215,12 @@ static void send(struct leat_call *call, const struct sim_command *c)
     struct leat_uuid id = leat_uuid_child(&call->id, leat_dispatch_name(call->dispatch), 'c', 0);
     struct leat_buf headers;
     leat_buf_init(&headers, 4096);
-    sim_headers(&headers, &id, leat_str_of(types[2]));
+    sim_headers(&headers, &id, leat_str_of(types[SIM_AUDITS]));
     call->commands = leat_arena_zalloc(call->arena, 1, sizeof *call->commands);
     call->command_count = 1;
     call->commands[0] = (struct leat_made_command){
         .id = id,
-        .topic = sim_topic_name(2 * SIM_PRIORITIES + (call->priority > 0)),
+        .topic = sim_topic_name(SIM_AUDITS * SIM_PRIORITIES + (call->priority > 0)),
         .partition = leat_partition(key, SIM_PARTITIONS),
         .key = key,
         .headers = leat_arena_copy(call->arena, leat_buf_str(&headers)),
@@ -230,7 +237,8 @@ static leat_answer run(struct leat_call *call, const struct sim_command *c,
         return refuse(call, LEAT_ANSWER_RETRY, "retry", s);
     if (c->behaviour == SIM_DEBIT && s->balance + c->amount < 0)
         return refuse(call, LEAT_ANSWER_REJECTED, "balance", s);
-    emit(call, c, *s);
+    if (c->events > 0)
+        emit(call, c, *s);
     if (c->send)
         send(call, c);
     return LEAT_DONE;

@@ -1,9 +1,10 @@
 #include "model.h"
 
 static const char *const topic_names[SIM_TOPICS] = {
-    "sim.deposits.hot", "sim.deposits.cold",   "sim.withdrawals.hot", "sim.withdrawals.cold",
-    "sim.audits.hot",   "sim.audits.cold",     "sim.events",          "payments.v2",
-    "sim.deposits.dlq", "sim.withdrawals.dlq", "sim.audits.dlq"};
+    "sim.deposits.hot", "sim.deposits.cold", "sim.withdrawals.hot", "sim.withdrawals.cold",
+    "sim.audits.hot",   "sim.audits.cold",   "sim.alerts.hot",      "sim.alerts.cold",
+    "sim.events",       "payments.v2",       "sim.deposits.dlq",    "sim.withdrawals.dlq",
+    "sim.audits.dlq",   "sim.alerts.dlq"};
 
 static const struct leat_priority priorities[SIM_PRIORITIES] = {
     {.name = {"hot", 3}, .weight = 70},
@@ -17,7 +18,9 @@ static const struct leat_str topics[SIM_PROCESSORS][SIM_PRIORITIES] = {
     {{"sim.deposits.hot", 16}, {"sim.deposits.cold", 17}},
     {{"sim.withdrawals.hot", 19}, {"sim.withdrawals.cold", 20}},
     {{"sim.audits.hot", 14}, {"sim.audits.cold", 15}},
+    {{"sim.alerts.hot", 14}, {"sim.alerts.cold", 15}},
 };
+static const struct leat_str alert_on = {"Deposited", 9};
 static const struct leat_str command_types[SIM_PROCESSORS] = {
     {"Deposit", 7}, {"Withdraw", 8}, {"Audit", 5}};
 static const int64_t delays[] = {200, 400, 800};
@@ -33,6 +36,15 @@ static const struct leat_processor processors[SIM_PROCESSORS] = {
     PROCESSOR(0, "deposits", &aggregates[0]),
     PROCESSOR(1, "withdrawals", &aggregates[0]),
     PROCESSOR(2, "audits", &aggregates[1]),
+    {.index = SIM_ALERTS,
+     .name = LEAT_STR("alerts"),
+     .events = {&alert_on, 1},
+     .priorities = {priorities, SIM_PRIORITIES, 1},
+     .retry = {delays, 3, 0, LEAT_ORDERING_KEY},
+     .group = "sim.alerts",
+     .dlq_topic = LEAT_STR("sim.alerts.dlq"),
+     .threads = 2,
+     .concurrency = 1},
 };
 static const struct leat_source sources[] = {
     {.name = {"payments", 8}, .topic = {"payments.v2", 11}, .type = {"Deposit", 7}, .priority = -1},

@@ -17,7 +17,9 @@
 #include "worker/dispatch.h"
 
 #define SIM_PARTITIONS         4
-#define SIM_PROCESSORS         3
+#define SIM_PROCESSORS         4
+#define SIM_AUDITS             2
+#define SIM_ALERTS             3 /* a policy: reads the events topic, sends to audits */
 #define SIM_PRIORITIES         2
 #define SIM_KEYS               14
 #define SIM_FOREIGN_PARTITIONS 3

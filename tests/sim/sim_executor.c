@@ -1,5 +1,6 @@
 /* sim_executor.c - an executor of a worker: drives a flow as src/worker/executor.c does, with every
  * wait for the store turned into an event, so that anything may happen in between. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/record_headers.h"
@@ -97,15 +98,17 @@ static const struct leat_lane_position *position(const struct sim_letter *l, con
     return NULL;
 }
 
-static struct leat_flow_lane lane_of(const struct sim_letter *l, int32_t topic, int32_t priority)
+static struct leat_flow_lane lane_of(const struct sim_letter *l, int32_t topic, int32_t priority,
+                                     leat_lane_kind kind)
 {
     const char *name = sim_topic_name(topic);
     const struct leat_lane_position *at = position(l, name);
     struct leat_flow_lane lane = {.topic = name,
                                   .k = l->k,
                                   .priority = priority,
-                                  .kind = priority < 0 ? LEAT_LANE_FOREIGN : LEAT_LANE_COMMANDS,
-                                  .source = priority < 0 ? 0 : -1};
+                                  .kind = kind,
+                                  .source = kind == LEAT_LANE_FOREIGN ? 0 : -1,
+                                  .next_seq = kind == LEAT_LANE_EVENTS};
     if (at != NULL) {
         lane.next_offset = at->next_offset;
         lane.fingerprint = at->fingerprint;
@@ -114,21 +117,32 @@ static struct leat_flow_lane lane_of(const struct sim_letter *l, int32_t topic, 
     return lane;
 }
 
-static void obey_start(struct sim_executor *e, const struct sim_letter *l)
+static size_t lanes_of(const struct sim_executor *e, const struct sim_letter *l,
+                       struct leat_flow_lane *lanes, int32_t *topics)
 {
     int32_t p = e->worker->processor;
-    struct leat_flow_lane lanes[SIM_PRIORITIES + 1];
-    int32_t topics[SIM_PRIORITIES + 1];
     size_t n = 0;
+    if (p == SIM_ALERTS) {
+        topics[0] = SIM_TOPIC_EVENTS;
+        lanes[0] = lane_of(l, SIM_TOPIC_EVENTS, -1, LEAT_LANE_EVENTS);
+        return 1;
+    }
     for (int32_t q = 0; q < SIM_PRIORITIES; q++, n++) {
         topics[n] = p * SIM_PRIORITIES + q;
-        lanes[n] = lane_of(l, topics[n], q);
+        lanes[n] = lane_of(l, topics[n], q, LEAT_LANE_COMMANDS);
     }
     if (p == 0 && l->k < SIM_FOREIGN_PARTITIONS) {
         topics[n] = SIM_TOPIC_FOREIGN;
-        lanes[n] = lane_of(l, SIM_TOPIC_FOREIGN, -1);
-        n++;
+        lanes[n++] = lane_of(l, SIM_TOPIC_FOREIGN, -1, LEAT_LANE_FOREIGN);
     }
+    return n;
+}
+
+static void obey_start(struct sim_executor *e, const struct sim_letter *l)
+{
+    struct leat_flow_lane lanes[SIM_PRIORITIES + 1];
+    int32_t topics[SIM_PRIORITIES + 1];
+    size_t n = lanes_of(e, l, lanes, topics);
     leat_flow_stop(e->flow, l->k);
     size_t first = leat_flow_start(e->flow, l->k, l->epoch, l->head, lanes, n);
     leat_assert(first + n <= 64);
@@ -332,6 +346,91 @@ static void run_batch(struct sim_executor *e, bool locked)
     }
 }
 
+/* ---- events lanes: what the topic lacks comes from the store ---- */
+
+static struct leat_incoming fetched(struct sim_executor *e, const struct leat_stored_event *stored)
+{
+    struct leat_buf headers;
+    char seq[24];
+    int n = snprintf(seq, sizeof seq, "%lld", (long long)stored->seq);
+    const char *dash = memchr(stored->stream.at, '-', stored->stream.len);
+    uint32_t skip = (uint32_t)(dash + 1 - stored->stream.at);
+    leat_buf_init(&headers, 4096);
+    sim_headers(&headers, &stored->id, stored->type);
+    leat_headers_put(&headers, LEAT_STR("leat-seq"), (struct leat_str){seq, (uint32_t)n});
+    struct sim_record r = {.key = {stored->stream.at + skip, stored->stream.len - skip},
+                           .headers = leat_buf_str(&headers),
+                           .value = stored->payload,
+                           .timestamp_ms = stored->recorded_at_us / 1000};
+    struct leat_incoming in = take_record(e, &r, 0);
+    leat_buf_done(&headers);
+    return in;
+}
+
+static void hole_back(struct sim *w, struct sim_call *c)
+{
+    (void)w;
+    struct sim_executor *e = c->who;
+    struct leat_incoming in[64];
+    if (c->failed) {
+        trouble(e);
+        done(e);
+        return;
+    }
+    leat_assert(c->row_count > 0 && c->row_count <= 64);
+    for (size_t i = 0; i < c->row_count; i++)
+        in[i] = fetched(e, &c->events[i]);
+    leat_flow_fill(e->flow, c->n, in, c->row_count);
+    done(e);
+}
+
+static bool fill_holes(struct sim_executor *e)
+{
+    size_t lane = 0;
+    int64_t from = 0, to = 0;
+    if (!leat_flow_hole(e->flow, &lane, &from, &to))
+        return false;
+    struct sim_call *c = call(e, SIM_CALL_SLICE, hole_back);
+    c->slice = e->lanes[lane].k;
+    c->after = from - 1;
+    c->upto = to;
+    c->limit = 64;
+    c->n = lane;
+    e->busy = true;
+    sim_call_send(e->worker->w, c);
+    return true;
+}
+
+static void tail_back(struct sim *w, struct sim_call *c)
+{
+    (void)w;
+    struct sim_executor *e = c->who;
+    for (size_t i = 0; !c->failed && i < leat_flow_lane_count(e->flow); i++)
+        if (leat_flow_lane(e->flow, i) != NULL)
+            leat_flow_tail(e->flow, i, c->published[e->lanes[i].k].seq);
+    if (c->failed)
+        e->session = sim_store_session(w);
+    done(e);
+}
+
+static bool check_tails(struct sim_executor *e)
+{
+    struct sim *w = e->worker->w;
+    if (e->worker->processor != SIM_ALERTS || w->now_us < e->tail_at_us ||
+        w->o.plant == SIM_PLANT_POSITION_LOST)
+        return false;
+    e->tail_at_us = w->now_us + SIM_SECOND;
+    struct sim_call *c = call(e, SIM_CALL_PUBLISHED, tail_back);
+    c->n = SIM_PARTITIONS;
+    c->ks = leat_arena_alloc(c->arena, c->n * sizeof *c->ks);
+    c->published = leat_arena_zalloc(c->arena, c->n, sizeof *c->published);
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+        c->ks[k] = k;
+    e->busy = true;
+    sim_call_send(w, c);
+    return true;
+}
+
 static void timer(struct sim *w, void *who, void *data)
 {
     (void)w;
@@ -363,12 +462,14 @@ static void turn(struct sim_executor *e)
         wait_for_work(e);
         return;
     }
+    if (fill_holes(e))
+        return;
     bool locked = false, again = leat_flow_again(e->flow, &locked);
     for (size_t i = 0; !again && i < leat_flow_lane_count(e->flow); i++)
         take_lane(e, i);
     if (again || leat_flow_ready(e->flow, sim_now_ms(w)))
         run_batch(e, locked);
-    else
+    else if (!check_tails(e))
         wait_for_work(e);
 }
 
@@ -378,8 +479,8 @@ void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
 {
     struct leat_flow_config c = {.dispatch = p->dispatch,
                                  .partitions = SIM_PARTITIONS,
-                                 .batch_max = 40,
-                                 .cache_bytes = 4096,
+                                 .batch_max = p->w->batch_max,
+                                 .cache_bytes = p->w->cache_bytes,
                                  .header = record_header,
                                  .headers_pack = record_pack,
                                  .release = record_release,

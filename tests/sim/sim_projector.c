@@ -87,6 +87,16 @@ static bool parse(const struct sim *w, const struct sim_record *rec, int32_t k,
            leat_uuid_parse(text, &ret->event_id);
 }
 
+static int32_t stream_of(struct sim *w, const struct sim_record *rec, int32_t k)
+{
+    struct leat_str type = {0};
+    char name[32];
+    (void)leat_headers_find(rec->headers, LEAT_STR("ce_type"), &type);
+    const char *prefix = leat_str_eq(type, LEAT_STR("Audited")) ? "audit" : "account";
+    (void)snprintf(name, sizeof name, "%s-%.*s", prefix, LEAT_STR_FMT(rec->key));
+    return sim_store_stream(w, k, leat_str_of(name));
+}
+
 /* ---- the transaction ---- */
 
 static void write_rows(struct sim_projector *p, struct reading *r)
@@ -226,7 +236,7 @@ static bool read_records(struct sim_projector *p)
         switch (judge(p, &e, &hole)) {
         case LEAT_SEQ_APPLY:
             memcpy(&body, rec->value.at, sizeof body);
-            keep(r, sim_store_stream(p->w, p->k, rec->key), &body);
+            keep(r, stream_of(p->w, rec, p->k), &body);
             leat_seqrule_advance(&r->have, &e);
             break;
         case LEAT_SEQ_DROP:

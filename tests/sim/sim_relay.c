@@ -69,6 +69,14 @@ static void produce(struct sim_relay *r, const struct sim_message *m, const stru
     sim_produce(r->w, &r->producer, m, kept);
 }
 
+/* Records are keyed by the aggregate's key: "account-a" -> "a". */
+static struct leat_str key_of(struct leat_str stream)
+{
+    const char *dash = memchr(stream.at, '-', stream.len);
+    uint32_t skip = (uint32_t)(dash + 1 - stream.at);
+    return (struct leat_str){stream.at + skip, stream.len - skip};
+}
+
 static void publish_event(struct sim_relay *r, const struct leat_stored_event *e)
 {
     struct leat_buf headers;
@@ -79,7 +87,7 @@ static void publish_event(struct sim_relay *r, const struct leat_stored_event *e
     leat_headers_put(&headers, LEAT_STR("leat-seq"), (struct leat_str){seq, (uint32_t)n});
     struct sim_message m = {.topic = SIM_TOPIC_EVENTS,
                             .partition = e->slice,
-                            .key = e->stream,
+                            .key = key_of(e->stream),
                             .headers = leat_buf_str(&headers),
                             .value = e->payload};
     produce(r, &m, &(struct opaque){e->slice, false, r->slices[e->slice].turn, e->seq});

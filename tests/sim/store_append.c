@@ -65,7 +65,7 @@ static bool compares_offsets(sim_plant p)
 /* Audits come through a relay, which repeats itself when it crashes: they keep the look-up. */
 static bool looks_up(sim_plant p, int32_t processor)
 {
-    return p != SIM_PLANT_NO_DEDUPE && !(sim_plant_lonely(p) && processor < 2);
+    return p != SIM_PLANT_NO_DEDUPE && !(sim_plant_lonely(p) && processor < SIM_AUDITS);
 }
 
 static void step_fences(struct append *a)
@@ -223,7 +223,7 @@ static void step_lane(struct append *a, size_t index)
         if (a->b->commands[i].lane == (int32_t)index && a->b->commands[i].offset < next &&
             a->c->result.settled[i] == LEAT_SETTLED_CONFLICT &&
             a->w->o.plant != SIM_PLANT_MARK_PASSES)
-            next = a->b->commands[i].offset;
+            next = l->next_seq > 0 ? l->first_offset : a->b->commands[i].offset;
     struct sim_lane *have = sim_store_lane(a->s, topic, l->k, a->c->processor);
     if (have == NULL) {
         leat_assert(a->s->lane_count < SIM_LANES_MAX);
@@ -233,14 +233,14 @@ static void step_lane(struct append *a, size_t index)
                                   .processor = a->c->processor,
                                   .next_offset = l->first_offset};
     }
-    check_lane(a->w, a->c, have, next);
     /* The fingerprint belongs to the record before next_offset: known only where all has settled.
      */
     bool whole = next == l->next_offset;
+    check_lane(a->w, a->c, have, next, whole ? l->next_seq : have->next_seq);
     if (next != have->next_offset)
         have->fingerprint = whole ? l->fingerprint : 0;
     have->next_offset = next;
-    have->next_seq = l->next_seq;
+    have->next_seq = whole ? l->next_seq : have->next_seq;
 }
 
 void sim_store_append(struct sim *w, struct sim_call *c)

@@ -119,6 +119,10 @@ void sim_init(struct sim *w, const struct sim_options *o)
     sim_rng_init(&w->work, o->seed * 3 + 1);
     sim_rng_init(&w->net, o->seed * 3 + 2);
     sim_rng_init(&w->trouble, o->seed * 3 + 3);
+    static const size_t caches[] = {0, 300, 1500, 1 << 20};
+    static const int32_t batches[] = {1, 3, 16, 40, 200};
+    w->cache_bytes = caches[sim_rng_in(&w->work, 0, 3)];
+    w->batch_max = batches[sim_rng_in(&w->work, 0, 4)];
     w->arena = leat_arena_new(64 * 1024, 0);
 }
 

@@ -98,6 +98,8 @@ struct sim {
     int64_t now_us;
     uint64_t steps, hash;
     struct sim_rng work, net, trouble;
+    int32_t batch_max; /* drawn from the seed: tiny batches and caches meet other paths */
+    size_t cache_bytes;
     struct sim_event **heap;
     size_t heap_len, heap_cap;
     uint64_t order;
