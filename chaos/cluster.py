@@ -15,7 +15,7 @@ SESSION_SECONDS = 6
 
 
 def until(moment):
-    """Waits for a moment of time.monotonic(): the pace of kills and of the load is a matter of time."""
+    """Waits for a moment of time.monotonic(): kills and the load keep a pace."""
     wait.until(lambda: time.monotonic() >= moment, moment - time.monotonic() + 60, "a moment")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Kills leat processes (-9) under load, pauses one past its session, then counts that nothing is lost,
-doubled or out of order. Servers must be up (./dev up; ./dev crash sees to it).
+"""Kills leat processes (-9) under load, pauses one past its session, then counts that nothing is
+lost, doubled or out of order. Servers must be up (./dev up; ./dev crash sees to it).
 
 Usage: crash.py [--commands N] [--seconds S] [--seed S] [--short] [--keep] [--name TOPOLOGY]
 
@@ -82,8 +82,9 @@ class Run:
         started = time.monotonic()
         self.load.start(int(self.o.commands * 0.9), self.o.seconds)
         self.cluster.kill_for(self.o.seconds)
-        self.load.join(120)
         self.times["kills_s"] = round(time.monotonic() - started, 1)
+        self.load.join(240)
+        self.times["load_s"] = round(time.monotonic() - started, 1)
         self.load.start(self.o.commands, processes.SESSION_SECONDS)
         self.paused = self.cluster.pause_worker()
         self.load.join(120)
