@@ -80,35 +80,28 @@ static leat_status head_age(struct lag *l, const struct leat_position *at, int64
                             struct leat_error *err)
 {
     struct leat_record record;
-    struct leat_str headers;
-    leat_status status =
-        leat_admin_record(l->admin, at, l->s.arena, &record, &headers, LAG_KAFKA_MS, err);
+    leat_status status = leat_admin_record(l->admin, at, l->s.arena, &record, LAG_KAFKA_MS, err);
     if (status == LEAT_OK && record.timestamp_ms > 0)
         *ret_ms = record.timestamp_ms < l->now_ms ? l->now_ms - record.timestamp_ms : 0;
     return status == LEAT_ABSENT ? LEAT_OK : status; /* compacted away or a marker: no age */
 }
 
-static leat_status add_lane(struct lag *l, const struct leat_processor *p, const char *topic,
-                            const char *priority, int32_t k, int64_t next, struct leat_error *err)
+/* `row` says which lane and where it stands. */
+static leat_status add_lane(struct lag *l, struct lag_row row, struct leat_error *err)
 {
-    struct leat_position at = {topic, k, 0};
+    struct leat_position at = {row.topic, row.partition, 0};
     struct leat_watermarks marks = {0};
     LEAT_TRY(leat_admin_watermarks(l->admin, &at, 1, &marks, LAG_KAFKA_MS, err), err, "%s",
-             p->name.at);
-    at.offset = next < marks.low ? marks.low : next; /* no row yet: from the start */
-    struct lag_row *row = add_row(l);
-    row->kind = "lane";
-    row->name = p->name.at;
-    row->topic = topic;
-    row->priority = priority;
-    row->partition = k;
-    row->next = at.offset;
-    row->end = marks.high;
-    row->waiting = marks.high > at.offset ? marks.high - at.offset : 0;
-    int64_t age_ms = row->waiting == 0 ? 0 : LAG_AGE_UNKNOWN;
-    if (row->waiting > 0)
-        LEAT_TRY(head_age(l, &at, &age_ms, err), err, "%s", p->name.at);
-    row->age_ms = age_ms;
+             row.name);
+    at.offset = row.next < marks.low ? marks.low : row.next; /* no row yet: from the start */
+    row.kind = "lane";
+    row.next = at.offset;
+    row.end = marks.high;
+    row.waiting = marks.high > at.offset ? marks.high - at.offset : 0;
+    row.age_ms = row.waiting == 0 ? 0 : LAG_AGE_UNKNOWN;
+    if (row.waiting > 0)
+        LEAT_TRY(head_age(l, &at, &row.age_ms, err), err, "%s", row.name);
+    *add_row(l) = row;
     return LEAT_OK;
 }
 
@@ -134,13 +127,24 @@ static leat_status add_processor(struct lag *l, const struct leat_processor *p, 
     for (uint32_t c = 0; p->topics != NULL && c < p->priorities.n; c++) {
         const char *topic = p->topics[c].at;
         for (int32_t k = 0; k < t->partitions; k++)
-            LEAT_TRY(add_lane(l, p, topic, p->priorities.at[c].name.at, k,
-                              next_of(lanes, n, topic, k), err),
+            LEAT_TRY(add_lane(l,
+                              (struct lag_row){.name = p->name.at,
+                                               .topic = topic,
+                                               .priority = p->priorities.at[c].name.at,
+                                               .partition = k,
+                                               .next = next_of(lanes, n, topic, k)},
+                              err),
                      err, "lane");
     }
     for (int32_t k = 0; p->events.n > 0 && k < t->partitions; k++) {
         const char *topic = t->events_topic.at;
-        LEAT_TRY(add_lane(l, p, topic, NULL, k, next_of(lanes, n, topic, k), err), err, "lane");
+        LEAT_TRY(add_lane(l,
+                          (struct lag_row){.name = p->name.at,
+                                           .topic = topic,
+                                           .partition = k,
+                                           .next = next_of(lanes, n, topic, k)},
+                          err),
+                 err, "lane");
     }
     return LEAT_OK;
 }

@@ -248,14 +248,14 @@ leat_status leat_admin_watermarks(struct leat_admin *a, const struct leat_positi
 }
 
 static void copy_record(struct leat_arena *arena, const char *topic, rd_kafka_message_t *m,
-                        struct leat_record *ret, struct leat_str *ret_headers)
+                        struct leat_record *ret)
 {
     struct leat_record r;
     leat_record_from(&r, topic, m);
     struct leat_buf packed;
     leat_buf_init(&packed, HEADERS_BYTES_MAX);
     leat_record_headers_pack(&r, &packed);
-    *ret_headers = leat_arena_copy(arena, leat_buf_str(&packed));
+    r.packed_headers = leat_arena_copy(arena, leat_buf_str(&packed));
     leat_buf_done(&packed);
     r.topic = leat_arena_copy(arena, r.topic);
     r.key = leat_arena_copy(arena, r.key);
@@ -271,8 +271,8 @@ static leat_status absent(const struct leat_position *at, const char *why, struc
 }
 
 static leat_status wait_record(struct leat_admin *a, const struct leat_position *at,
-                               struct leat_arena *arena, struct leat_record *ret,
-                               struct leat_str *ret_headers, int timeout_ms, struct leat_error *err)
+                               struct leat_arena *arena, struct leat_record *ret, int timeout_ms,
+                               struct leat_error *err)
 {
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
     for (;;) {
@@ -285,7 +285,7 @@ static leat_status wait_record(struct leat_admin *a, const struct leat_position 
         leat_status status = LEAT_OK;
         bool ours = m->rkt != NULL && m->partition == at->partition;
         if (ours && m->err == 0 && m->offset == at->offset)
-            copy_record(arena, at->topic, m, ret, ret_headers);
+            copy_record(arena, at->topic, m, ret);
         else if (ours && m->err == 0)
             status = absent(at, "the log has a gap there", err);
         else if (ours)
@@ -300,15 +300,15 @@ static leat_status wait_record(struct leat_admin *a, const struct leat_position 
 }
 
 leat_status leat_admin_record(struct leat_admin *a, const struct leat_position *at,
-                              struct leat_arena *arena, struct leat_record *ret,
-                              struct leat_str *ret_headers, int timeout_ms, struct leat_error *err)
+                              struct leat_arena *arena, struct leat_record *ret, int timeout_ms,
+                              struct leat_error *err)
 {
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, 1);
     rd_kafka_resp_err_t e = rd_kafka_assign(a->rk, list);
     if (e != 0)
         return leat_fail(err, LEAT_RETRY, "could not read %s[%d]: %s", at->topic, at->partition,
                          rd_kafka_err2str(e));
-    leat_status status = wait_record(a, at, arena, ret, ret_headers, timeout_ms, err);
+    leat_status status = wait_record(a, at, arena, ret, timeout_ms, err);
     (void)rd_kafka_assign(a->rk, NULL);
     return status;
 }

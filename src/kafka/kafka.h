@@ -33,7 +33,8 @@ struct leat_record {       /* slices point into librdkafka's memory until leat_r
     int64_t timestamp_ms;
     struct leat_str key, value;
     bool key_null, value_null;
-    void *handle; /* rd_kafka_message_t */
+    void *handle;                   /* rd_kafka_message_t */
+    struct leat_str packed_headers; /* of a record without handle (leat_admin_record) */
 };
 /* Header by name; headers are parsed on the first call for a record. False = absent. */
 bool leat_record_header(const struct leat_record *r, const char *name, struct leat_str *ret_value);
@@ -110,11 +111,13 @@ LEAT_MUST_CHECK leat_status leat_reader_new(const struct leat_kafka_config *c,
                                             const struct leat_position *at, size_t n,
                                             int32_t queued_kbytes, struct leat_reader **ret,
                                             struct leat_error *err);
-/* Up to max records of any partition; waits up to timeout_ms for the first. Offsets out of range
- * are reported as RETRY with err naming the partition in *ret_bad_partition (else -1). */
+/* Up to max records of any partition; waits up to timeout_ms for the first. A partition that can't
+ * be read on (offset out of range) is RETRY: seek it. */
 LEAT_MUST_CHECK leat_status leat_reader_take(struct leat_reader *r, int timeout_ms,
                                              struct leat_record *ret, size_t max, size_t *ret_n,
-                                             int32_t *ret_bad_partition, struct leat_error *err);
+                                             struct leat_error *err);
+/* The partition the last RETRY was about; -1 = none. */
+int32_t leat_reader_bad_partition(const struct leat_reader *r);
 LEAT_MUST_CHECK leat_status leat_reader_seek(struct leat_reader *r, const struct leat_position *at,
                                              int timeout_ms, struct leat_error *err);
 void leat_reader_free(struct leat_reader *r);
@@ -177,12 +180,11 @@ LEAT_MUST_CHECK leat_status leat_admin_watermarks(struct leat_admin *a,
                                                   const struct leat_position *at, size_t n,
                                                   struct leat_watermarks *ret, int timeout_ms,
                                                   struct leat_error *err);
-/* The one record at (topic, partition, offset), copied into the arena; ABSENT when there is none.
- */
+/* The one record at (topic, partition, offset), copied into the arena with its `packed_headers`;
+ * ABSENT when there is none. */
 LEAT_MUST_CHECK leat_status leat_admin_record(struct leat_admin *a, const struct leat_position *at,
                                               struct leat_arena *arena, struct leat_record *ret,
-                                              struct leat_str *ret_headers, int timeout_ms,
-                                              struct leat_error *err);
+                                              int timeout_ms, struct leat_error *err);
 /* Partition count of a topic; ABSENT when it does not exist. */
 LEAT_MUST_CHECK leat_status leat_admin_partitions(struct leat_admin *a, const char *topic,
                                                   int32_t *ret, int timeout_ms,

@@ -64,6 +64,7 @@ leat_status leat_reader_new(const struct leat_kafka_config *c, const struct leat
     r->at = calloc(n + 1, sizeof *r->at);
     leat_assert(r->at != NULL);
     r->n = n;
+    r->bad_partition = -1;
     for (size_t i = 0; i < n; i++)
         r->at[i] = (struct reader_partition){leat_kafka_names_get(r->names, at[i].topic),
                                              at[i].partition, at[i].offset};
@@ -173,10 +174,8 @@ static size_t wait_first(struct leat_reader *r, int timeout_ms, struct leat_reco
 }
 
 leat_status leat_reader_take(struct leat_reader *r, int timeout_ms, struct leat_record *ret,
-                             size_t max, size_t *ret_n, int32_t *ret_bad_partition,
-                             struct leat_error *err)
+                             size_t max, size_t *ret_n, struct leat_error *err)
 {
-    *ret_bad_partition = -1;
     size_t n = 0;
     if (!r->failed && max > 0)
         n = wait_first(r, timeout_ms, ret);
@@ -193,10 +192,14 @@ leat_status leat_reader_take(struct leat_reader *r, int timeout_ms, struct leat_
     *ret_n = n;
     if (n == 0 && r->failed) {
         r->failed = false;
-        *ret_bad_partition = r->bad_partition;
         return leat_fail(err, LEAT_RETRY, "%s", r->error);
     }
     return LEAT_OK;
+}
+
+int32_t leat_reader_bad_partition(const struct leat_reader *r)
+{
+    return r->bad_partition;
 }
 
 leat_status leat_reader_seek(struct leat_reader *r, const struct leat_position *at, int timeout_ms,

@@ -103,7 +103,7 @@ static void reposition(struct leat_projector *p, int32_t partition, const struct
 
 /* Under load one transaction for more records costs far less than two for few (each is a sync of
  * the disk and rewrites the same pages), and nobody notices some milliseconds. */
-static leat_status gather(struct leat_projector *p, size_t *n, int32_t *bad, struct leat_error *err)
+static leat_status gather(struct leat_projector *p, size_t *n, struct leat_error *err)
 {
     int64_t until_us = p->last_record_us + GATHER_US;
     leat_status status = LEAT_OK;
@@ -113,7 +113,7 @@ static leat_status gather(struct leat_projector *p, size_t *n, int32_t *bad, str
         if (left_us <= 0)
             break;
         status = leat_reader_take(p->reader, (int)(left_us / 1000) + 1, p->records + *n,
-                                  BATCH_RECORDS - *n, &more, bad, err);
+                                  BATCH_RECORDS - *n, &more, err);
         *n += more;
     }
     return status;
@@ -122,20 +122,19 @@ static leat_status gather(struct leat_projector *p, size_t *n, int32_t *bad, str
 static void take_batch(struct leat_projector *p)
 {
     size_t n = 0;
-    int32_t bad = -1;
     struct leat_error err = {0};
     leat_status status =
-        leat_reader_take(p->reader, TAKE_WAIT_MS, p->records, BATCH_RECORDS, &n, &bad, &err);
+        leat_reader_take(p->reader, TAKE_WAIT_MS, p->records, BATCH_RECORDS, &n, &err);
     if (n > 0)
         p->last_record_us = leat_mono_us();
     if (n >= BUSY_RECORDS && status == LEAT_OK)
-        status = gather(p, &n, &bad, &err);
+        status = gather(p, &n, &err);
     for (size_t i = 0; i < n; i++)
         leat_projector_take_record(p, &p->records[i]);
     leat_projector_commit(p, n == 0);
     leat_records_free(p->records, n);
     if (status != LEAT_OK)
-        reposition(p, bad, &err);
+        reposition(p, leat_reader_bad_partition(p->reader), &err);
 }
 
 static void ensure_reader(struct leat_projector *p)

@@ -66,15 +66,15 @@ static void stop_slice(struct leat_relay *r, int32_t k, const char *why)
 }
 
 static const char *compare_end(struct leat_relay *r, const struct leat_published *p,
-                               const struct leat_record *last, struct leat_str headers,
-                               leat_status *ret_status, struct leat_error *err)
+                               const struct leat_record *last, leat_status *ret_status,
+                               struct leat_error *err)
 {
     struct leat_str seq_text = {0}, id_text = {0}, store_text = {0};
     struct leat_uuid id, store_id;
     char digits[24] = {0};
-    if (!leat_headers_find(headers, LEAT_STR("leat-seq"), &seq_text) ||
-        !leat_headers_find(headers, LEAT_STR("ce_id"), &id_text) ||
-        !leat_headers_find(headers, LEAT_STR("leat-store"), &store_text) ||
+    if (!leat_headers_find(last->packed_headers, LEAT_STR("leat-seq"), &seq_text) ||
+        !leat_headers_find(last->packed_headers, LEAT_STR("ce_id"), &id_text) ||
+        !leat_headers_find(last->packed_headers, LEAT_STR("leat-store"), &store_text) ||
         seq_text.len >= sizeof digits || !leat_uuid_parse(id_text, &id) ||
         !leat_uuid_parse(store_text, &store_id))
         return "the topic's last record is not one of ours";
@@ -89,7 +89,6 @@ static const char *compare_end(struct leat_relay *r, const struct leat_published
     *ret_status = leat_store_slice(r->store, p->slice, seq - 1, seq, 1, r->arena, &event, &n, err);
     if (*ret_status != LEAT_OK)
         return NULL;
-    (void)last;
     return n == 1 && leat_uuid_eq(&event->id, &id)
                ? NULL
                : "the topic's last record is another event than the store's at that seq";
@@ -101,19 +100,18 @@ static leat_status check_end(struct leat_relay *r, const struct leat_published *
     struct leat_position at = {.topic = r->c.topology->events_topic.at, .partition = p->slice};
     struct leat_watermarks marks = {0};
     struct leat_record last = {0};
-    struct leat_str headers = {0};
     leat_status status = LEAT_OK;
     LEAT_TRY(leat_admin_watermarks(r->admin, &at, 1, &marks, RELAY_CONFIRM_MS, err), err,
              "end of %s", at.topic);
     if (marks.high <= marks.low)
         return LEAT_OK;
     at.offset = marks.high - 1;
-    status = leat_admin_record(r->admin, &at, r->arena, &last, &headers, RELAY_CONFIRM_MS, err);
+    status = leat_admin_record(r->admin, &at, r->arena, &last, RELAY_CONFIRM_MS, err);
     if (status == LEAT_ABSENT)
         return LEAT_OK; /* a transaction marker or the like: nothing to compare */
     if (status != LEAT_OK)
         return status;
-    *ret_why = compare_end(r, p, &last, headers, &status, err);
+    *ret_why = compare_end(r, p, &last, &status, err);
     return status;
 }
 

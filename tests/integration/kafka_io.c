@@ -52,9 +52,8 @@ static struct leat_record take_one(struct leat_reader *r)
 {
     struct leat_record record;
     size_t n = 0;
-    int32_t bad = 0;
     for (int64_t until = leat_now_ms() + KIT_DEADLINE; n == 0 && leat_now_ms() < until;)
-        OK(leat_reader_take(r, 1000, &record, 1, &n, &bad, &err));
+        OK(leat_reader_take(r, 1000, &record, 1, &n, &err));
     CHECK_EQ(n, 1);
     return record;
 }
@@ -169,14 +168,13 @@ static void reader_names_the_partition_it_cannot_read(void)
     struct leat_error e = {0};
     struct leat_record record;
     size_t n = 0;
-    int32_t bad = -1;
     kit_fill(topic, 0, 0, 10);
     struct leat_reader *r = reader(topic, 5000);
     leat_status status = LEAT_OK;
     for (int64_t until = leat_now_ms() + KIT_DEADLINE; status == LEAT_OK && leat_now_ms() < until;)
-        status = leat_reader_take(r, 1000, &record, 1, &n, &bad, &e);
+        status = leat_reader_take(r, 1000, &record, 1, &n, &e);
     CHECK_EQ(status, LEAT_RETRY);
-    CHECK_EQ(bad, 0);
+    CHECK_EQ(leat_reader_bad_partition(r), 0);
     CHECK(strstr(e.msg, topic) != NULL);
     struct leat_position at = {topic, 0, 3};
     OK(leat_reader_seek(r, &at, 5000, &err));
@@ -216,19 +214,19 @@ static void watermarks_and_single_records(void)
     struct leat_admin *a = admin();
     struct leat_arena *arena = leat_arena_new(4096, 4096);
     struct leat_error e;
-    struct leat_str headers;
     struct leat_record record;
     kit_fill(topic, 1, 0, 12);
     struct leat_position at[2] = {{topic, 0, 0}, {topic, 1, 11}};
     struct leat_watermarks w[2];
     OK(leat_admin_watermarks(a, at, 2, w, 5000, &err));
     CHECK(w[0].low == 0 && w[0].high == 0 && w[1].low == 0 && w[1].high == 12);
-    OK(leat_admin_record(a, &at[1], arena, &record, &headers, 5000, &err));
-    CHECK(leat_str_eq(record.value, LEAT_STR("11")) && headers.len == 0 && record.handle == NULL);
+    OK(leat_admin_record(a, &at[1], arena, &record, 5000, &err));
+    CHECK(leat_str_eq(record.value, LEAT_STR("11")) && record.packed_headers.len == 0 &&
+          record.handle == NULL);
     at[1].offset = 12;
-    CHECK_EQ(leat_admin_record(a, &at[1], arena, &record, &headers, 5000, &e), LEAT_ABSENT);
+    CHECK_EQ(leat_admin_record(a, &at[1], arena, &record, 5000, &e), LEAT_ABSENT);
     at[1].offset = 400;
-    CHECK_EQ(leat_admin_record(a, &at[1], arena, &record, &headers, 5000, &e), LEAT_ABSENT);
+    CHECK_EQ(leat_admin_record(a, &at[1], arena, &record, 5000, &e), LEAT_ABSENT);
     struct leat_position never = {"kafkatest.never", 0, 0};
     CHECK_EQ(leat_admin_watermarks(a, &never, 1, w, 5000, &e), LEAT_ABSENT);
     leat_arena_free(arena);
