@@ -3,7 +3,7 @@
 #include "lib/valid.h"
 
 #define MINUTE_MS INT64_C(60000)
-#define DAY_MS    (24 * 60 * MINUTE_MS)
+#define DAY_MS    (1440 * MINUTE_MS)
 
 static int64_t time_to_call_ms(struct leat_str tier)
 {

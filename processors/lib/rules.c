@@ -69,10 +69,11 @@ static bool wrong(const struct reader *r, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
-    if (r->rule > 0)
+    if (r->rule > 0) {
         (void)snprintf(r->error, r->error_bytes, "%s: rule %zu: %s", r->path, r->rule, what);
-    else
+    } else {
         (void)snprintf(r->error, r->error_bytes, "%s: %s", r->path, what);
+    }
     return false;
 }
 
@@ -85,9 +86,10 @@ static struct leat_str text_of(struct fy_node *node)
 
 static int name_index(const char *const *names, int n, struct leat_str name)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (leat_str_eq(name, leat_str_of(names[i])))
             return i;
+    }
     return -1;
 }
 
@@ -141,9 +143,10 @@ static bool read_condition(const struct reader *r, enum fact fact, struct fy_nod
     struct leat_str name = text_of(fy_node_pair_key(pair));
     struct fy_node *value = fy_node_pair_value(pair);
     int test = name_index(test_names, TESTS, name);
-    if (test < 0)
+    if (test < 0) {
         return wrong(r, "unknown condition '%.*s' (is, one_of, at_least, below, given)",
                      LEAT_STR_FMT(name));
+    }
     bool wants_number = test == TEST_AT_LEAST || test == TEST_BELOW;
     if (test != TEST_GIVEN && wants_number != (fact >= FACT_EMPLOYEES))
         return wrong(r, "'%s' does not fit the field '%s'", test_names[test], fact_names[fact]);
@@ -193,9 +196,10 @@ static bool read_rule(const struct reader *r, struct fy_node *node, struct rule 
     (void)snprintf(rule->reason, sizeof rule->reason, "%+d %.*s", (int)rule->points,
                    LEAT_STR_FMT(because));
     void *cursor = NULL;
-    for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(when, &cursor)) != NULL;)
+    for (struct fy_node_pair *p; (p = fy_node_mapping_iterate(when, &cursor)) != NULL;) {
         if (!read_field(r, p, rule))
             return false;
+    }
     return true;
 }
 
@@ -310,9 +314,10 @@ static bool holds(const struct condition *c, const struct facts *facts)
         return known && facts->number[c->fact] < c->number;
     case TEST_IS:
     case TEST_ONE_OF:
-        for (size_t i = 0; i < c->value_count; i++)
+        for (size_t i = 0; i < c->value_count; i++) {
             if (leat_str_eq(text, c->values[i]))
                 return true;
+        }
         return false;
     case TESTS:
         break;
@@ -322,9 +327,10 @@ static bool holds(const struct condition *c, const struct facts *facts)
 
 static bool meets(const struct rule *rule, const struct facts *facts)
 {
-    for (size_t i = 0; i < rule->condition_count; i++)
+    for (size_t i = 0; i < rule->condition_count; i++) {
         if (!holds(&rule->conditions[i], facts))
             return false;
+    }
     return true;
 }
 
@@ -340,9 +346,10 @@ void rules_apply(const struct rules *rules, const struct facts *facts, struct sc
     }
     points = points < 0 ? 0 : points > 100 ? 100 : points;
     const struct tier *best = NULL;
-    for (size_t i = 0; i < rules->tier_count; i++)
+    for (size_t i = 0; i < rules->tier_count; i++) {
         if (points >= rules->tiers[i].from && (best == NULL || rules->tiers[i].from > best->from))
             best = &rules->tiers[i];
+    }
     ret->points = points;
     ret->tier = best->name; /* one begins at 0: checked when loaded */
     ret->rules_version = rules->version;

@@ -51,9 +51,10 @@ static bool label_ok(struct leat_str s)
 {
     if (s.len == 0 || s.len > 63 || s.at[0] == '-' || s.at[s.len - 1] == '-')
         return false;
-    for (uint32_t i = 0; i < s.len; i++)
+    for (uint32_t i = 0; i < s.len; i++) {
         if (!is_letter(s.at[i]) && !is_digit(s.at[i]) && s.at[i] != '-')
             return false;
+    }
     return true;
 }
 
@@ -63,9 +64,10 @@ static bool top_level_ok(struct leat_str s)
         return false;
     if (s.len > 4 && memcmp(s.at, "xn--", 4) == 0)
         return true;
-    for (uint32_t i = 0; i < s.len; i++)
+    for (uint32_t i = 0; i < s.len; i++) {
         if (!is_letter(s.at[i]))
             return false;
+    }
     return true;
 }
 
@@ -103,9 +105,10 @@ bool lead_email_ok(struct leat_str s)
     if (s.len > 254 || at == 0 || at > 64 || at == s.len)
         return false;
     char before = '.'; /* so that neither the first nor a second dot in a row passes */
-    for (uint32_t i = 0; i < at; before = s.at[i], i++)
+    for (uint32_t i = 0; i < at; before = s.at[i], i++) {
         if (s.at[i] == '.' ? before == '.' : !atom_char(s.at[i]))
             return false;
+    }
     return before != '.' && lead_domain_ok(from(s, at + 1));
 }
 
@@ -130,10 +133,11 @@ bool lead_phone_e164(struct leat_str s, char to[LEAD_PHONE_BYTES])
         char c = s.at[i];
         if ((c | 0x20) == 'x' || (c | 0x20) == 'e')
             break; /* an extension: x12, ext. 12 */
-        if (is_digit(c) && n < sizeof digits)
+        if (is_digit(c) && n < sizeof digits) {
             digits[n++] = c;
-        else if (is_digit(c) || c == '\0' || strchr("() .-", c) == NULL)
+        } else if (is_digit(c) || c == '\0' || strchr("() .-", c) == NULL) {
             return false;
+        }
     }
     bool country = n == 11 && digits[0] == '1';
     const char *national = country ? digits + 1 : digits;
@@ -141,7 +145,8 @@ bool lead_phone_e164(struct leat_str s, char to[LEAD_PHONE_BYTES])
         return false;
     if (!office_code_ok(national) || !office_code_ok(national + 3))
         return false;
-    memcpy(to, "+1", 2);
+    to[0] = '+';
+    to[1] = '1';
     memcpy(to + 2, national, 10);
     return true;
 }
@@ -157,13 +162,14 @@ const char *lead_region(struct leat_str state)
 {
     if (state.len != 2)
         return NULL;
-    for (size_t r = 0; r < sizeof regions / sizeof regions[0]; r++)
+    for (size_t r = 0; r < sizeof regions / sizeof regions[0]; r++) {
         for (const char *code = regions[r][1];; code += 3) {
             if (memcmp(code, state.at, 2) == 0)
                 return regions[r][0];
             if (code[2] == '\0')
                 break;
         }
+    }
     return NULL;
 }
 
@@ -174,8 +180,9 @@ static const char *const sources[][2] = {
 
 const char *lead_source_priority(struct leat_str source)
 {
-    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++)
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
         if (leat_str_eq(source, leat_str_of(sources[i][0])))
             return sources[i][1];
+    }
     return NULL;
 }

@@ -127,18 +127,21 @@ static leat_status find_handler(struct import *im, struct leat_error *err)
     if (im->handler == NULL) {
         struct leat_suggest s;
         leat_suggest_start(&s, type);
-        for (uint32_t p = 0; p < t->n_processors; p++)
+        for (uint32_t p = 0; p < t->n_processors; p++) {
             for (uint32_t c = 0; c < t->processors[p].commands.n; c++)
                 leat_suggest_offer(&s, t->processors[p].commands.at[c]);
+        }
         (void)leat_fail(err, LEAT_INVALID, "no processor handles the command '%s'", im->o.command);
         if (s.best.len > 0)
             leat_error_hint(err, "Did you mean '%.*s'?", LEAT_STR_FMT(s.best));
         return LEAT_INVALID;
     }
     const char *priority = im->o.priority;
-    if (priority != NULL && leat_priority_find(&im->handler->priorities, leat_str_of(priority)) < 0)
+    if (priority != NULL &&
+        leat_priority_find(&im->handler->priorities, leat_str_of(priority)) < 0) {
         return leat_fail(err, LEAT_INVALID, "processor '%.*s' has no priority '%s'",
                          LEAT_STR_FMT(im->handler->name), priority);
+    }
     return LEAT_OK;
 }
 
@@ -192,8 +195,11 @@ static leat_status read_format(const struct import *im, bool *ret_jsonl, char *r
         return leat_fail(err, LEAT_INVALID, "--format %s: csv or jsonl", f);
     *ret_jsonl = f != NULL ? strcmp(f, "jsonl") == 0
                            : ends_with(im->file, ".jsonl") || ends_with(im->file, ".ndjson");
-    *ret_delimiter = strcmp(d, "tab") == 0 ? '\t' : d[0];
-    if ((d[0] == '\0' || d[1] != '\0') && *ret_delimiter != '\t')
+    bool tab = strcmp(d, "tab") == 0;
+    *ret_delimiter = d[0];
+    if (tab)
+        *ret_delimiter = '\t';
+    if (!tab && (d[0] == '\0' || d[1] != '\0'))
         return leat_fail(err, LEAT_INVALID, "--delimiter %s: one character, or tab", d);
     if (strchr("\"\r\n", *ret_delimiter) != NULL)
         return leat_fail(err, LEAT_INVALID, "--delimiter: a quote or line end cannot be it");
@@ -250,9 +256,10 @@ static leat_status find_start(struct import *im, struct leat_error *err)
                              : leat_import_progress_load(im->progress_path, &old, err);
     if (status != LEAT_OK && status != LEAT_ABSENT)
         return status;
-    if (status == LEAT_ABSENT && im->o.resume)
+    if (status == LEAT_ABSENT && im->o.resume) {
         return leat_fail(err, LEAT_INVALID, "--resume: no progress of an import in '%s'",
                          im->progress_path);
+    }
     bool same = status == LEAT_OK && strcmp(old.command, im->o.command) == 0 &&
                 old.bytes == im->source.bytes && old.modified_ms == im->source.modified_ms;
     if (status == LEAT_OK && !same && !old.finished) {
@@ -302,9 +309,10 @@ static leat_status transfer(struct import *im, struct leat_error *err)
     struct leat_session *s = &im->session;
     leat_status status =
         im->o.dry_run ? LEAT_OK : leat_sender_new(s->topology, s->schemas, &im->sender, err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         status = leat_import_rejects_open(&im->rejects, im->rejects_path,
                                           im->progress.rejects_bytes, err);
+    }
     if (status != LEAT_OK)
         return status;
     struct leat_str type = leat_str_of(im->o.command);
@@ -338,12 +346,13 @@ static void print_text(const struct import *im, double seconds)
            im->o.dry_run ? "nothing was sent: --dry-run" : "acknowledged by the broker");
     printf("  refused  %9jd", (intmax_t)p->counts.refused);
     const char *separator = "  ";
-    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++)
+    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++) {
         if (p->counts.by_code[i] > 0) {
             printf("%s%s %jd", separator, leat_import_code_names[i],
                    (intmax_t)p->counts.by_code[i]);
             separator = ", ";
         }
+    }
     if (p->counts.refused > 0)
         printf("\n           see %s", im->rejects_path);
     printf("\n");
@@ -370,9 +379,10 @@ static void print_json(const struct import *im, double seconds)
     leat_json_put_int(&w, "refused", p->counts.refused);
     leat_json_key(&w, LEAT_STR("refused_by_code"));
     leat_json_begin_object(&w);
-    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++)
+    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++) {
         if (p->counts.by_code[i] > 0)
             leat_json_put_int(&w, leat_import_code_names[i], p->counts.by_code[i]);
+    }
     leat_json_end_object(&w);
     leat_json_put_cstr(&w, "rejects", p->counts.refused > 0 ? im->rejects_path : NULL);
     leat_json_put_double(&w, "seconds", seconds);
@@ -383,10 +393,11 @@ static void print_json(const struct import *im, double seconds)
 static void print_result(const struct import *im)
 {
     double seconds = (double)(leat_mono_us() - im->started_us + 1) / 1e6;
-    if (im->o.json)
+    if (im->o.json) {
         print_json(im, seconds);
-    else
+    } else {
         print_text(im, seconds);
+    }
 }
 
 static int exit_code(const struct import *im, leat_status status, const struct leat_error *err)

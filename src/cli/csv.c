@@ -81,7 +81,7 @@ static step quoted_content(struct scan *s, bool *ret_doubled)
 {
     const char *from = s->at;
     for (; s->at < s->end; s->at++) {
-        if (s->at - from > 2 * LEAT_CSV_FIELD_BYTES_MAX)
+        if (s->at - from > INT64_C(2) * LEAT_CSV_FIELD_BYTES_MAX)
             return bad(s, LEAT_CSV_FIELD_TOO_LONG);
         if (*s->at == '"') {
             if (s->at + 1 == s->end && !s->last)
@@ -235,19 +235,21 @@ leat_csv_result leat_csv_next(struct leat_csv *c, struct leat_str window, bool l
     step how = scan_row(c, &s);
     if (how == STEP_MORE && cut)
         how = bad(&s, LEAT_CSV_ROW_TOO_LONG);
-    if (how == STEP_BAD)
+    if (how == STEP_BAD) {
         refuse(c, &s, &at, end, ret);
-    else if (how != STEP_MORE)
+    } else if (how != STEP_MORE) {
         accept(c, &s, &at, ret);
+    }
     *ret_used = (size_t)(at - window.at);
     return how == STEP_MORE ? LEAT_CSV_MORE : how == STEP_BAD ? LEAT_CSV_BAD : LEAT_CSV_ROW;
 }
 
 static bool blank(struct leat_str s)
 {
-    for (uint32_t i = 0; i < s.len; i++)
+    for (uint32_t i = 0; i < s.len; i++) {
         if (s.at[i] != ' ' && s.at[i] != '\t')
             return false;
+    }
     return true;
 }
 

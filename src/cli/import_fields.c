@@ -67,17 +67,19 @@ static struct leat_str trimmed(struct leat_str s)
 
 static int32_t find_field(const struct leat_import_plan *p, struct leat_str name)
 {
-    for (uint32_t i = 0; i < p->field_count; i++)
+    for (uint32_t i = 0; i < p->field_count; i++) {
         if (leat_str_eq(p->fields[i].name, name))
             return (int32_t)i;
+    }
     return -1;
 }
 
 static struct leat_str mapped(const struct leat_import_plan *p, struct leat_str column)
 {
-    for (uint32_t i = 0; i < p->o.map_count; i++)
+    for (uint32_t i = 0; i < p->o.map_count; i++) {
         if (leat_str_eq(p->o.maps[i].column, column))
             return p->o.maps[i].field;
+    }
     return column;
 }
 
@@ -103,9 +105,10 @@ static leat_status unknown(const struct leat_import_plan *p, const char *what, s
 
 static leat_status check_options(struct leat_import_plan *p, struct leat_error *err)
 {
-    for (uint32_t i = 0; i < p->o.map_count; i++)
+    for (uint32_t i = 0; i < p->o.map_count; i++) {
         if (find_field(p, p->o.maps[i].field) < 0)
             return unknown(p, "--map", p->o.maps[i].field, err);
+    }
     if (p->o.id_count > LEAT_IMPORT_IDS_MAX)
         return leat_fail(err, LEAT_INVALID, "--id-from: at most %d fields", LEAT_IMPORT_IDS_MAX);
     for (uint32_t i = 0; i < p->o.id_count; i++) {
@@ -170,9 +173,10 @@ static leat_status check_columns(const struct leat_import_plan *p, const bool *g
 leat_status leat_import_plan_header(struct leat_import_plan *p, const struct leat_csv_row *header,
                                     struct leat_error *err)
 {
-    if (header->problem != LEAT_CSV_FINE)
+    if (header->problem != LEAT_CSV_FINE) {
         return leat_fail(err, LEAT_INVALID, "line %jd: the header cannot be read as CSV",
                          (intmax_t)header->line);
+    }
     bool *given = leat_arena_zalloc(p->arena, p->field_count, sizeof *given);
     p->column_count = header->n;
     p->columns = leat_arena_zalloc(p->arena, header->n, sizeof *p->columns);
@@ -183,14 +187,16 @@ leat_status leat_import_plan_header(struct leat_import_plan *p, const struct lea
         int32_t field = find_field(p, name);
         if (field < 0 && !p->o.ignore_unknown) {
             leat_status status = unknown(p, "header", name, err);
-            if (err != NULL && err->hint[0] == '\0')
+            if (err != NULL && err->hint[0] == '\0') {
                 leat_error_hint(err, "--map <column>=<field> renames it, --ignore-unknown leaves "
                                      "such columns out.");
+            }
             return status;
         }
-        if (field >= 0 && given[field])
+        if (field >= 0 && given[field]) {
             return leat_fail(err, LEAT_INVALID, "header: two columns for the field '%.*s'",
                              LEAT_STR_FMT(name));
+        }
         if (field >= 0)
             given[field] = true;
         p->field_of[c] = field;
@@ -242,13 +248,15 @@ static bool put_number(const struct value *v)
 static bool put_bool(const struct value *v)
 {
     static const char *const words[][2] = {{"false", "true"}, {"no", "yes"}, {"0", "1"}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        for (int yes = 0; yes < 2; yes++)
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        for (int yes = 0; yes < 2; yes++) {
             if (v->text.len == strlen(words[i][yes]) &&
                 strncasecmp(v->text.at, words[i][yes], v->text.len) == 0) {
                 leat_json_bool(v->w, yes == 1);
                 return true;
             }
+        }
+    }
     return misfit(v, "is neither true nor false");
 }
 
@@ -264,9 +272,10 @@ static bool put_enum(const struct value *v)
         leat_suggest_offer(&s, v->field->symbols[i]);
     }
     char what[120] = "is none of the values allowed";
-    if (s.best.len > 0)
+    if (s.best.len > 0) {
         (void)snprintf(what, sizeof what, "is none of the values allowed (did you mean '%.*s'?)",
                        LEAT_STR_FMT(shown(s.best)));
+    }
     return misfit(v, what);
 }
 
@@ -356,9 +365,10 @@ static bool csv_row(struct leat_import_plan *p, const struct leat_csv_row *row,
         if (p->field_of[c] < 0)
             continue;
         struct leat_str text = p->o.keep_spaces ? row->fields[c] : trimmed(row->fields[c]);
-        if (!leat_utf8_valid(text))
+        if (!leat_utf8_valid(text)) {
             return refuse(why, "utf8", "column %.*s: not UTF-8",
                           LEAT_STR_FMT(shown(p->columns[c])));
+        }
         p->values[p->field_of[c]] = text;
         const struct value v = {&p->fields[p->field_of[c]], p->columns[c], text, w, why};
         if (!put_value(&v))

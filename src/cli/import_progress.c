@@ -18,9 +18,10 @@ const char *const leat_import_code_names[LEAT_IMPORT_CODES] = {
 void leat_import_count_refusal(struct leat_import_counts *c, const char *code)
 {
     c->refused++;
-    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++)
+    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++) {
         if (strcmp(code, leat_import_code_names[i]) == 0)
             c->by_code[i]++;
+    }
 }
 
 static leat_status get_int(struct leat_str text, const char *name, int64_t *ret,
@@ -65,9 +66,10 @@ static leat_status read_fields(struct leat_str text, struct leat_import_progress
     struct leat_json_token t;
     struct leat_str codes = {0};
     LEAT_TRY(leat_json_find(text, LEAT_STR("refused_by_code"), &t, &codes, err), err, "progress");
-    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++)
+    for (size_t i = 0; i < LEAT_IMPORT_CODES; i++) {
         LEAT_TRY(get_int(codes, leat_import_code_names[i], &p->counts.by_code[i], err), err,
                  "progress");
+    }
     return LEAT_OK;
 }
 

@@ -81,10 +81,11 @@ leat_status leat_import_rejects_add(struct leat_import_rejects *r, const struct 
         if (r->csv)
             leat_buf_puts(&r->row, "line,code,reason,row\r\n");
     }
-    if (r->csv)
+    if (r->csv) {
         put_csv(&r->row, row, why);
-    else
+    } else {
         put_json(&r->row, row, why);
+    }
     if (fwrite(r->row.at, 1, r->row.len, r->file) != r->row.len)
         return failed(r, err);
     r->bytes += (int64_t)r->row.len;

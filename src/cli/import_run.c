@@ -73,9 +73,10 @@ static leat_status go_back(struct run *r, struct leat_error *err)
 {
     const struct leat_import *im = r->im;
     r->now = im->acked->counts;
-    if (im->rejects != NULL)
+    if (im->rejects != NULL) {
         LEAT_TRY(leat_import_rejects_back(im->rejects, im->acked->rejects_bytes, err), err,
                  "rejects");
+    }
     return leat_import_source_seek(im->source, im->acked->offset, im->acked->line, err);
 }
 
@@ -83,10 +84,11 @@ static leat_status again(struct run *r, size_t failed, struct leat_error *err)
 {
     if (stopping(r))
         return stopped(err);
-    if (++r->tries >= TRIES_MAX)
+    if (++r->tries >= TRIES_MAX) {
         return leat_fail(err, LEAT_FATAL,
                          "the broker did not take %zu records after line %jd, %d times in a row",
                          failed, (intmax_t)r->im->acked->line, r->tries);
+    }
     leat_log(LEAT_LOG_WARN, "cli", "import-again",
              "the broker did not take %zu records; sending again from line %jd", failed,
              (intmax_t)r->im->acked->line);
@@ -98,9 +100,10 @@ static leat_status again(struct run *r, size_t failed, struct leat_error *err)
 static leat_status save(struct run *r, bool finished, struct leat_error *err)
 {
     const struct leat_import *im = r->im;
-    if (im->rejects != NULL)
+    if (im->rejects != NULL) {
         LEAT_TRY(leat_import_rejects_flush(im->rejects, &im->acked->rejects_bytes, err), err,
                  "rejects");
+    }
     im->acked->counts = r->now;
     im->acked->offset = im->source->csv.offset;
     im->acked->line = im->source->csv.line;

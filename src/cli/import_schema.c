@@ -15,9 +15,10 @@ static leat_import_kind named_kind(struct leat_str name)
         {"double", LEAT_IMPORT_DOUBLE}, {"boolean", LEAT_IMPORT_BOOL},
         {"bytes", LEAT_IMPORT_STRING},  {"fixed", LEAT_IMPORT_STRING},
     };
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (leat_str_eq(name, leat_str_of(kinds[i].name)))
             return kinds[i].kind;
+    }
     return LEAT_IMPORT_JSON;
 }
 
@@ -103,12 +104,13 @@ static leat_status read_field(struct leat_str raw, struct leat_arena *arena,
     f->has_default = leat_json_find(raw, LEAT_STR("default"), &t, &inner, NULL) == LEAT_OK;
     LEAT_TRY(leat_json_find(raw, LEAT_STR("type"), &t, &inner, err), err, "field '%.*s'",
              LEAT_STR_FMT(f->name));
-    if (t.kind == LEAT_JSON_STRING)
+    if (t.kind == LEAT_JSON_STRING) {
         f->kind = named_kind(t.text);
-    else if (t.kind == LEAT_JSON_OBJECT_BEGIN)
+    } else if (t.kind == LEAT_JSON_OBJECT_BEGIN) {
         return object_kind(inner, arena, f, err);
-    else
+    } else {
         return union_kind(inner, arena, f, err);
+    }
     return LEAT_OK;
 }
 
@@ -131,9 +133,10 @@ leat_status leat_import_schema_fields(struct leat_str schema, struct leat_arena 
         LEAT_TRY(leat_json_next(&r, &t, err), err, "schema");
         if (t.kind != LEAT_JSON_OBJECT_BEGIN)
             break;
-        if (n == LEAT_IMPORT_FIELDS_MAX)
+        if (n == LEAT_IMPORT_FIELDS_MAX) {
             return leat_fail(err, LEAT_INVALID, "schema: more than %d fields",
                              LEAT_IMPORT_FIELDS_MAX);
+        }
         r = before;
         LEAT_TRY(leat_json_skip(&r, &raw, err), err, "schema");
         fields = leat_arena_grow(arena, fields, sizeof *fields, &cap, n + 1u);

@@ -42,27 +42,29 @@ void leat_import_show(struct leat_import_show *s, const struct leat_import_count
     double bytes_per_s = (double)(offset - s->first_offset) / seconds;
     double percent = s->bytes > 0 ? 100.0 * (double)offset / (double)s->bytes : 100.0;
     int64_t eta_s = bytes_per_s > 0 ? (int64_t)((double)(s->bytes - offset) / bytes_per_s) : 0;
-    if (s->terminal)
+    if (s->terminal) {
         (void)fprintf(stderr, "\r%5.1f %%  %jd rows  %.0f/s  %jd refused  %jd:%02jd left \033[K",
                       percent, (intmax_t)counts->rows, rate, (intmax_t)counts->refused,
                       (intmax_t)(eta_s / 60), (intmax_t)(eta_s % 60));
-    else
+    } else {
         leat_log_kv(LEAT_LOG_INFO, "cli", "import-progress",
                     LEAT_LOG_FIELDS(LEAT_LOG_INT("rows", counts->rows),
                                     LEAT_LOG_INT("refused", counts->refused),
                                     LEAT_LOG_INT("rows_per_s", rate), LEAT_LOG_INT("eta_s", eta_s)),
                     "%.1f %% read", percent);
+    }
 }
 
 void leat_import_show_waiting(struct leat_import_show *s, int64_t unacknowledged)
 {
-    if (s->on && s->terminal)
+    if (s->on && s->terminal) {
         (void)fprintf(stderr, "\rwaiting for the broker: %jd records not acknowledged\033[K",
                       (intmax_t)unacknowledged);
-    else
+    } else {
         leat_log_kv(LEAT_LOG_WARN, "cli", "import-waiting",
                     LEAT_LOG_FIELDS(LEAT_LOG_INT("unacknowledged", unacknowledged)),
                     "waiting for the broker");
+    }
 }
 
 void leat_import_show_end(struct leat_import_show *s)
