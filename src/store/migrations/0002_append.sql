@@ -7,6 +7,7 @@
 -- Columns that may be null as a whole hold defaults. p_dict holds repeated texts once.
 
 -- What every transaction that writes wants; nothing outlives it, so a pooler may share the session.
+-- Plans are made when the tables are empty and kept while they grow: they must not need statistics.
 create function @schema@.begin_write(p_lock_timeout_ms int) returns void
 language plpgsql as $$
 begin
@@ -15,7 +16,7 @@ begin
             current_setting('transaction_isolation') using errcode = 'LE011';
     end if;
     perform set_config('lock_timeout', p_lock_timeout_ms::text, true),
-            set_config('jit', 'off', true),
+            set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true);
     if current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then
         perform set_config('synchronous_commit', 'on', true);
@@ -35,60 +36,78 @@ end $$;
 -- What becomes of each command when not all can be stored as they are: settled is 0 stored,
 -- 1 duplicate, 2 conflict, 3 left out; base is the version of its stream before its first event.
 -- A duplicate or conflict takes every later command of its stream with it: those were decided on
--- events that do not exist. A known id stays a duplicate wherever it stands.
+-- events that do not exist. A known id stays a duplicate wherever it stands. Ids are looked up only
+-- when asked for. Versions come from the events after f_since, unless that is not known or p_deep.
 create function @schema@.settle_batch(
-    p_processor text, f_k int[], f_result smallint[], c_fence int[], c_id uuid[],
-    c_stream text[], c_expected bigint[], c_outcome smallint[], e_command int[],
+    p_processor text, p_deep boolean, p_ids boolean, f_k int[], f_result smallint[],
+    f_since bigint[], f_head bigint[], c_fence int[], c_id uuid[], c_stream text[],
+    c_expected bigint[], c_outcome smallint[], e_command int[],
     out settled smallint[], out base bigint[])
 language plpgsql as $$
 declare
-    v_twin int[];
+    v_row record;
+    v_events int[];
+    v_k int; -- one slice at a time, so that each plan touches one leaf
+    v_since bigint;
+    v_head bigint;
 begin
-    with emitted as (
-        select j.c, count(*) as n from unnest(e_command) j(c) group by j.c
-    ), asked as materialized (
-        select i, f_k[c_fence[i]] as k, c_id[i] as id, c_stream[i] as stream,
-               case when c_stream[i] = '' then i else 0 end as alone,
-               coalesce(c_expected[i], -1) as expected,
-               coalesce(c_outcome[i], 1) = 4 as forwarded, coalesce(emitted.n, 0) as n
-        from generate_subscripts(c_id, 1) i left join emitted on emitted.c = i
-        where f_result[c_fence[i]] = 0
-    ), actual as materialized (
-        select d.k, d.stream, coalesce((
-                   select e.version from @schema@.event_log e
-                   where e.slice = d.k and e.stream = d.stream
-                   order by e.version desc limit 1), 0) as version
-        from (select distinct k, stream from asked) d
-    ), seen as (
-        select a.*, v.version as actual, not a.forwarded and exists (
-                   select 1 from @schema@.command_log x
-                   where x.slice = a.k and x.id = a.id
-                       and x.processor = p_processor) as known,
-               first_value(i) over (partition by a.k, a.id, a.forwarded order by i) as first_i
-        from asked a join actual v on v.k = a.k and v.stream = a.stream
-    ), counted as (
-        select *, (known or (first_i <> i and not forwarded)) as dup,
-               actual + sum(n) over (partition by k, stream, alone order by i) - n as run
-        from seen
-    ), judged as (
-        select i, first_i, forwarded, dup, run,
-               bool_or(dup or (expected >= 0 and expected <> run))
-                   over (partition by k, stream, alone order by i) as spoiled
-        from counted
-    )
-    select array_agg((case when f_result[c_fence[i]] <> 0 then 3 when j.forwarded then 0
-                           when j.dup then 1 when j.spoiled then 2 else 0 end)::smallint
-                     order by i),
-           array_agg(j.run order by i),
-           array_agg(case when j.first_i <> i and not j.forwarded then j.first_i end order by i)
-    into settled, base, v_twin
-    from generate_subscripts(c_id, 1) i left join judged j using (i);
-
-    -- The second of two in one batch is settled only if the first is.
-    for i in 1 .. cardinality(c_id) loop
-        if v_twin[i] is not null and settled[v_twin[i]] = 2 then
-            settled[i] := 2;
-        end if;
+    settled := array_fill(3::smallint, array[cardinality(c_id)]);
+    base := array_fill(0::bigint, array[cardinality(c_id)]);
+    select array_agg(coalesce(n.n, 0) order by i) into v_events
+    from generate_subscripts(c_id, 1) i
+    left join (select c, count(*)::int as n from unnest(e_command) c group by c) n on n.c = i;
+    for f in 1 .. cardinality(f_k) loop
+        continue when f_result[f] <> 0;
+        v_k := f_k[f];
+        v_head := f_head[f];
+        v_since := case when f_since[f] < 0 or v_head - f_since[f] > 20000 or p_deep then null
+                        else f_since[f] end;
+        for v_row in
+            with asked as materialized (
+                select i, c_id[i] as id, c_stream[i] as stream,
+                       case when c_stream[i] = '' then i else 0 end as alone,
+                       coalesce(c_expected[i], -1) as expected,
+                       coalesce(c_outcome[i], 1) = 4 as forwarded, v_events[i] as n
+                from generate_subscripts(c_id, 1) i where c_fence[i] = f
+            ), changed as materialized (
+                select e.stream, max(e.version) as version from @schema@.event_log e
+                where e.slice = v_k and e.seq > v_since and e.seq <= v_head
+                group by e.stream
+            ), actual as materialized (
+                select distinct on (a.stream) a.stream,
+                       case when v_since is null or (c.version is null and a.expected < 0) then
+                           coalesce((select e.version from @schema@.event_log e
+                                     where e.slice = v_k and e.stream = a.stream
+                                     order by e.version desc limit 1), 0)
+                       else coalesce(c.version, a.expected) end as version
+                from asked a left join changed c on c.stream = a.stream
+                order by a.stream, a.i
+            ), seen as (
+                -- a scalar query, as the planner may answer `exists` by reading the whole leaf
+                select a.*, v.version as actual, p_ids and not a.forwarded and (
+                           select true from @schema@.command_log x
+                           where x.slice = v_k and x.id = a.id and x.processor = p_processor
+                           limit 1) is not null as known,
+                       first_value(i) over (partition by a.id, a.forwarded order by i) as first_i
+                from asked a join actual v on v.stream = a.stream
+            ), counted as (
+                select *, (known or (first_i <> i and not forwarded)) as dup,
+                       actual + sum(n) over (partition by stream, alone order by i) - n as run
+                from seen
+            )
+            select i, first_i, forwarded, known, dup, run,
+                   bool_or(dup or (expected >= 0 and expected <> run))
+                       over (partition by stream, alone order by i) as spoiled
+            from counted
+            order by i
+        loop
+            base[v_row.i] := v_row.run;
+            -- The second of two in one batch is settled only if the first is.
+            settled[v_row.i] := case
+                when v_row.forwarded then 0
+                when v_row.dup and not v_row.known and settled[v_row.first_i] = 2 then 2
+                when v_row.dup then 1 when v_row.spoiled then 2 else 0 end;
+        end loop;
     end loop;
 end $$;
 
@@ -116,6 +135,9 @@ declare
     v_base bigint[];
     v_fences int := cardinality(f_k);
     v_careful boolean := p_look_up; -- settle_batch decides, else everything is stored
+    v_ids boolean := false; -- an id is already there
+    v_deep boolean := false; -- a version is already there, so those expected were wrong
+    v_table text;
 begin
     perform @schema@.begin_write(p_lock_timeout_ms);
 
@@ -176,8 +198,9 @@ begin
         if v_careful then
             -- (4) numbers, again, over what can be stored
             select s.settled, s.base into c_settled, v_base
-            from @schema@.settle_batch(p_processor, f_k, f_result, c_fence, c_id, c_stream,
-                c_expected, c_outcome, e_command) s;
+            from @schema@.settle_batch(p_processor, v_deep, v_ids, f_k, f_result,
+                f_since, f_head, c_fence, c_id, c_stream, c_expected, c_outcome,
+                e_command) s;
             select array_agg(s.rel order by s.j), array_agg(s.version order by s.j)
             into e_rel, e_version
             from (select j, row_number() over (
@@ -191,14 +214,13 @@ begin
                              partition by c_fence[o_command[j]], c_settled[o_command[j]] = 0
                              order by j)::int as rel
                   from generate_subscripts(o_command, 1) j) s;
-            select array_agg((select count(*)::int from generate_subscripts(e_command, 1) j
-                              where c_fence[e_command[j]] = i and c_settled[e_command[j]] = 0)
-                             order by i),
-                   array_agg((select count(*)::int from generate_subscripts(o_command, 1) j
-                              where c_fence[o_command[j]] = i and c_settled[o_command[j]] = 0)
-                             order by i)
+            select array_agg(coalesce(e.n, 0) order by i), array_agg(coalesce(o.n, 0) order by i)
             into f_events, f_outbox
-            from generate_series(1, v_fences) i;
+            from generate_series(1, v_fences) i
+            left join (select c_fence[c] as f, count(*)::int as n from unnest(e_command) c
+                       where c_settled[c] = 0 group by c_fence[c]) e on e.f = i
+            left join (select c_fence[c] as f, count(*)::int as n from unnest(o_command) c
+                       where c_settled[c] = 0 group by c_fence[c]) o on o.f = i;
             select array_agg(coalesce(s.first_rel, f_events[c_fence[i]]) order by i),
                    array_agg(coalesce(s.last_rel, f_events[c_fence[i]]) order by i)
             into c_first, c_last
@@ -232,7 +254,12 @@ begin
             where c_settled is null or c_settled[e_command[j]] = 0;
             exit;
         exception when unique_violation then
-            if v_careful then
+            get stacked diagnostics v_table = table_name;
+            if v_table like 'command%' and not v_ids then
+                v_ids := true;
+            elsif v_table like 'event%' and not v_deep then
+                v_deep := true;
+            else
                 raise;
             end if;
             v_careful := true;

@@ -6,7 +6,7 @@ create function @schema@.load_streams(p_ks int[], p_streams text[], p_after bigi
 returns table (want int, slice int, seq bigint, version bigint, schema_id int, event_id uuid,
     command_id uuid, correlation_id uuid, stream text, type text, payload bytea,
     recorded_at timestamptz)
-language plpgsql stable as $$
+language plpgsql stable set enable_seqscan = off set jit = off as $$
 begin
     return query
     select 0, s.slice, s.head_seq, null::bigint, null::int, s.store_id, null::uuid, null::uuid,

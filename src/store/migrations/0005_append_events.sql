@@ -86,7 +86,8 @@ begin
         '{1}', '{1}', array[command_id], array[v_n + 1], array[stream], array[v_n + 2],
         '{sql}', '{""}', array[clock_timestamp()], '{1}', array[v_n],
         array[expected], '{0}', '{-1}', null, null, null, null, null, null,
-        array(select generate_series(1, v_n)), array_fill(1, array[v_n]), array(select generate_series(1, v_n)),
+        array(select generate_series(1, v_n)), array_fill(1, array[v_n]),
+        array(select generate_series(1, v_n)),
         array_fill(0::bigint, array[v_n]), schema_ids, array(select generate_series(1, v_n)), v_ids,
         payloads, case when headers is not null then array_fill(headers, array[v_n]) end,
         '{}', '{}', '{}', '{}', '{}', '{}', '{}') b;
