@@ -12,6 +12,7 @@ import argparse
 import fcntl
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -223,6 +224,7 @@ def commit():
 def main():
     o = options()
     lock = alone()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended too
     facts = {"bench": "leat", "commit": commit(), **machine.describe()}
     say(f"bench: {facts['cores']} cores of {facts['cpu']}, load {facts['load_1m']}")
     began = time.monotonic()

@@ -9,7 +9,7 @@ import sys
 import machine
 from lib import pg, servers
 
-DATABASE = "leat_bench_floor"
+DATABASE = f"leat_bench_floor_{os.getpid()}"
 WHY_ABSENT = """bench: the floor's sources are not there: {path}
 The benchmark compares leat with a program of the project's shared folder. Point LEAT_SHARED at that
 folder (the one that holds peers/limits). --only latency does without."""
@@ -41,7 +41,7 @@ class Floor:
         self.filler = self._build("kafka_io", ["-lrdkafka"])
         self.whole = self._build("whole", ["-lrdkafka", "-lpq", "-llmdb", "-lpthread"])
         self.url = _database_url()
-        pg.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"; CREATE DATABASE "{DATABASE}"')
+        pg.execute(f'CREATE DATABASE "{DATABASE}"')
 
     def _build(self, name, libraries):
         out = os.path.join(self.folder, name)
@@ -88,7 +88,7 @@ class Floor:
         pg.execute("DROP TABLE ev, off", url=self.url)
 
     def close(self):
-        pg.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"')
+        pg.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
 
 
 class Meter:
