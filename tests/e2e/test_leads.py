@@ -32,36 +32,44 @@ def home(name, env=None):
                  "[../schemas]": f"[{os.path.join(servers.ROOT, 'schemas')}]"})
 
 
+class Pipeline:
+    """The lead pipeline under a name of its own, set up and clean; start() runs it."""
+
+    def __init__(self, name):
+        self.name, self.home, self.process = name, home(name), None
+        self.home.forget(name)
+        self.home.must("apply")
+        self.url = f"http://127.0.0.1:{servers.free_port()}"
+
+    def start(self):
+        p = self.process = self.home.start("--listen", self.url[7:])
+        wait.until(lambda: p.alive() and api.get(self.url + "/readyz").status == 200, 60,
+                   f"leat to be ready ({p.log_path})")
+        return self
+
+    def handled(self, processor):
+        """Offsets the lanes of a processor stand at, all together."""
+        return pg.value(f"select coalesce(sum(next_offset), 0) from {self.name}.lanes "
+                        f"where processor = '{processor}'")
+
+    def sent(self, processor):
+        return sum(kafka.count(f"{self.name}.{processor}.{p}") for p in ("hot", "warm", "cold"))
+
+    def quiet(self):
+        """Every command sent is settled, for each processor in turn, and projected."""
+        for processor in ("create", "score", "route"):
+            wait.until(lambda p=processor: self.handled(p) == self.sent(p), 60,
+                       f"{processor} to be done")
+            wait.until(lambda: pg.value(f"select count(*) from {self.name}.outbox") == 0, 60,
+                       "the outbox to be empty")
+        wait.until(lambda: expected.projected(self.url, self.name), 60, "the read models")
+
+
 def system():
-    """A running pipeline, clean at the first call; (home, base URL)."""
-    if not _started:
-        h = home(NAME)
-        h.forget(NAME)
-        h.must("apply")
-        url = f"http://127.0.0.1:{servers.free_port()}"
-        process = h.start("--listen", url[7:])
-        wait.until(lambda: process.alive() and api.get(url + "/readyz").status == 200, 60,
-                   f"leat to be ready ({process.log_path})")
-        _started.update(home=h, url=url, process=process)
-    return _started["home"], _started["url"]
-
-
-def handled(processor):
-    """Offsets the lanes of a processor stand at, all together."""
-    return pg.value(f"select coalesce(sum(next_offset), 0) from {NAME}.lanes "
-                    f"where processor = '{processor}'")
-
-
-def sent(processor):
-    return sum(kafka.count(f"{NAME}.{processor}.{p}") for p in ("hot", "warm", "cold"))
-
-
-def quiet():
-    """Every command sent is settled, for each processor in turn, and projected."""
-    for processor in ("create", "score", "route"):
-        wait.until(lambda p=processor: handled(p) == sent(p), 60, f"{processor} to be done")
-        wait.until(lambda: pg.value(f"select count(*) from {NAME}.outbox") == 0, 60, "the outbox")
-    wait.until(lambda: expected.projected(system()[1], NAME), 60, "the read models")
+    """The pipeline most tests share, running."""
+    if "system" not in _started:
+        _started["system"] = Pipeline(NAME).start()
+    return _started["system"]
 
 
 def csv_of_leads(h, rows=ROWS, seed=11):
@@ -73,30 +81,32 @@ def csv_of_leads(h, rows=ROWS, seed=11):
 
 @check.test
 def imported_csv_ends_as_an_independent_count_says():
-    h, url = system()
+    s = system()
+    h, url = s.home, s.url
     path = csv_of_leads(h)
     want = leads_rules.outcome(path, RULES)
     done = h.must_json("import", path, "-c", "CreateLead", "--priority", "cold")
     check.equal((done["rows"], done["sent"], done["refused"], done["finished"]),
                 (want["rows"], want["sent"], len(want["refused_at_import"]), True))
-    quiet()
+    s.quiet()
     checks = expected.compare(want, path + ".rejects.jsonl", url, NAME)
     assert checks.failed == 0, checks.text()
 
 
 @check.test
 def imported_again_nothing_is_done_twice():
-    h, _ = system()
+    s = system()
+    h = s.home
     path = csv_of_leads(h)
     outcomes = (f"select type, outcome, count(*) from {NAME}.commands group by 1, 2 "
                 "order by 1, 2")
     before = pg.rows(outcomes)
-    records = sent("create")
+    records = s.sent("create")
     again = h.cli("import", path, "-c", "CreateLead", "--priority", "cold")
     check.equal(again.returncode, 0)
     h.must("import", path, "-c", "CreateLead", "--priority", "cold", "--restart")
-    assert sent("create") > records, "the rows were sent again"
-    quiet()
+    assert s.sent("create") > records, "the rows were sent again"
+    s.quiet()
     check.equal(pg.rows(outcomes), before)
 
 
@@ -108,7 +118,7 @@ def create(url, key, wait_s=10, **fields):
 
 @check.test
 def each_mistake_is_rejected_with_its_code():
-    _, url = system()
+    url = system().url
     cases = [("missing-field", {"company": " "}), ("missing-field", {"email": ""}),
              ("missing-field", {"state": ""}), ("too-long", {"company": "x" * 201}),
              ("too-long", {"notes": "é" * 2001}), ("bad-email", {"email": "a@b"}),
@@ -122,7 +132,7 @@ def each_mistake_is_rejected_with_its_code():
 
 @check.test
 def good_lead_is_normalised_scored_and_routed():
-    _, url = system()
+    url = system().url
     answer = create(url, "good-1", email=" Info@Example.COM ", phone="(212) 555-0123 x9",
                     domain="https://www.Example.com/a", state="ca", employees=60, budget=12000,
                     category="Dental")
@@ -140,7 +150,7 @@ def good_lead_is_normalised_scored_and_routed():
 
 @check.test
 def second_lead_under_an_id_is_rejected():
-    _, url = system()
+    url = system().url
     check.equal(create(url, "twice").status, 200)
     answer = create(url, "twice", company="Other")
     check.equal(answer.status, 422, repr(answer))
@@ -149,7 +159,7 @@ def second_lead_under_an_id_is_rejected():
 
 @check.test
 def scoring_an_unknown_lead_is_rejected():
-    _, url = system()
+    url = system().url
     for command, fields in (("ScoreLead", {}), ("RouteLead", {"tier": "hot", "score": 1})):
         answer = api.post(f"{url}/v1/commands/{command}", {"lead_id": "nobody", **fields},
                           headers={"Prefer": "wait=10"}, seconds=15)
@@ -159,7 +169,8 @@ def scoring_an_unknown_lead_is_rejected():
 
 @check.test
 def rules_with_a_mistake_stop_the_start_and_are_named():
-    h, _ = system()
+    s = system()
+    h = s.home
     bad = os.path.join(h.dir, "bad.yaml")
     with open(RULES, encoding="utf-8") as good, open(bad, "w", encoding="utf-8") as out:
         out.write(good.read().replace("website: {given: false}", "web_site: {given: false}"))
@@ -169,11 +180,30 @@ def rules_with_a_mistake_stop_the_start_and_are_named():
 
 
 @check.test
+def killed_in_the_middle_nothing_is_lost_or_done_twice():
+    s = Pipeline("leads_kill")
+    path = csv_of_leads(s.home, seed=12)
+    want = leads_rules.outcome(path, RULES)
+    s.home.must("import", path, "-c", "CreateLead", "--priority", "cold")
+    for part in (0.05, 0.5, 1.2):  # of the commands to come
+        s.start()
+        wait.until(lambda: pg.value(f"select count(*) from {s.name}.commands") > part * ROWS, 60,
+                   "some commands to be settled")
+        s.process.kill()
+    s.start()
+    s.quiet()
+    checks = expected.compare(want, path + ".rejects.jsonl", s.url, s.name)
+    s.process.stop()
+    assert checks.failed == 0, checks.text()
+
+
+@check.test
 def verbs_show_a_lead_and_take_a_command():
-    h, url = system()
+    s = system()
+    h, url = s.home, s.url
     check.equal(create(url, "shown").status, 200)
     h.must("send", "ScoreLead", '{"lead_id": "shown"}', "--wait", "10s")
-    quiet()
+    s.quiet()
     check.equal(h.must_json("get", "leads", "shown")["stage"], "routed")
     listed = h.must("list", "leads", "--index", "by_state", "--from", "NY", "--to", "NY", "--json",
                     "--limit", "1000")
@@ -309,8 +339,8 @@ def import_waits_for_a_broker_that_is_away():
 
 @check.at_end
 def stop():
-    if "process" in _started:
-        _started["process"].stop()
+    if "system" in _started:
+        _started["system"].process.stop()
 
 
 if __name__ == "__main__":
