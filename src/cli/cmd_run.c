@@ -152,8 +152,8 @@ static int block_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Records are allocated on librdkafka's threads and freed on ours, one by one: fast bins only put off
- * the merging, all of it at once and under the arena's lock. Without them: a fifth less CPU. */
+/* Records are allocated on librdkafka's threads and freed on ours, one by one: fast bins only put
+ * off the merging, all of it at once and under the arena's lock. Without them: a fifth less CPU. */
 static void tune_allocator(void)
 {
     (void)mallopt(M_MXFAST, 0);
