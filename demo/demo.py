@@ -133,6 +133,15 @@ class Run:
     def settle(self):
         wait.until(self.settled, 120, "all commands to be handled and projected", every=0.2)
         self.seconds["settled"] = time.monotonic() - self.began
+        self.cpu_s, self.rss_mb = self.usage()
+
+    def usage(self):
+        """CPU seconds and anonymous megabytes of the leat process so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rpartition(")")[2].split()
+        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as f:
+            rss = next(line.split()[1] for line in f if line.startswith("RssAnon"))
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(rss) / 1024
 
     def settled(self):
         """Every command has an outcome, all that follow from it too, and the models have it all."""

@@ -35,6 +35,8 @@ def text(run):
     commands = w["sent"] + 2 * w["accepted"]
     out += [f"    {'settled':<10}{done:>7.1f} s   {commands / done:>8,.0f} commands/s through "
             "Kafka, handlers, Postgres, relay and read models"]
+    out += [f"    leat took {run.cpu_s:.1f} s of CPU and {run.rss_mb:.0f} MB of memory, all roles in "
+            "one process"]
     out += ["", f"  one lead's history: {run.lead['key']}"]
     out += history(run)
     out += ["", "  counted again in Python, without leat's code"]
@@ -67,6 +69,7 @@ def next_steps(run):
         f"    {run.leat} get leads {key}",
         f"    {run.leat} list leads --index by_state --from CA --to CA --limit 5",
         f"    {run.leat} stream lead-{key}",
+        f"    {run.leat} lag",
         f"    {run.leat} send ScoreLead '{{\"lead_id\": \"{key}\"}}' --wait 5s",
         "    psql $STORE_URL -c 'select error_code, count(*) from leads.commands group by 1'",
         "", f"    {run.rejects_name}   refused lines, each with its reason",
