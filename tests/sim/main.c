@@ -18,6 +18,7 @@
 #include "cluster.h"
 
 #define PLANTED_SEEDS 400 /* a planted bug must be found within as many */
+#define CONTROL_SEEDS 100 /* and a control must hold for as many */
 
 struct run {
     uint64_t steps, hash, crashes, pauses, conflicts, fenced, commands, events;
@@ -270,7 +271,8 @@ static int run_planted(const struct settings *s)
         uint64_t n = 0;
         o.plant = (sim_plant)p;
         o.faults = sim_plant_faults(o.plant);
-        while (n < PLANTED_SEEDS && !r.failed) {
+        uint64_t most = sim_plant_holds(o.plant) ? CONTROL_SEEDS : PLANTED_SEEDS;
+        while (n < most && !r.failed) {
             note_seed(&o);
             run_once(&o, &r);
             n++;
