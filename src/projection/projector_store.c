@@ -74,13 +74,14 @@ static leat_status repair_page(struct leat_projector *p, int32_t slice, int64_t 
 {
     struct leat_stored_event *events = NULL;
     struct leat_published *published = NULL;
+    struct leat_store_page page = {
+        .slice = slice, .after = from - 1, .upto = to, .limit = REPAIR_PAGE};
     size_t n = 0, n_published = 0;
     LEAT_TRY(connect_store(p, err), err, "repair slice %d", (int)slice);
     LEAT_TRY(leat_projector_published(p, &slice, 1, &published, &n_published, err), err,
              "repair slice %d", (int)slice);
-    LEAT_TRY(
-        leat_store_slice(p->store, slice, from - 1, to, REPAIR_PAGE, p->repair, &events, &n, err),
-        err, "repair slice %d", (int)slice);
+    LEAT_TRY(leat_store_slice(p->store, &page, p->repair, &events, &n, err), err, "repair slice %d",
+             (int)slice);
     *ret_last = from - 1;
     for (size_t i = 0; i < n; i++) {
         offer_stored(p, &events[i], &published[0].store_id);
@@ -136,9 +137,10 @@ static void settle_mismatch(struct leat_projector *p, struct leat_projector_mode
     struct leat_error err = {0};
     warn_verdict(m, e, "mismatch", "another event stands at the seq applied last");
     const struct leat_checkpoint *have = &m->fold->seen[e->slice];
+    struct leat_store_page page = {
+        .slice = e->slice, .after = have->seq - 1, .upto = have->seq, .limit = 1};
     if (connect_store(p, &err) != LEAT_OK ||
-        leat_store_slice(p->store, e->slice, have->seq - 1, have->seq, 1, p->repair, &found, &n,
-                         &err) != LEAT_OK)
+        leat_store_slice(p->store, &page, p->repair, &found, &n, &err) != LEAT_OK)
         return; /* not known: the record is passed over; a rebuild is not started on a guess */
     if (n == 0 || !leat_uuid_eq(&found[0].id, &have->event_id))
         leat_projector_refuse(m, "event %lld of slice %d is another one in the store now",

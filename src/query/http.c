@@ -216,6 +216,8 @@ static leat_status parse_listen(const char *listen, struct sockaddr_storage *ret
     return leat_fail(err, LEAT_INVALID, "could not listen on '%s': not an address:port", listen);
 }
 
+static void on_log(void *arg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+
 static void on_log(void *arg, const char *fmt, va_list args)
 {
     (void)arg;

@@ -27,11 +27,14 @@ static void put_events(struct leat_request *rq, struct leat_store *store,
     struct leat_stored_event *events = NULL;
     size_t n = 0;
     struct leat_error err = {0};
+    struct leat_store_page page = {.slice = st->slice,
+                                   .after = st->first_seq - 1,
+                                   .upto = st->last_seq,
+                                   .limit = EVENTS_SHOWN};
     leat_json_key(w, LEAT_STR("events"));
     leat_json_begin_array(w);
     if (leat_str_eq(st->outcome, LEAT_STR("accepted")) &&
-        leat_store_slice(store, st->slice, st->first_seq - 1, st->last_seq, EVENTS_SHOWN, rq->arena,
-                         &events, &n, &err) == LEAT_OK)
+        leat_store_slice(store, &page, rq->arena, &events, &n, &err) == LEAT_OK)
         for (size_t i = 0; i < n; i++)
             if (leat_uuid_eq(&events[i].command_id, &st->id))
                 leat_event_json(rq->http->c.schemas, &events[i], w);

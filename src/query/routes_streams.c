@@ -102,8 +102,9 @@ static leat_status load_page(struct leat_request *rq, struct page *p, struct lea
     leat_status status = leat_store_pool_take(h->stores, &store, err);
     if (status != LEAT_OK)
         return status;
-    status = leat_store_stream(store, p->slice, p->stream, p->after, (size_t)p->limit, rq->arena,
-                               &p->events, &p->n, err);
+    struct leat_store_page page = {
+        .slice = p->slice, .stream = p->stream, .after = p->after, .limit = (size_t)p->limit};
+    status = leat_store_stream(store, &page, rq->arena, &p->events, &p->n, err);
     if (status == LEAT_OK && !leat_schemas_know(h->c.schemas, p->events, p->n))
         (void)!leat_schemas_refresh(h->c.schemas, store, rq->arena, &ignored);
     leat_store_pool_give(h->stores, store);
