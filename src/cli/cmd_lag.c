@@ -118,23 +118,21 @@ static leat_status add_processor(struct lag *l, const struct leat_processor *p, 
                                  struct leat_error *err)
 {
     const struct leat_topology *t = l->s.topology;
-    struct leat_fence_state *fences = NULL;
-    struct leat_lane_position *lanes = NULL;
-    size_t n = 0;
-    LEAT_TRY(leat_store_fences(l->s.store, p->name, ks, (size_t)t->partitions, l->s.arena, &fences,
-                               &lanes, &n, err),
-             err, "%s", p->name.at);
+    struct leat_fence_ask ask = {.processor = p->name, .ks = ks, .n = (size_t)t->partitions};
+    struct leat_fence_answer got;
+    LEAT_TRY(leat_store_fences(l->s.store, &ask, l->s.arena, &got, err), err, "%s", p->name.at);
     for (uint32_t c = 0; p->topics != NULL && c < p->priorities.n; c++) {
         const char *topic = p->topics[c].at;
         for (int32_t k = 0; k < t->partitions; k++)
-            LEAT_TRY(add_lane(l,
-                              (struct lag_row){.name = p->name.at,
-                                               .topic = topic,
-                                               .priority = p->priorities.at[c].name.at,
-                                               .partition = k,
-                                               .next = next_of(lanes, n, topic, k)},
-                              err),
-                     err, "lane");
+            LEAT_TRY(
+                add_lane(l,
+                         (struct lag_row){.name = p->name.at,
+                                          .topic = topic,
+                                          .priority = p->priorities.at[c].name.at,
+                                          .partition = k,
+                                          .next = next_of(got.lanes, got.lane_count, topic, k)},
+                         err),
+                err, "lane");
     }
     for (int32_t k = 0; p->events.n > 0 && k < t->partitions; k++) {
         const char *topic = t->events_topic.at;
@@ -142,7 +140,7 @@ static leat_status add_processor(struct lag *l, const struct leat_processor *p, 
                           (struct lag_row){.name = p->name.at,
                                            .topic = topic,
                                            .partition = k,
-                                           .next = next_of(lanes, n, topic, k)},
+                                           .next = next_of(got.lanes, got.lane_count, topic, k)},
                           err),
                  err, "lane");
     }
@@ -156,8 +154,9 @@ static leat_status event_age(struct lag *l, int32_t slice, int64_t after, int64_
 {
     struct leat_stored_event *event = NULL;
     size_t n = 0;
-    LEAT_TRY(leat_store_slice(l->s.store, slice, after, -1, 1, l->s.arena, &event, &n, err), err,
-             "slice %d", slice);
+    struct leat_store_page page = {.slice = slice, .after = after, .upto = -1, .limit = 1};
+    LEAT_TRY(leat_store_slice(l->s.store, &page, l->s.arena, &event, &n, err), err, "slice %d",
+             slice);
     if (n == 1)
         *ret_ms =
             event->recorded_at_us / 1000 < l->now_ms ? l->now_ms - event->recorded_at_us / 1000 : 0;

@@ -82,9 +82,11 @@ static leat_status load(struct leat_session *s, const struct stream_options *o, 
                         s->topology->n_aggregates > 0 ? s->topology->aggregates[0].name.at : "x");
         return status;
     }
-    leat_status status = leat_store_stream(s->store, leat_partition(key, s->topology->partitions),
-                                           leat_str_of(stream), o->after, (size_t)o->limit,
-                                           s->arena, ret, ret_n, err);
+    struct leat_store_page page = {.slice = leat_partition(key, s->topology->partitions),
+                                   .stream = leat_str_of(stream),
+                                   .after = o->after,
+                                   .limit = (size_t)o->limit};
+    leat_status status = leat_store_stream(s->store, &page, s->arena, ret, ret_n, err);
     if (status == LEAT_OK && *ret_n == 0)
         return leat_fail(err, LEAT_ABSENT, "stream '%.100s' has no events%s", stream,
                          o->after > 0 ? " after that version" : "");

@@ -14,6 +14,7 @@ static void on_assigned(void *arg, const int32_t *ks, size_t n)
 {
     struct leat_relay *r = arg;
     leat_ownership_assigned(&r->ownership, ks, n);
+    atomic_store(&r->joined, true);
 }
 
 static void let_go(struct relay_slice *s)
@@ -86,7 +87,8 @@ static const char *compare_end(struct leat_relay *r, const struct leat_published
         return "the topic is ahead of the store: the store has lost commits";
     struct leat_stored_event *event = NULL;
     size_t n = 0;
-    *ret_status = leat_store_slice(r->store, p->slice, seq - 1, seq, 1, r->arena, &event, &n, err);
+    struct leat_store_page page = {.slice = p->slice, .after = seq - 1, .upto = seq, .limit = 1};
+    *ret_status = leat_store_slice(r->store, &page, r->arena, &event, &n, err);
     if (*ret_status != LEAT_OK)
         return NULL;
     return n == 1 && leat_uuid_eq(&event->id, &id)
@@ -159,7 +161,8 @@ static void step_claim(struct leat_relay *r, const int32_t *ks, size_t n)
     int64_t *expected = leat_arena_alloc(r->arena, n * sizeof *expected);
     for (size_t i = 0; i < n; i++)
         expected[i] = r->held[ks[i]].epoch;
-    if (leat_store_claim_relay(r->store, ks, expected, n, r->arena, &p, &err) != LEAT_OK) {
+    struct leat_fence_ask ask = {.ks = ks, .expected = expected, .n = n};
+    if (leat_store_claim_relay(r->store, &ask, r->arena, &p, &err) != LEAT_OK) {
         leat_relay_store_trouble(r, "claim", &err);
         return;
     }

@@ -87,7 +87,9 @@ static void refused(struct leat_relay *r, const struct leat_outgoing *o, const c
                 "the broker refuses a record for good: %s", what);
     leat_status status = LEAT_OK;
     if (outbox)
-        status = leat_store_outbox(r->store, slice, seq - 1, 1, r->arena, &row, &n, &err);
+        status = leat_store_outbox(
+            r->store, &(struct leat_store_page){.slice = slice, .after = seq - 1, .limit = 1},
+            r->arena, &row, &n, &err);
     if (outbox && status == LEAT_OK && n == 1 && row->seq == seq)
         status = leat_store_refuse(r->store, slice, s->epoch, row, what, &err);
     if (status == LEAT_OK) {
@@ -331,10 +333,10 @@ static leat_status read_events(struct leat_relay *r, int32_t slice, int64_t afte
 {
     struct relay_slice *s = &r->slices[slice];
     struct leat_stored_event *events = NULL;
+    struct leat_store_page page = {
+        .slice = slice, .after = after, .upto = -1, .limit = RELAY_READ_MAX};
     size_t n = 0, skip = 0;
-    LEAT_TRY(
-        leat_store_slice(r->store, slice, after, -1, RELAY_READ_MAX, r->arena, &events, &n, err),
-        err, "slice %d", slice);
+    LEAT_TRY(leat_store_slice(r->store, &page, r->arena, &events, &n, err), err, "slice %d", slice);
     (void)atomic_fetch_add(&r->n_reads, 1);
     (void)pthread_mutex_lock(&s->mutex);
     while (skip < n && events[skip].seq < s->events.next)
@@ -350,9 +352,10 @@ static leat_status read_outbox(struct leat_relay *r, int32_t slice, int64_t afte
 {
     struct relay_slice *s = &r->slices[slice];
     struct leat_outbox_row *rows = NULL;
+    struct leat_store_page page = {.slice = slice, .after = after, .limit = RELAY_READ_MAX};
     size_t n = 0;
-    LEAT_TRY(leat_store_outbox(r->store, slice, after, RELAY_READ_MAX, r->arena, &rows, &n, err),
-             err, "outbox of slice %d", slice);
+    LEAT_TRY(leat_store_outbox(r->store, &page, r->arena, &rows, &n, err), err,
+             "outbox of slice %d", slice);
     (void)atomic_fetch_add(&r->n_reads, 1);
     (void)pthread_mutex_lock(&s->mutex);
     if (s->owned && n > 0 && rows[0].seq == s->outbox.next)

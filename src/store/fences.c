@@ -76,21 +76,8 @@ static struct leat_fence_state *read_fences(struct leat_pg_reply *r, const int32
     return states;
 }
 
-struct fence_ask {
-    struct leat_str processor;
-    const int32_t *ks;
-    const int64_t *expected; /* NULL: only look */
-    size_t n;
-};
-
-struct fence_answer {
-    struct leat_fence_state *states;
-    struct leat_lane_position *lanes;
-    size_t lane_count;
-};
-
-static leat_status ask_fences(struct leat_store *s, const struct fence_ask *ask,
-                              struct leat_arena *arena, struct fence_answer *ret,
+static leat_status ask_fences(struct leat_store *s, const struct leat_fence_ask *ask,
+                              struct leat_arena *arena, struct leat_fence_answer *ret,
                               struct leat_error *err)
 {
     leat_pg_clear(&s->params);
@@ -105,47 +92,37 @@ static leat_status ask_fences(struct leat_store *s, const struct fence_ask *ask,
         return status;
     }
     struct leat_pg_reply r = leat_reply_of(result, 10, arena);
-    struct fence_answer answer = {.states = read_fences(&r, ask->ks, ask->n)};
+    struct leat_fence_answer answer = {.fences = read_fences(&r, ask->ks, ask->n)};
     read_lanes(&r, &answer.lanes, &answer.lane_count);
     status = leat_reply_ok(&r, "fences", err);
     if (status != LEAT_OK)
         return status;
     for (size_t i = 0; i < ask->n; i++) {
-        if (answer.states[i].k < 0)
+        if (answer.fences[i].k < 0)
             return missing(err, "this processor", ask->ks[i]);
     }
     *ret = answer;
     return LEAT_OK;
 }
 
-leat_status leat_store_fences(struct leat_store *s, struct leat_str processor, const int32_t *ks,
-                              size_t n, struct leat_arena *arena, struct leat_fence_state **ret,
-                              struct leat_lane_position **ret_lanes, size_t *ret_lane_count,
+leat_status leat_store_fences(struct leat_store *s, const struct leat_fence_ask *ask,
+                              struct leat_arena *arena, struct leat_fence_answer *ret,
                               struct leat_error *err)
 {
-    struct fence_ask ask = {processor, ks, NULL, n};
-    struct fence_answer answer = {0};
-    LEAT_TRY(ask_fences(s, &ask, arena, &answer, err), err, "could not read fences of '%.*s'",
-             LEAT_STR_FMT(processor));
-    *ret = answer.states;
-    *ret_lanes = answer.lanes;
-    *ret_lane_count = answer.lane_count;
+    struct leat_fence_ask look = *ask;
+    look.expected = NULL;
+    LEAT_TRY(ask_fences(s, &look, arena, ret, err), err, "could not read fences of '%.*s'",
+             LEAT_STR_FMT(ask->processor));
     return LEAT_OK;
 }
 
-leat_status leat_store_claim(struct leat_store *s, struct leat_str processor, const int32_t *ks,
-                             const int64_t *expected, size_t n, struct leat_arena *arena,
-                             struct leat_fence_state **ret, struct leat_lane_position **ret_lanes,
-                             size_t *ret_lane_count, struct leat_error *err)
+leat_status leat_store_claim(struct leat_store *s, const struct leat_fence_ask *ask,
+                             struct leat_arena *arena, struct leat_fence_answer *ret,
+                             struct leat_error *err)
 {
-    static const int64_t none[1];
-    struct fence_ask ask = {processor, ks, n == 0 ? none : expected, n};
-    struct fence_answer answer = {0};
-    LEAT_TRY(ask_fences(s, &ask, arena, &answer, err), err, "could not claim '%.*s'",
-             LEAT_STR_FMT(processor));
-    *ret = answer.states;
-    *ret_lanes = answer.lanes;
-    *ret_lane_count = answer.lane_count;
+    leat_assert(ask->expected != NULL);
+    LEAT_TRY(ask_fences(s, ask, arena, ret, err), err, "could not claim '%.*s'",
+             LEAT_STR_FMT(ask->processor));
     return LEAT_OK;
 }
 
@@ -182,7 +159,7 @@ static struct leat_published *read_relays(struct leat_pg_reply *r, const int32_t
     return rows;
 }
 
-static leat_status ask_relays(struct leat_store *s, const struct fence_ask *ask,
+static leat_status ask_relays(struct leat_store *s, const struct leat_fence_ask *ask,
                               struct leat_arena *arena, struct leat_published **ret,
                               struct leat_error *err)
 {
@@ -213,18 +190,17 @@ leat_status leat_store_published(struct leat_store *s, const int32_t *slices, si
                                  struct leat_arena *arena, struct leat_published **ret,
                                  struct leat_error *err)
 {
-    struct fence_ask ask = {LEAT_STR(""), slices, NULL, n};
+    struct leat_fence_ask ask = {.ks = slices, .n = n};
     LEAT_TRY(ask_relays(s, &ask, arena, ret, err), err, "could not read relay positions");
     return LEAT_OK;
 }
 
-leat_status leat_store_claim_relay(struct leat_store *s, const int32_t *slices,
-                                   const int64_t *expected, size_t n, struct leat_arena *arena,
-                                   struct leat_published **ret, struct leat_error *err)
+leat_status leat_store_claim_relay(struct leat_store *s, const struct leat_fence_ask *ask,
+                                   struct leat_arena *arena, struct leat_published **ret,
+                                   struct leat_error *err)
 {
-    static const int64_t none[1];
-    struct fence_ask ask = {LEAT_STR(""), slices, n == 0 ? none : expected, n};
-    LEAT_TRY(ask_relays(s, &ask, arena, ret, err), err, "could not claim relay positions");
+    leat_assert(ask->expected != NULL);
+    LEAT_TRY(ask_relays(s, ask, arena, ret, err), err, "could not claim relay positions");
     return LEAT_OK;
 }
 

@@ -109,41 +109,41 @@ static int64_t limit_of(size_t limit)
     return limit > INT32_MAX ? INT32_MAX : (int64_t)limit;
 }
 
-leat_status leat_store_slice(struct leat_store *s, int32_t slice, int64_t after, int64_t upto,
-                             size_t limit, struct leat_arena *arena, struct leat_stored_event **ret,
+leat_status leat_store_slice(struct leat_store *s, const struct leat_store_page *p,
+                             struct leat_arena *arena, struct leat_stored_event **ret,
                              size_t *ret_n, struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_int4(&s->params, slice);
-    leat_pg_int8(&s->params, after);
-    leat_pg_int8(&s->params, upto < 0 ? INT64_MAX : upto);
-    leat_pg_int8(&s->params, limit_of(limit));
+    leat_pg_int4(&s->params, p->slice);
+    leat_pg_int8(&s->params, p->after);
+    leat_pg_int8(&s->params, p->upto < 0 ? INT64_MAX : p->upto);
+    leat_pg_int8(&s->params, limit_of(p->limit));
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select " EVENT_COLUMNS " from @.event_log where slice = $1::int4"
                           " and seq > $2::int8 and seq <= $3::int8 order by seq limit $4::int8",
                           &result, err),
-             err, "could not read slice %d", slice);
-    LEAT_TRY(read_events(result, arena, ret, ret_n, err), err, "could not read slice %d", slice);
+             err, "could not read slice %d", p->slice);
+    LEAT_TRY(read_events(result, arena, ret, ret_n, err), err, "could not read slice %d", p->slice);
     return LEAT_OK;
 }
 
-leat_status leat_store_stream(struct leat_store *s, int32_t slice, struct leat_str stream,
-                              int64_t after_version, size_t limit, struct leat_arena *arena,
-                              struct leat_stored_event **ret, size_t *ret_n, struct leat_error *err)
+leat_status leat_store_stream(struct leat_store *s, const struct leat_store_page *p,
+                              struct leat_arena *arena, struct leat_stored_event **ret,
+                              size_t *ret_n, struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_int4(&s->params, slice);
-    leat_pg_text(&s->params, stream);
-    leat_pg_int8(&s->params, after_version);
-    leat_pg_int8(&s->params, limit_of(limit));
+    leat_pg_int4(&s->params, p->slice);
+    leat_pg_text(&s->params, p->stream);
+    leat_pg_int8(&s->params, p->after);
+    leat_pg_int8(&s->params, limit_of(p->limit));
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select " EVENT_COLUMNS " from @.event_log where slice = $1::int4 and"
                           " stream = $2::text and version > $3::int8 order by version"
                           " limit $4::int8",
                           &result, err),
-             err, "could not read a stream of slice %d", slice);
+             err, "could not read a stream of slice %d", p->slice);
     LEAT_TRY(read_events(result, arena, ret, ret_n, err), err, "could not read a stream");
     return LEAT_OK;
 }
@@ -214,20 +214,20 @@ static void read_outbox(struct leat_pg_reply *r, int row, struct leat_outbox_row
     o->value = leat_reply_bytes(r, row, 6);
 }
 
-leat_status leat_store_outbox(struct leat_store *s, int32_t slice, int64_t after, size_t limit,
+leat_status leat_store_outbox(struct leat_store *s, const struct leat_store_page *p,
                               struct leat_arena *arena, struct leat_outbox_row **ret, size_t *ret_n,
                               struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_int4(&s->params, slice);
-    leat_pg_int8(&s->params, after);
-    leat_pg_int8(&s->params, limit_of(limit));
+    leat_pg_int4(&s->params, p->slice);
+    leat_pg_int8(&s->params, p->after);
+    leat_pg_int8(&s->params, limit_of(p->limit));
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select slice, seq, partition, topic, key, headers, value from @.outbox"
                           " where slice = $1::int4 and seq > $2::int8 order by seq limit $3::int8",
                           &result, err),
-             err, "could not read the outbox of slice %d", slice);
+             err, "could not read the outbox of slice %d", p->slice);
     struct leat_pg_reply r = leat_reply_of(result, 7, arena);
     size_t n = (size_t)r.rows;
     struct leat_outbox_row *rows = leat_arena_zalloc(arena, n + 1, sizeof *rows);

@@ -85,20 +85,28 @@ struct leat_fence_state {
     struct leat_uuid store_id; /* of slice k */
     bool claimed;              /* by leat_store_claim: our compare-and-set won */
 };
-/* Fence rows of the ks (and their lanes), without locks. Arrays live in the arena. */
-LEAT_MUST_CHECK leat_status leat_store_fences(struct leat_store *s, struct leat_str processor,
-                                              const int32_t *ks, size_t n, struct leat_arena *arena,
-                                              struct leat_fence_state **ret,
-                                              struct leat_lane_position **ret_lanes,
-                                              size_t *ret_lane_count, struct leat_error *err);
+struct leat_fence_ask {
+    struct leat_str processor; /* of relays: not used */
+    const int32_t *ks;
+    const int64_t *expected; /* epochs, parallel to ks; only for claims */
+    size_t n;
+};
+struct leat_fence_answer { /* in the arena; fences parallel to ks */
+    struct leat_fence_state *fences;
+    struct leat_lane_position *lanes;
+    size_t lane_count;
+};
+/* Fence rows of the ks and their lanes, without locks. ABSENT when a row is missing. */
+LEAT_MUST_CHECK leat_status leat_store_fences(struct leat_store *s,
+                                              const struct leat_fence_ask *ask,
+                                              struct leat_arena *arena,
+                                              struct leat_fence_answer *ret,
+                                              struct leat_error *err);
 /* epoch + 1 where epoch = expected[i], waiting for calls in flight; lanes and heads are read after
  * the lock, by later statements. A k not claimed has claimed = false and the epoch found. */
-LEAT_MUST_CHECK leat_status leat_store_claim(struct leat_store *s, struct leat_str processor,
-                                             const int32_t *ks, const int64_t *expected, size_t n,
+LEAT_MUST_CHECK leat_status leat_store_claim(struct leat_store *s, const struct leat_fence_ask *ask,
                                              struct leat_arena *arena,
-                                             struct leat_fence_state **ret,
-                                             struct leat_lane_position **ret_lanes,
-                                             size_t *ret_lane_count, struct leat_error *err);
+                                             struct leat_fence_answer *ret, struct leat_error *err);
 
 /* ---- the batch: one call, one transaction, one round trip (design 3, steps 1-6) ---- */
 
@@ -230,15 +238,21 @@ LEAT_MUST_CHECK leat_status leat_store_load(struct leat_store *s,
                                             const struct leat_stream_want *wants, size_t n,
                                             struct leat_arena *arena, struct leat_loaded *ret,
                                             struct leat_error *err);
-/* Up to `limit` events of a slice with seq in (after, upto], in seq order; upto -1 = head. */
-LEAT_MUST_CHECK leat_status leat_store_slice(struct leat_store *s, int32_t slice, int64_t after,
-                                             int64_t upto, size_t limit, struct leat_arena *arena,
+struct leat_store_page {
+    int32_t slice;
+    struct leat_str stream; /* leat_store_stream() only */
+    int64_t after;          /* seq or, of a stream, version */
+    int64_t upto;           /* leat_store_slice() only; -1 = head */
+    size_t limit;
+};
+/* Events of a slice with seq in (after, upto], in seq order. */
+LEAT_MUST_CHECK leat_status leat_store_slice(struct leat_store *s, const struct leat_store_page *p,
+                                             struct leat_arena *arena,
                                              struct leat_stored_event **ret, size_t *ret_n,
                                              struct leat_error *err);
-/* Up to `limit` events of one stream after `version`. */
-LEAT_MUST_CHECK leat_status leat_store_stream(struct leat_store *s, int32_t slice,
-                                              struct leat_str stream, int64_t after_version,
-                                              size_t limit, struct leat_arena *arena,
+/* Events of one stream after a version. */
+LEAT_MUST_CHECK leat_status leat_store_stream(struct leat_store *s, const struct leat_store_page *p,
+                                              struct leat_arena *arena,
                                               struct leat_stored_event **ret, size_t *ret_n,
                                               struct leat_error *err);
 struct leat_command_status {
@@ -268,8 +282,8 @@ LEAT_MUST_CHECK leat_status leat_store_published(struct leat_store *s, const int
                                                  size_t n, struct leat_arena *arena,
                                                  struct leat_published **ret,
                                                  struct leat_error *err);
-LEAT_MUST_CHECK leat_status leat_store_claim_relay(struct leat_store *s, const int32_t *slices,
-                                                   const int64_t *expected, size_t n,
+LEAT_MUST_CHECK leat_status leat_store_claim_relay(struct leat_store *s,
+                                                   const struct leat_fence_ask *ask,
                                                    struct leat_arena *arena,
                                                    struct leat_published **ret,
                                                    struct leat_error *err);
@@ -284,8 +298,8 @@ struct leat_outbox_row {
     struct leat_str topic, key, headers, value;
     bool key_null, value_null;
 };
-LEAT_MUST_CHECK leat_status leat_store_outbox(struct leat_store *s, int32_t slice, int64_t after,
-                                              size_t limit, struct leat_arena *arena,
+LEAT_MUST_CHECK leat_status leat_store_outbox(struct leat_store *s, const struct leat_store_page *p,
+                                              struct leat_arena *arena,
                                               struct leat_outbox_row **ret, size_t *ret_n,
                                               struct leat_error *err);
 /* A record the broker refuses for good: kept in outbox_refused with its reason. */

@@ -8,10 +8,14 @@
 struct step {
     const int32_t *ks;
     size_t n;
-    struct leat_fence_state *fences;
-    struct leat_lane_position *lanes;
-    size_t lane_count;
+    struct leat_fence_answer got;
 };
+
+static struct leat_fence_ask ask_of(const struct leat_worker *w, const struct step *s,
+                                    const int64_t *expected)
+{
+    return (struct leat_fence_ask){w->c.processor->name, s->ks, expected, s->n};
+}
 
 static void failed(struct leat_worker *w, const char *what, const struct leat_error *err)
 {
@@ -41,9 +45,9 @@ static bool feed_has(const struct worker_feed *f, int32_t k)
 static const struct leat_lane_position *position_of(const struct step *s, const char *topic,
                                                     int32_t k)
 {
-    for (size_t i = 0; i < s->lane_count; i++)
-        if (s->lanes[i].k == k && leat_str_eq(s->lanes[i].topic, leat_str_of(topic)))
-            return &s->lanes[i];
+    for (size_t i = 0; i < s->got.lane_count; i++)
+        if (s->got.lanes[i].k == k && leat_str_eq(s->got.lanes[i].topic, leat_str_of(topic)))
+            return &s->got.lanes[i];
     return NULL;
 }
 
@@ -109,9 +113,8 @@ static leat_status read_all(struct leat_worker *w, struct leat_error *err)
 {
     int32_t *ks = leat_arena_alloc(w->arena, (size_t)w->c.topology->partitions * sizeof *ks);
     struct step s = {.ks = ks, .n = assigned_ks(w, ks)};
-    LEAT_TRY(leat_store_fences(w->store, w->c.processor->name, ks, s.n, w->arena, &s.fences,
-                               &s.lanes, &s.lane_count, err),
-             err, "read offsets");
+    struct leat_fence_ask ask = ask_of(w, &s, NULL);
+    LEAT_TRY(leat_store_fences(w->store, &ask, w->arena, &s.got, err), err, "read offsets");
     free(w->lanes);
     w->lanes = calloc(s.n * w->feed_count + 1, sizeof *w->lanes);
     leat_assert(w->lanes != NULL);
@@ -141,14 +144,14 @@ static void step_read(struct leat_worker *w, struct step *s)
     struct leat_error err = {0};
     if (!connected(w))
         return;
-    if (leat_store_fences(w->store, w->c.processor->name, s->ks, s->n, w->arena, &s->fences,
-                          &s->lanes, &s->lane_count, &err) != LEAT_OK) {
+    struct leat_fence_ask ask = ask_of(w, s, NULL);
+    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK) {
         failed(w, "read epochs", &err);
         return;
     }
     (void)pthread_mutex_lock(&w->mutex);
     for (size_t i = 0; i < s->n; i++)
-        leat_ownership_read(&w->ownership, s->fences[i].k, s->fences[i].epoch);
+        leat_ownership_read(&w->ownership, s->got.fences[i].k, s->got.fences[i].epoch);
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
@@ -160,8 +163,8 @@ static void step_confirm(struct leat_worker *w, struct step *s)
     struct leat_position *at = leat_arena_alloc(w->arena, s->n * sizeof *at);
     if (!connected(w))
         return;
-    leat_status status = leat_store_fences(w->store, w->c.processor->name, s->ks, s->n, w->arena,
-                                           &s->fences, &s->lanes, &s->lane_count, &err);
+    struct leat_fence_ask ask = ask_of(w, s, NULL);
+    leat_status status = leat_store_fences(w->store, &ask, w->arena, &s->got, &err);
     for (size_t i = 0; status == LEAT_OK && i < s->n; i++) {
         const struct leat_lane_position *p = position_of(s, w->anchor, s->ks[i]);
         at[i] = (struct leat_position){w->anchor, s->ks[i], p == NULL ? 0 : p->next_offset};
@@ -190,14 +193,14 @@ static void step_claim(struct leat_worker *w, struct step *s)
     (void)pthread_mutex_unlock(&w->mutex);
     if (!connected(w))
         return;
-    if (leat_store_claim(w->store, w->c.processor->name, s->ks, expected, s->n, w->arena,
-                         &s->fences, &s->lanes, &s->lane_count, &err) != LEAT_OK) {
+    struct leat_fence_ask ask = ask_of(w, s, expected);
+    if (leat_store_claim(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK) {
         failed(w, "claim", &err);
         return;
     }
     (void)pthread_mutex_lock(&w->mutex);
     for (size_t i = 0; i < s->n; i++) {
-        const struct leat_fence_state *f = &s->fences[i];
+        const struct leat_fence_state *f = &s->got.fences[i];
         w->fence_of_k[f->k] = *f;
         leat_ownership_claimed(&w->ownership, f->k, f->claimed, f->epoch);
     }
@@ -239,8 +242,8 @@ static void step_start(struct leat_worker *w, struct step *s)
         return;
     }
     w->fresh = false;
-    if (leat_store_fences(w->store, w->c.processor->name, s->ks, s->n, w->arena, &s->fences,
-                          &s->lanes, &s->lane_count, &err) != LEAT_OK) {
+    struct leat_fence_ask ask = ask_of(w, s, NULL);
+    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK) {
         failed(w, "read lanes", &err);
         return;
     }

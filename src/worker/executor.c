@@ -174,6 +174,15 @@ static void publish_figures(struct leat_executor *e)
     p->retries = f->retries;
     p->fenced = f->fenced;
     p->foreign_partition = f->foreign_partition;
+    p->lanes_stopped = 0;
+    for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
+        const char *why = leat_flow_lane_stopped(e->flow, i);
+        if (why != NULL && p->lanes_stopped++ == 0)
+            (void)snprintf(p->why, sizeof p->why, "%s[%d]: %s", leat_flow_lane(e->flow, i)->topic,
+                           leat_flow_lane(e->flow, i)->k, why);
+    }
+    if (p->lanes_stopped == 0)
+        p->why[0] = '\0';
     p->write_trips = counts.write_trips;
     p->read_trips = counts.read_trips;
     (void)pthread_mutex_unlock(&e->mutex);
@@ -222,9 +231,11 @@ static leat_status fill_hole(struct leat_executor *e, size_t lane, int64_t from,
     struct leat_stored_event *events = NULL;
     size_t n = 0;
     leat_arena_reset(e->arena);
-    LEAT_TRY(leat_store_slice(e->store, leat_flow_lane(e->flow, lane)->k, from - 1, to,
-                              EXECUTOR_TAKE_MAX, e->arena, &events, &n, err),
-             err, "missing events");
+    struct leat_store_page page = {.slice = leat_flow_lane(e->flow, lane)->k,
+                                   .after = from - 1,
+                                   .upto = to,
+                                   .limit = EXECUTOR_TAKE_MAX};
+    LEAT_TRY(leat_store_slice(e->store, &page, e->arena, &events, &n, err), err, "missing events");
     if (n == 0)
         return leat_fail(err, LEAT_RETRY, "the store has no event with seq %lld yet",
                          (long long)from);
@@ -473,6 +484,7 @@ static void *executor_main(void *arg)
             run_batch(e, locked);
         else if (!e->more) {
             check_tails(e);
+            publish_figures(e);
             wait_for_work(e);
         }
         commit_offsets(e);

@@ -304,14 +304,11 @@ static void open_appender(struct appender *a, int number)
     must(leat_store_open(&o, &a->store, &err), &err);
     for (int32_t k = number; k < opt.slices; k += (int32_t)opt.connections)
         a->ks[a->k_count++] = k;
-    struct leat_fence_state *f = NULL;
-    struct leat_lane_position *lanes = NULL;
-    size_t lane_count = 0;
-    must(leat_store_claim(a->store, LEAT_STR(PROCESSOR), a->ks, a->epochs, a->k_count, a->arena, &f,
-                          &lanes, &lane_count, &err),
-         &err);
+    struct leat_fence_ask ask = {LEAT_STR(PROCESSOR), a->ks, a->epochs, a->k_count};
+    struct leat_fence_answer got;
+    must(leat_store_claim(a->store, &ask, a->arena, &got, &err), &err);
     for (size_t i = 0; i < a->k_count; i++)
-        a->epochs[i] = f[i].epoch;
+        a->epochs[i] = got.fences[i].epoch;
 }
 
 static double measure_store(PGconn *admin, double *ret_cpu_us)

@@ -30,7 +30,7 @@ static void what_is_appended_comes_back(void)
 
     struct leat_stored_event *e = NULL;
     size_t n = 0;
-    OK(leat_store_slice(s, 2, 0, -1, 10, k->arena, &e, &n, &err));
+    OK(leat_store_slice(s, &(struct leat_store_page){2, {0}, 0, -1, 10}, k->arena, &e, &n, &err));
     CHECK_EQ(n, 3);
     CHECK_EQ(e[2].seq, 3);
     CHECK_EQ(e[2].version, 3);
@@ -41,7 +41,8 @@ static void what_is_appended_comes_back(void)
     CHECK(leat_uuid_eq(&e[2].command_id, &k->commands[2].id));
     CHECK(leat_uuid_eq(&e[2].correlation_id, &k->commands[2].id));
     CHECK_EQ(e[0].recorded_at_us, k->reply.recorded_at_us);
-    OK(leat_store_stream(s, 2, LEAT_STR("order-1"), 1, 10, k->arena, &e, &n, &err));
+    OK(leat_store_stream(s, &(struct leat_store_page){2, LEAT_STR("order-1"), 1, 0, 10}, k->arena,
+                         &e, &n, &err));
     CHECK_EQ(n, 2);
     CHECK_EQ(e[0].version, 2);
     CHECK_EQ(kit_number(kit_admin, "select next_offset from shop.lanes where k = 2"), 13);

@@ -303,20 +303,19 @@ static inline int64_t kit_claim(struct leat_store *s, const char *processor, int
                                 int64_t *ret_next_offset)
 {
     struct leat_arena *arena = leat_arena_new(4096, 0);
-    struct leat_fence_state *f = NULL;
-    struct leat_lane_position *lanes = NULL;
-    size_t n = 0;
+    struct leat_fence_answer got;
     int64_t epoch = 0;
+    struct leat_fence_ask ask = {leat_str_of(processor), &k, &epoch, 1};
     bool claimed = false;
     while (!claimed) {
-        OK(leat_store_fences(s, leat_str_of(processor), &k, 1, arena, &f, &lanes, &n, &err));
-        epoch = f[0].epoch;
-        OK(leat_store_claim(s, leat_str_of(processor), &k, &epoch, 1, arena, &f, &lanes, &n, &err));
-        claimed = f[0].claimed;
-        epoch = f[0].epoch;
+        OK(leat_store_fences(s, &ask, arena, &got, &err));
+        epoch = got.fences[0].epoch;
+        OK(leat_store_claim(s, &ask, arena, &got, &err));
+        claimed = got.fences[0].claimed;
+        epoch = got.fences[0].epoch;
     }
     if (ret_next_offset != NULL)
-        *ret_next_offset = n > 0 ? lanes[0].next_offset : 0;
+        *ret_next_offset = got.lane_count > 0 ? got.lanes[0].next_offset : 0;
     leat_arena_free(arena);
     return epoch;
 }

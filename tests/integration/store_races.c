@@ -156,22 +156,20 @@ static void only_one_of_two_claims_wins(void)
 {
     struct leat_store *s = kit_fresh();
     struct leat_arena *arena = leat_arena_new(4096, 0);
-    struct leat_fence_state *f = NULL;
-    struct leat_lane_position *lanes = NULL;
-    size_t n = 0;
+    struct leat_fence_answer got;
     int32_t ks[] = {2, 0};
     int64_t expected[] = {0, 7};
-    OK(leat_store_claim(s, LEAT_STR("a"), ks, expected, 2, arena, &f, &lanes, &n, &err));
-    CHECK(f[0].claimed && f[0].k == 2 && f[0].epoch == 1);
-    CHECK(!f[1].claimed && f[1].k == 0 && f[1].epoch == 0);
+    struct leat_fence_ask ask = {LEAT_STR("a"), ks, expected, 2};
+    OK(leat_store_claim(s, &ask, arena, &got, &err));
+    CHECK(got.fences[0].claimed && got.fences[0].k == 2 && got.fences[0].epoch == 1);
+    CHECK(!got.fences[1].claimed && got.fences[1].k == 0 && got.fences[1].epoch == 0);
     expected[1] = 0;
-    OK(leat_store_claim(s, LEAT_STR("a"), ks, expected, 2, arena, &f, &lanes, &n, &err));
-    CHECK(!f[0].claimed && f[0].epoch == 1);
-    CHECK(f[1].claimed && f[1].epoch == 1);
-    int32_t unknown[] = {9};
+    OK(leat_store_claim(s, &ask, arena, &got, &err));
+    CHECK(!got.fences[0].claimed && got.fences[0].epoch == 1);
+    CHECK(got.fences[1].claimed && got.fences[1].epoch == 1);
+    ks[0] = 9;
     struct leat_error err = {0};
-    CHECK_EQ(leat_store_claim(s, LEAT_STR("a"), unknown, expected, 1, arena, &f, &lanes, &n, &err),
-             LEAT_ABSENT);
+    CHECK_EQ(leat_store_claim(s, &ask, arena, &got, &err), LEAT_ABSENT);
     CHECK(strstr(err.hint, "leat apply") != NULL);
     leat_arena_free(arena);
     leat_store_close(s);
@@ -312,17 +310,15 @@ static void storm_round(struct writer *w, unsigned *seed)
     for (int attempt = 0;; attempt++) {
         CHECK(attempt < 50);
         struct leat_arena *arena = leat_arena_new(4096, 0);
-        struct leat_fence_state *f = NULL;
-        struct leat_lane_position *lanes = NULL;
-        size_t n = 0;
+        struct leat_fence_answer got;
         int32_t k = 1;
+        struct leat_fence_ask ask = {leat_str_of(w->name), &k, &w->epoch, 1};
         bool done = leat_store_reconnect(w->store, &err) == LEAT_OK &&
-                    leat_store_claim(w->store, leat_str_of(w->name), &k, &w->epoch, 1, arena, &f,
-                                     &lanes, &n, &err) == LEAT_OK;
+                    leat_store_claim(w->store, &ask, arena, &got, &err) == LEAT_OK;
         if (done) {
             /* a claim whose reply was lost has already moved the epoch */
-            w->epoch = f[0].epoch;
-            w->offset = n > 0 ? lanes[0].next_offset : 0;
+            w->epoch = got.fences[0].epoch;
+            w->offset = got.lane_count > 0 ? got.lanes[0].next_offset : 0;
         }
         leat_arena_free(arena);
         if (done)

@@ -43,13 +43,14 @@ static void slice_is_read_in_pages(void)
     struct leat_arena *arena = leat_arena_new(4096, 0);
     struct leat_stored_event *e = NULL;
     size_t n = 0;
-    OK(leat_store_slice(s, 1, 2, -1, 3, arena, &e, &n, &err));
+    OK(leat_store_slice(s, &(struct leat_store_page){1, {0}, 2, -1, 3}, arena, &e, &n, &err));
     CHECK(n == 3 && e[0].seq == 3 && e[2].seq == 5);
-    OK(leat_store_slice(s, 1, 5, 6, 3, arena, &e, &n, &err));
+    OK(leat_store_slice(s, &(struct leat_store_page){1, {0}, 5, 6, 3}, arena, &e, &n, &err));
     CHECK(n == 1 && e[0].seq == 6);
-    OK(leat_store_slice(s, 1, 7, -1, 3, arena, &e, &n, &err));
+    OK(leat_store_slice(s, &(struct leat_store_page){1, {0}, 7, -1, 3}, arena, &e, &n, &err));
     CHECK_EQ(n, 0);
-    OK(leat_store_stream(s, 1, LEAT_STR("order-1"), 5, 9, arena, &e, &n, &err));
+    OK(leat_store_stream(s, &(struct leat_store_page){1, LEAT_STR("order-1"), 5, 0, 9}, arena, &e,
+                         &n, &err));
     CHECK(n == 2 && e[0].version == 6);
     leat_arena_free(arena);
     leat_store_close(s);
@@ -78,8 +79,9 @@ static void relay_moves_only_forward_and_only_its_own(void)
     struct leat_arena *arena = leat_arena_new(4096, 0);
     int32_t slices[] = {1, 0};
     int64_t expected[] = {0, 3};
+    struct leat_fence_ask ask = {.ks = slices, .expected = expected, .n = 2};
     struct leat_published *p = NULL;
-    OK(leat_store_claim_relay(s, slices, expected, 2, arena, &p, &err));
+    OK(leat_store_claim_relay(s, &ask, arena, &p, &err));
     CHECK(p[0].claimed && p[0].epoch == 1 && p[0].head_seq == 1 && p[0].head_outbox == 3);
     CHECK(!p[1].claimed && p[1].epoch == 0);
 
@@ -106,7 +108,7 @@ static void outbox_rows_come_back_as_they_went_in(void)
     struct leat_arena *arena = leat_arena_new(4096, 0);
     struct leat_outbox_row *o = NULL;
     size_t n = 0;
-    OK(leat_store_outbox(s, 1, 0, 2, arena, &o, &n, &err));
+    OK(leat_store_outbox(s, &(struct leat_store_page){1, {0}, 0, 0, 2}, arena, &o, &n, &err));
     CHECK_EQ(n, 2);
     CHECK(o[0].seq == 1 && o[0].partition == 0 && !o[0].key_null && !o[0].value_null);
     CHECK(leat_str_eq(o[0].key, LEAT_STR("key")) && leat_str_eq(o[0].value, LEAT_STR("value")));
@@ -275,11 +277,13 @@ static void a_lost_connection_is_a_retry_and_can_be_mended(void)
     struct leat_arena *arena = leat_arena_new(4096, 0);
     struct leat_stored_event *e = NULL;
     size_t n = 0;
-    CHECK_EQ(leat_store_slice(s, 1, 0, -1, 3, arena, &e, &n, &bad), LEAT_RETRY);
+    CHECK_EQ(leat_store_slice(s, &(struct leat_store_page){1, {0}, 0, -1, 3}, arena, &e, &n, &bad),
+             LEAT_RETRY);
     CHECK(!leat_store_connected(s));
-    CHECK_EQ(leat_store_slice(s, 1, 0, -1, 3, arena, &e, &n, &bad), LEAT_RETRY);
+    CHECK_EQ(leat_store_slice(s, &(struct leat_store_page){1, {0}, 0, -1, 3}, arena, &e, &n, &bad),
+             LEAT_RETRY);
     OK(leat_store_reconnect(s, &err));
-    OK(leat_store_slice(s, 1, 0, -1, 3, arena, &e, &n, &err));
+    OK(leat_store_slice(s, &(struct leat_store_page){1, {0}, 0, -1, 3}, arena, &e, &n, &err));
     leat_arena_free(arena);
     leat_store_close(s);
 }
