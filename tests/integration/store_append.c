@@ -1,7 +1,7 @@
 /* uses: base store */
 /* The batch function against a real server: what is stored, what is left out, and where lanes
  * stand. */
-#include "store_kit.h"
+#include "store_kit_batch.h"
 
 #define S(batch, i) ((batch)->reply.settled[i])
 

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "store_kit.h"
+#include "store_kit_batch.h"
 
 #define DEADLINE_MS 20000
 

@@ -2,7 +2,7 @@
 /* Reading, relay positions, outbox, schemas, migrations against a real server. */
 #include <pthread.h>
 
-#include "store_kit.h"
+#include "store_kit_batch.h"
 
 static void load_gives_streams_in_order_and_heads_of_the_same_moment(void)
 {

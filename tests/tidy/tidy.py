@@ -202,6 +202,9 @@ class Tidy:
         """Every header of src compiles by itself."""
         headers = [f for f in files if re.match(r"src/[^/]+/[^/]+\.h$", f)]
         compiler = os.environ.get("CC", "cc")
+        # libpq's headers are in a folder of their own
+        found = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True,
+                               check=False)
         with tempfile.TemporaryDirectory() as folder:
             running = []
             for n, header in enumerate(headers):
@@ -210,7 +213,8 @@ class Tidy:
                     f.write(f'#include "{header[len("src/"):]}"\n')
                 running.append((header, subprocess.Popen(
                     [compiler, "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Isrc", "-fsyntax-only",
-                     source], cwd=self.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)))
+                     *found.stdout.split(), source], cwd=self.root, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE)))
             for header, process in running:
                 errors = process.communicate()[1].decode(errors="replace")
                 if process.returncode != 0:
