@@ -42,7 +42,9 @@ static leat_answer score(struct leat_ctx *ctx, const struct score_lead *c,
 
 static void *open_rules(const struct leat_options *options, char *error, size_t error_bytes)
 {
-    return rules_load(leat_options_get(options, "rules", "rules/score.yaml"), error, error_bytes);
+    char path[4096]; /* one cut short is one that can't be opened */
+    (void)leat_options_path(options, "rules", "../rules/score.yaml", path, sizeof path);
+    return rules_load(path, error, error_bytes);
 }
 
 static void close_rules(void *rules)

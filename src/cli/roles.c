@@ -160,6 +160,8 @@ static const char *ready(void *arg)
         leat_relay_figures(r->relay, &rf);
         if (rf.stopped != NULL)
             return rf.stopped;
+        if (!rf.joined || rf.slices_acquiring > 0)
+            return "the relay is acquiring its slices";
     }
     if (r->projector != NULL) {
         leat_projector_figures(r->projector, &pf);
@@ -171,6 +173,8 @@ static const char *ready(void *arg)
         leat_worker_figures(r->workers[i], &f);
         if (f.lanes_stopped > 0)
             return "a lane is stopped: see the log and leat lag";
+        if (!f.joined || f.ks_acquiring > 0)
+            return "a processor is acquiring its partitions";
     }
     return NULL;
 }

@@ -59,7 +59,12 @@ struct leat_type {
          char c;                                                                                   \
      }))
 
-struct leat_options; /* text by key; see leat_options_get() */
+/* Text by key; see leat_options_get(). "topology.dir" is always there: the folder of the topology
+ * file, for files that an option names relative to it. */
+struct leat_options;
 const char *leat_options_get(const struct leat_options *o, const char *key, const char *fallback);
+/* The option as a path, relative ones to the topology's folder; false when it does not fit. */
+bool leat_options_path(const struct leat_options *o, const char *key, const char *fallback,
+                       char *ret_path, size_t room);
 
 #endif

@@ -167,6 +167,10 @@ static void serve_group(struct leat_relay *r)
     if (leat_group_poll(r->group, 0, &err) != LEAT_OK)
         leat_log_limited(LEAT_LOG_WARN, "relay", "group", "%s", err.msg);
     leat_relay_acquire(r);
+    int32_t acquiring = 0;
+    for (int32_t k = 0; k < r->partitions; k++)
+        acquiring += r->held[k].hold != LEAT_HOLD_NONE && r->held[k].hold != LEAT_HOLD_OWNED;
+    atomic_store(&r->acquiring, acquiring);
     if (r->rejoin) {
         r->rejoin = false;
         leat_group_free(LEAT_TAKE(r->group), true, r->c.session_timeout_ms);
@@ -323,7 +327,9 @@ void leat_relay_stop(struct leat_relay *r, int timeout_ms)
 
 void leat_relay_figures(struct leat_relay *r, struct leat_relay_figures *ret)
 {
-    *ret = (struct leat_relay_figures){.events = atomic_load(&r->n_events),
+    *ret = (struct leat_relay_figures){.joined = atomic_load(&r->joined),
+                                       .slices_acquiring = atomic_load(&r->acquiring),
+                                       .events = atomic_load(&r->n_events),
                                        .commands = atomic_load(&r->n_commands),
                                        .store_reads = atomic_load(&r->n_reads),
                                        .records = atomic_load(&r->n_records)};

@@ -57,6 +57,8 @@ struct leat_relay {
 
     _Atomic bool quit;
     _Atomic int64_t quit_by_us;
+    _Atomic bool joined;
+    _Atomic int32_t acquiring;
     _Atomic uint64_t n_events, n_commands, n_reads, n_records, n_moves;
 };
 

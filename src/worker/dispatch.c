@@ -7,7 +7,18 @@
 
 const char *leat_options_get(const struct leat_options *o, const char *key, const char *fallback)
 {
+    if (strcmp(key, "topology.dir") == 0)
+        return o->dir;
     return leat_props_get(o->props, key, fallback);
+}
+
+bool leat_options_path(const struct leat_options *o, const char *key, const char *fallback,
+                       char *ret_path, size_t room)
+{
+    const char *path = leat_options_get(o, key, fallback);
+    bool absolute = path[0] == '/';
+    int n = snprintf(ret_path, room, "%s%s%s", absolute ? "" : o->dir, absolute ? "" : "/", path);
+    return n >= 0 && (size_t)n < room;
 }
 
 /* ---- making one ---- */
@@ -135,7 +146,7 @@ leat_status leat_dispatch_new(const struct leat_topology *t, const struct leat_p
     d->topology = t;
     d->processor = processor;
     d->schemas = schemas;
-    d->options.props = &processor->options;
+    d->options = (struct leat_options){&processor->options, t->dir};
     d->def = leat_registry_processor(processor->name);
     if (d->def == NULL)
         return leat_fail(err, LEAT_INVALID, "no module has LEAT_PROCESSOR(%s, …)",

@@ -6,6 +6,7 @@
 
 struct leat_options { /* the processor's `options` from the topology */
     const struct leat_props *props;
+    const char *dir; /* of the topology file, as option "topology.dir" */
 };
 
 struct dispatch_out { /* an event or command the processor may make */

@@ -36,6 +36,7 @@ static void on_assigned(void *arg, const int32_t *ks, size_t n)
                 "Kafka assigned partitions");
     (void)pthread_mutex_lock(&w->mutex);
     leat_ownership_assigned(&w->ownership, ks, n);
+    w->joined = true;
     (void)pthread_mutex_unlock(&w->mutex);
     w->fresh = true;
 }
@@ -304,7 +305,11 @@ void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret)
     for (int32_t i = 0; i < w->executor_count; i++)
         leat_executor_figures(w->executors[i], ret);
     (void)pthread_mutex_lock(&w->mutex);
-    for (int32_t k = 0; k < w->c.topology->partitions; k++)
-        ret->ks_owned += w->held[k].hold == LEAT_HOLD_OWNED;
+    for (int32_t k = 0; k < w->c.topology->partitions; k++) {
+        bool owned = w->held[k].hold == LEAT_HOLD_OWNED;
+        ret->ks_owned += owned;
+        ret->ks_acquiring += !owned && w->held[k].hold != LEAT_HOLD_NONE;
+    }
+    ret->joined = w->joined;
     (void)pthread_mutex_unlock(&w->mutex);
 }

@@ -34,6 +34,8 @@ struct leat_worker_figures {
     uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
         retries, fenced, foreign_partition, write_trips, read_trips;
     int32_t ks_owned;
+    int32_t ks_acquiring; /* assigned, not yet ours */
+    bool joined;          /* Kafka has assigned something (or nothing) at least once */
     int32_t lanes_stopped;
     char why[256]; /* the first lane that does not flow, and why; "" = all flow */
 };

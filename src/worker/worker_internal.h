@@ -48,7 +48,7 @@ struct leat_worker {
     pthread_cond_t changed;
     struct leat_ownership ownership;
     struct leat_held *held;
-    bool quit, ended;
+    bool quit, ended, joined;
 };
 
 /* feeds.c: which topics this processor reads. */
