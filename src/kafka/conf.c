@@ -88,6 +88,9 @@ leat_status leat_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t **conf, rd_k
                               struct leat_error *err)
 {
     char text[LEAT_KAFKA_ERRSTR] = "";
+#if defined(__SANITIZE_THREAD__)
+    leat_kafka_tsan_threads();
+#endif
     rd_kafka_t *rk = rd_kafka_new(type, *conf, text, sizeof text);
     if (rk == NULL)
         return leat_fail(err, LEAT_INVALID, "could not make a Kafka client: %s", text);

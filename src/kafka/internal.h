@@ -51,6 +51,10 @@ LEAT_MUST_CHECK leat_status leat_kafka_conf(const struct leat_kafka_config *c,
 LEAT_MUST_CHECK leat_status leat_kafka_handle(rd_kafka_type_t type, rd_kafka_conf_t **conf,
                                               rd_kafka_t **ret, struct leat_error *err);
 
+#if defined(__SANITIZE_THREAD__)
+void leat_kafka_tsan_threads(void); /* does nothing: called so that tsan_threads.c is linked */
+#endif
+
 /* A borrowed view of a message; `topic` outlives it. */
 void leat_record_from(struct leat_record *r, const char *topic, rd_kafka_message_t *m);
 

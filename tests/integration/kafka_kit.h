@@ -139,7 +139,7 @@ struct kit_member {
     pthread_t thread;
     _Atomic bool stop;
     _Atomic int assigned, revoked, lost, k_count, errors;
-    int32_t ks[KIT_PARTITIONS];
+    _Atomic int32_t ks[KIT_PARTITIONS];
     _Atomic leat_status poll_status;
     char error[256];
 };
@@ -226,14 +226,21 @@ static inline void kit_take(struct kit_member *m, size_t lane, int from, int n)
     }
 }
 
+static inline bool kit_passes(const struct kit_test *t)
+{
+    if (setjmp(kit_out) != 0)
+        return false;
+    t->run();
+    return true;
+}
+
 static inline int kit_main(const struct kit_test *tests, size_t n, int argc, char **argv)
 {
     int failed = 0;
     for (size_t i = 0; i < n; i++) {
         if (argc > 1 && strcmp(argv[1], tests[i].name) != 0)
             continue;
-        if (setjmp(kit_out) == 0) {
-            tests[i].run();
+        if (kit_passes(&tests[i])) {
             (void)printf("ok %s\n", tests[i].name);
         } else {
             (void)printf("FAIL %s: %s\n", tests[i].name, kit_why);
