@@ -258,7 +258,8 @@ leat_status leat_fold_flush(struct leat_fold *f, struct leat_env_txn *t, struct 
     struct leat_fold_batch *b = f->batch;
     b->rows_put = 0;
     /* In key order a cursor mostly stays on the page it is on. */
-    qsort(b->rows, b->n_rows, sizeof *b->rows, by_db_key);
+    if (b->n_rows > 0)
+        qsort(b->rows, b->n_rows, sizeof *b->rows, by_db_key);
     MDB_cursor *cursor = NULL;
     int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_ROWS], &cursor);
     if (rc != 0)
