@@ -12,6 +12,7 @@
 #include "worker/worker.h"
 
 #define ROLES_WORKERS_MAX 64
+#define ROLES_CACHE_BYTES (24u << 20)
 
 struct leat_roles {
     struct leat_roles_config c;
@@ -189,6 +190,16 @@ static bool chosen(const struct leat_roles *r, struct leat_str name)
     return r->c.n_processors == 0;
 }
 
+/* The states kept by all executors of a process share one budget. */
+static size_t cache_bytes(const struct leat_roles *r)
+{
+    int64_t executors = 0;
+    for (uint32_t i = 0; i < r->c.topology->n_processors; i++)
+        if (chosen(r, r->c.topology->processors[i].name))
+            executors += r->c.threads > 0 ? r->c.threads : r->c.topology->processors[i].threads;
+    return ROLES_CACHE_BYTES / (size_t)(executors > 0 ? executors : 1);
+}
+
 static leat_status start_workers(struct leat_roles *r, struct leat_error *err)
 {
     const struct leat_topology *t = r->c.topology;
@@ -203,6 +214,7 @@ static leat_status start_workers(struct leat_roles *r, struct leat_error *err)
                                         .instance_id = r->c.instance_id,
                                         .session_timeout_ms = r->c.session_timeout_ms,
                                         .threads = r->c.threads,
+                                        .cache_bytes = cache_bytes(r),
                                         .appended = r->relay == NULL ? NULL : on_appended,
                                         .arg = r};
         LEAT_TRY(leat_worker_start(&wc, &r->workers[r->worker_count], err), err, "worker");

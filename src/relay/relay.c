@@ -277,7 +277,7 @@ static void init_memory(struct leat_relay *r)
         (void)pthread_mutex_init(&r->slices[i].mutex, NULL);
     (void)pthread_rwlock_init(&r->producer_lock, NULL);
     leat_ownership_init(&r->ownership, r->held, r->partitions);
-    r->arena = leat_arena_new(256 * 1024, 4 * 1024 * 1024);
+    r->arena = leat_arena_new(256 * 1024, 1024 * 1024);
     if (r->c.session_timeout_ms <= 0)
         r->c.session_timeout_ms = 6000;
     const char *who = r->c.instance_id == NULL ? "dynamic" : r->c.instance_id;

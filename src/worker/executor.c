@@ -565,17 +565,17 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
     init_sync(e);
     e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     leat_assert(e->wake_fd >= 0);
-    e->arena = leat_arena_new(256 * 1024, 4 * 1024 * 1024);
-    struct leat_flow_config fc = {.dispatch = c->dispatch,
-                                  .partitions = c->worker->topology->partitions,
-                                  .batch_max = c->worker->batch_max > 0 ? c->worker->batch_max
-                                                                        : EXECUTOR_BATCH_MAX,
-                                  .cache_bytes = EXECUTOR_CACHE_BYTES,
-                                  .header = leat_record_of_flow_header,
-                                  .headers_pack = leat_record_of_flow_pack,
-                                  .release = leat_record_of_flow_release,
-                                  .refresh_schemas = refresh_schemas,
-                                  .arg = e};
+    e->arena = leat_arena_new(256 * 1024, 1024 * 1024);
+    struct leat_flow_config fc = {
+        .dispatch = c->dispatch,
+        .partitions = c->worker->topology->partitions,
+        .batch_max = c->worker->batch_max > 0 ? c->worker->batch_max : EXECUTOR_BATCH_MAX,
+        .cache_bytes = c->worker->cache_bytes > 0 ? c->worker->cache_bytes : EXECUTOR_CACHE_BYTES,
+        .header = leat_record_of_flow_header,
+        .headers_pack = leat_record_of_flow_pack,
+        .release = leat_record_of_flow_release,
+        .refresh_schemas = refresh_schemas,
+        .arg = e};
     e->flow = leat_flow_new(&fc);
     leat_status status = leat_store_open(c->worker->store, &e->store, err);
     if (status == LEAT_OK && pthread_create(&e->thread, NULL, executor_main, e) != 0)

@@ -14,7 +14,7 @@ struct leat_flow *leat_flow_new(const struct leat_flow_config *c)
     f->slices = calloc((size_t)c->partitions, sizeof *f->slices);
     leat_assert(f->slices != NULL);
     f->cache = leat_cache_new(c->cache_bytes, c->partitions);
-    f->arena = leat_arena_new(256 * 1024, 4 * 1024 * 1024);
+    f->arena = leat_arena_new(256 * 1024, 2 * 1024 * 1024);
     leat_buf_init(&f->scratch, 4 * FLOW_RECORD_MAX);
     flow_batch_reset(f);
     return f;

@@ -21,6 +21,7 @@ struct leat_worker_config {
     int32_t session_timeout_ms; /* 0 = 6000 */
     int32_t threads;            /* 0 = the processor's */
     int32_t batch_max;          /* 0 = 2000 */
+    size_t cache_bytes;         /* states kept by each executor; 0 = 8 MiB */
     /* Called after each positive reply, from executor threads; NULL allowed. */
     void (*appended)(void *arg, const struct leat_batch *batch, const struct leat_reply *reply);
     void *arg;
