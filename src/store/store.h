@@ -15,8 +15,7 @@
 #include "base/status.h"
 #include "base/uuid.h"
 #include "leat/str.h"
-
-struct leat_store;
+#include "store/setup.h"
 
 struct leat_store_options {
     const char *url;              /* libpq URI */
@@ -38,36 +37,6 @@ struct leat_store_counts {
     uint64_t write_trips, read_trips, batches;
 };
 struct leat_store_counts leat_store_counts(const struct leat_store *s);
-
-/* ---- set-up (store/migrate.h has the migrations; used by `leat apply`) ---- */
-
-struct leat_store_layout {
-    int32_t partitions;
-    const char *const *processors; /* fence rows are made for each x k */
-    size_t processor_count;
-};
-/* Creates or upgrades schema, tables, functions; makes rows of slices, published, owners.
- * Idempotent, forward only, refuses (INVALID) another partition count. Reports what it did through
- * `log`. */
-LEAT_MUST_CHECK leat_status leat_store_migrate(struct leat_store *s,
-                                               const struct leat_store_layout *layout,
-                                               void (*log)(void *arg, const char *line), void *arg,
-                                               struct leat_error *err);
-/* ABSENT with a hint naming `leat apply` when the store is not ready for this binary; FATAL when
- * Postgres' system identifier is not the recorded one. */
-LEAT_MUST_CHECK leat_status leat_store_check(struct leat_store *s, int32_t partitions,
-                                             struct leat_error *err);
-struct leat_schema_row {
-    int32_t id;
-    struct leat_str subject, text;
-};
-/* Registers `text` under `subject` unless its newest version is the same text; gives the id. */
-LEAT_MUST_CHECK leat_status leat_store_put_schema(struct leat_store *s, struct leat_str subject,
-                                                  struct leat_str text, int32_t *ret_id,
-                                                  struct leat_error *err);
-LEAT_MUST_CHECK leat_status leat_store_schemas(struct leat_store *s, struct leat_arena *arena,
-                                               struct leat_schema_row **ret, size_t *ret_n,
-                                               struct leat_error *err);
 
 /* ---- ownership of (processor, k): one fence row for all priorities ---- */
 
@@ -196,7 +165,6 @@ struct leat_reply {
     /* per lane, where it stands now: next_offset, unless commands of it did not settle. A lane with
      * next_seq > 0 then does not move at all; any other stands at the lowest offset not settled. */
     int64_t *lane_offsets;
-    int64_t *duplicate_versions; /* reserved: NULL */
 };
 /* Blocks until the reply. Text of the payload is not interpreted. Reply lives in the arena. */
 LEAT_MUST_CHECK leat_status leat_store_append(struct leat_store *s, const struct leat_batch *b,

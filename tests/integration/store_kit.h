@@ -141,6 +141,18 @@ static inline void kit_database(const char *verb, const char *name, const char *
     PQfinish(c);
 }
 
+/* 1 when it failed. A function of its own: longjmp comes back to its frame. */
+static inline int kit_run(const struct kit_test *test)
+{
+    if (setjmp(kit_out) == 0) {
+        test->run();
+        printf("ok %s\n", test->name);
+        return 0;
+    }
+    printf("FAIL %s: %s\n", test->name, kit_why);
+    return 1;
+}
+
 static inline int kit_main(const struct kit_test *tests, size_t n, int argc, char **argv)
 {
     const char *server = getenv("STORE_URL");
@@ -156,13 +168,7 @@ static inline int kit_main(const struct kit_test *tests, size_t n, int argc, cha
     for (size_t i = 0; i < n; i++) {
         if (argc > 1 && strcmp(argv[1], tests[i].name) != 0)
             continue;
-        if (setjmp(kit_out) == 0) {
-            tests[i].run();
-            printf("ok %s\n", tests[i].name);
-        } else {
-            failed++;
-            printf("FAIL %s: %s\n", tests[i].name, kit_why);
-        }
+        failed += kit_run(&tests[i]);
         (void)fflush(stdout);
     }
     PQfinish(kit_admin);
