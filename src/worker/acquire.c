@@ -59,6 +59,8 @@ static leat_status first_offset(struct leat_worker *w, const struct leat_flow_la
     struct leat_position at = {0};
     struct leat_watermarks marks = {0};
     at.topic = leat_lane_topic(l, room, w->c.topology->partitions, &at.partition);
+    if (w->admin == NULL)
+        LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
     LEAT_TRY(leat_admin_watermarks(w->admin, &at, 1, &marks, 5000, err), err, "topic '%s'",
              at.topic);
     *ret = marks.low;
@@ -231,7 +233,7 @@ static bool start_one(struct leat_worker *w, const struct step *s, int32_t k, bo
 }
 
 /* The epoch is ours, so nobody moves the lanes any more: what is read now is where they stand. */
-static void step_start(struct leat_worker *w, struct step *s)
+static void start_lanes(struct leat_worker *w, struct step *s)
 {
     struct leat_error err = {0};
     bool seek = !w->fresh;
@@ -257,6 +259,12 @@ static void step_start(struct leat_worker *w, struct step *s)
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
                                 LEAT_LOG_INT("partitions", s->n)),
                 "partitions acquired");
+}
+
+static void step_start(struct leat_worker *w, struct step *s)
+{
+    start_lanes(w, s);
+    leat_admin_free(LEAT_TAKE(w->admin));
 }
 
 static leat_acquire next_step(struct leat_worker *w, int32_t *ks, size_t *ret_n)

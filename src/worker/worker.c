@@ -255,6 +255,7 @@ static leat_status init(struct leat_worker *w, struct leat_error *err)
     LEAT_TRY(leat_store_open(w->c.store, &w->store, err), err, "store");
     LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
     LEAT_TRY(leat_worker_feeds(w, err), err, "processor '%s'", w->c.processor->name.at);
+    leat_admin_free(LEAT_TAKE(w->admin)); /* three threads that would idle */
     return start_executors(w, err);
 }
 

@@ -37,7 +37,7 @@ struct leat_worker {
     pthread_t thread;
     struct leat_group *group;
     struct leat_store *store;
-    struct leat_admin *admin;
+    struct leat_admin *admin; /* only while something is asked */
     struct leat_arena *arena;
     struct leat_flow_lane *lanes; /* what the group reads, in its order */
     size_t lane_count;
