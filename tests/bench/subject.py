@@ -119,7 +119,7 @@ class Subject:
         deadline = time.monotonic() + seconds
         began, pause = time.monotonic(), threading.Event()
         while True:
-            count = self.metrics.read().get("leat_projected_total", 0)
+            count = self._projected()
             now = time.monotonic()
             if count >= expected:
                 return now
@@ -130,6 +130,13 @@ class Subject:
             on_poll()
             left_s = (expected - count) / max(count / (now - began), 1000)
             pause.wait(min(max(left_s / 3, 0.004), 0.2))
+
+    def _projected(self):
+        try:
+            return self.metrics.read().get("leat_projected_total", 0)
+        except (OSError, http.client.HTTPException) as e:
+            self.stop()
+            sys.exit(f"bench: leat run ended with {self.popen.returncode} ({e}):\n{self.tail()}")
 
     def first_record_s(self):
         """Monotonic seconds of the first record any executor took."""
