@@ -36,6 +36,7 @@ static void batch_free(struct leat_fold_batch *b)
     free(b->changes);
     free(b->skips);
     free(b->rows);
+    free(b->index_ops);
     free(b->slots);
     free(b->next);
     free(b);

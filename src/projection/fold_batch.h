@@ -25,6 +25,11 @@ struct leat_fold_row { /* a row touched by the batch */
     bool shortened, exists, existed;
 };
 
+struct leat_fold_index_op {
+    struct leat_str key; /* in the work arena */
+    bool remove;
+};
+
 struct leat_fold_batch {
     struct leat_arena *picks; /* values of the kept events: until the commit is done */
     struct leat_arena *work;  /* rows: until a try of the transaction is over */
@@ -35,6 +40,8 @@ struct leat_fold_batch {
     size_t n_kept;
     struct leat_fold_row *rows;
     size_t n_rows, cap_rows;
+    struct leat_fold_index_op *index_ops;
+    size_t n_index_ops, cap_index_ops;
     uint32_t *slots; /* open addressing: index of the row + 1 */
     size_t n_slots;
     struct leat_buf encoded;

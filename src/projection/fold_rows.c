@@ -202,8 +202,20 @@ static struct leat_str entry_str(const struct leat_index_key *k)
     return (struct leat_str){(const char *)k->bytes, k->len};
 }
 
-static leat_status flush_index(struct leat_fold *f, struct leat_env_txn *t, uint32_t index_no,
-                               const struct leat_fold_row *row, struct leat_error *err)
+static void keep_index_op(struct leat_fold_batch *b, const struct leat_index_key *key, bool remove)
+{
+    if (b->n_index_ops == b->cap_index_ops) {
+        size_t cap = b->cap_index_ops == 0 ? FIRST_SLOTS : b->cap_index_ops * 2;
+        struct leat_fold_index_op *ops = realloc(b->index_ops, cap * sizeof *ops);
+        leat_assert(ops != NULL);
+        b->index_ops = ops;
+        b->cap_index_ops = cap;
+    }
+    b->index_ops[b->n_index_ops++] = (struct leat_fold_index_op){
+        .key = leat_arena_copy(b->work, entry_str(key)), .remove = remove};
+}
+
+static void plan_index(struct leat_fold *f, uint32_t index_no, const struct leat_fold_row *row)
 {
     struct leat_index_key before = {.len = 0}, after = {.len = 0};
     if (row->existed)
@@ -211,33 +223,33 @@ static leat_status flush_index(struct leat_fold *f, struct leat_env_txn *t, uint
     if (row->exists)
         index_entry(f, index_no, row, row->cells, &after);
     if (leat_str_eq(entry_str(&before), entry_str(&after)))
-        return LEAT_OK;
+        return;
     if (row->existed)
-        LEAT_TRY(leat_env_delete(t, LEAT_DB_INDEX, entry_str(&before), err), err, "index");
+        keep_index_op(f->batch, &before, true);
     if (row->exists)
-        LEAT_TRY(leat_env_put(t, LEAT_DB_INDEX, entry_str(&after), (struct leat_str){"", 0}, err),
-                 err, "index");
-    return LEAT_OK;
+        keep_index_op(f->batch, &after, false);
 }
 
+/* Writes the row as it is now, and plans what its index entries need. */
 static leat_status flush_row(struct leat_fold *f, struct leat_env_txn *t, MDB_cursor *cursor,
                              const struct leat_fold_row *row, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
-    if (!row->exists)
-        return row->existed ? leat_env_delete(t, LEAT_DB_ROWS, row->db_key, err) : LEAT_OK;
     leat_buf_clear(&b->encoded);
     struct leat_str kept = row->shortened ? row->key : (struct leat_str){NULL, 0};
-    leat_row_encode(row->cells, f->shape->n_fields, kept, &b->encoded);
+    if (row->exists)
+        leat_row_encode(row->cells, f->shape->n_fields, kept, &b->encoded);
     if (b->encoded.overflow) { /* an event cannot stop the model: the row stays as it was */
         b->misfits++;
         return LEAT_OK;
     }
     struct leat_str bytes = leat_buf_str(&b->encoded);
-    if (row->existed && leat_str_eq(row->old, bytes))
+    if (row->exists == row->existed && leat_str_eq(row->old, bytes))
         return LEAT_OK;
     for (uint32_t i = 0; i < f->shape->n_indexes; i++)
-        LEAT_TRY(flush_index(f, t, i, row, err), err, "flush");
+        plan_index(f, i, row);
+    if (!row->exists)
+        return leat_env_delete(t, LEAT_DB_ROWS, row->db_key, err);
     MDB_val k = {.mv_size = row->db_key.len, .mv_data = (void *)(uintptr_t)row->db_key.at};
     MDB_val v = {.mv_size = bytes.len, .mv_data = (void *)(uintptr_t)bytes.at};
     int rc = mdb_cursor_put(cursor, &k, &v, 0);
@@ -245,18 +257,46 @@ static leat_status flush_row(struct leat_fold *f, struct leat_env_txn *t, MDB_cu
     return rc == 0 ? LEAT_OK : leat_env_fail(t->env, rc, err, "write a row");
 }
 
-static leat_status flush_deleted_index(struct leat_fold *f, struct leat_env_txn *t,
-                                       const struct leat_fold_row *row, struct leat_error *err)
+static int by_index_key(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < f->shape->n_indexes && row->existed && !row->exists; i++)
-        LEAT_TRY(flush_index(f, t, i, row, err), err, "flush");
-    return LEAT_OK;
+    const struct leat_fold_index_op *x = a, *y = b;
+    uint32_t n = x->key.len < y->key.len ? x->key.len : y->key.len;
+    int order = memcmp(x->key.at, y->key.at, n);
+    return order != 0 ? order : (x->key.len > y->key.len) - (x->key.len < y->key.len);
+}
+
+static int apply_index_op(MDB_cursor *cursor, const struct leat_fold_index_op *op)
+{
+    MDB_val k = {.mv_size = op->key.len, .mv_data = (void *)(uintptr_t)op->key.at};
+    MDB_val v = {.mv_size = 0, .mv_data = NULL};
+    if (!op->remove)
+        return mdb_cursor_put(cursor, &k, &v, 0);
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
+    if (rc == 0)
+        rc = mdb_cursor_del(cursor, 0);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Entries of different rows never touch: their order is free, and sorted is cheapest. */
+static leat_status flush_index(struct leat_fold *f, struct leat_env_txn *t, struct leat_error *err)
+{
+    struct leat_fold_batch *b = f->batch;
+    MDB_cursor *cursor = NULL;
+    if (b->n_index_ops == 0)
+        return LEAT_OK;
+    qsort(b->index_ops, b->n_index_ops, sizeof *b->index_ops, by_index_key);
+    int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_INDEX], &cursor);
+    for (size_t i = 0; i < b->n_index_ops && rc == 0; i++)
+        rc = apply_index_op(cursor, &b->index_ops[i]);
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    return rc == 0 ? LEAT_OK : leat_env_fail(t->env, rc, err, "write an index");
 }
 
 leat_status leat_fold_flush(struct leat_fold *f, struct leat_env_txn *t, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
-    b->rows_put = 0;
+    b->rows_put = b->n_index_ops = 0;
     /* In key order a cursor mostly stays on the page it is on. */
     if (b->n_rows > 0)
         qsort(b->rows, b->n_rows, sizeof *b->rows, by_db_key);
@@ -265,11 +305,8 @@ leat_status leat_fold_flush(struct leat_fold *f, struct leat_env_txn *t, struct 
     if (rc != 0)
         return leat_env_fail(t->env, rc, err, "open a cursor");
     leat_status status = LEAT_OK;
-    for (size_t i = 0; i < b->n_rows && status == LEAT_OK; i++) {
-        status = flush_deleted_index(f, t, &b->rows[i], err);
-        if (status == LEAT_OK)
-            status = flush_row(f, t, cursor, &b->rows[i], err);
-    }
+    for (size_t i = 0; i < b->n_rows && status == LEAT_OK; i++)
+        status = flush_row(f, t, cursor, &b->rows[i], err);
     mdb_cursor_close(cursor);
-    return status;
+    return status == LEAT_OK ? flush_index(f, t, err) : status;
 }

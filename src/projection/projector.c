@@ -12,7 +12,7 @@
 #define AREA             "projection"
 #define BATCH_RECORDS    8192
 #define BUSY_RECORDS     128 /* a batch of that many: the topic is busy */
-#define GATHER_US        10000
+#define GATHER_US        30000
 #define TAKE_WAIT_MS     100
 #define CHECK_EVERY_US   1000000
 #define QUEUED_KBYTES    2048
