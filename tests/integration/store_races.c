@@ -249,6 +249,54 @@ static void second_try_decides_under_the_lock(void)
     leat_store_close(other);
 }
 
+struct pokes {
+    pthread_t thread;
+    struct leat_store *store;
+    atomic_bool over;
+    bool failed;
+};
+
+static void *poke_in_thread(void *arg)
+{
+    struct pokes *p = arg;
+    if (setjmp(kit_out) != 0) {
+        p->failed = true;
+        return NULL;
+    }
+    for (uint64_t i = 0; !p->over; i++)
+        kit_poke(p->store, (int32_t)(i % 2), i % 2 == 0 ? "order-0" : "order-1", 1000 + i);
+    return NULL;
+}
+
+/* All events of a slice are of one stream here, so what is loaded must reach exactly to its head.
+ */
+static void load_sees_one_moment(void)
+{
+    struct leat_store *s = kit_fresh();
+    struct pokes pokes = {.store = kit_open()};
+    struct leat_arena *arena = leat_arena_new(1 << 16, 1 << 20);
+    struct leat_stream_want wants[] = {{0, LEAT_STR("order-0"), 0}, {1, LEAT_STR("order-1"), 0}};
+    CHECK(pthread_create(&pokes.thread, NULL, poke_in_thread, &pokes) == 0);
+    bool same = true;
+    int64_t reached = 0;
+    for (int i = 0; i < 200 && same; i++) {
+        struct leat_loaded l;
+        leat_arena_reset(arena);
+        same = leat_store_load(s, wants, 2, arena, &l, NULL) == LEAT_OK && l.head_count == 2 &&
+               (int64_t)l.event_count == l.heads[0].head_seq + l.heads[1].head_seq;
+        reached = same ? l.heads[0].head_seq + l.heads[1].head_seq : -1;
+        /* they are filled in turn: one moment never shows them further apart */
+        same = same && llabs(l.heads[0].head_seq - l.heads[1].head_seq) <= 1;
+    }
+    pokes.over = true;
+    (void)pthread_join(pokes.thread, NULL);
+    CHECK(same && !pokes.failed);
+    CHECK(reached > 0);
+    leat_arena_free(arena);
+    leat_store_close(s);
+    leat_store_close(pokes.store);
+}
+
 /* ---- the storm ---- */
 
 #define WRITERS 8
@@ -425,6 +473,7 @@ int main(int argc, char **argv)
         T(only_one_of_two_claims_wins),
         T(who_waits_in_vain_names_the_holder),
         T(second_try_decides_under_the_lock),
+        T(load_sees_one_moment),
         T(seq_is_dense_under_eight_writers_and_a_killer),
     };
     return kit_main(tests, sizeof tests / sizeof tests[0], argc, argv);
