@@ -52,6 +52,11 @@ def store_rest():
     program("store_rest")
 
 
+@check.test
+def store_random():
+    program("store_random")
+
+
 def make_store():
     """A store with 12 slices: with 4 a missing mask in murmur2 goes unnoticed."""
     pg.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
