@@ -1,3 +1,4 @@
+# sanitizers: asan tsan
 """The relay on real Kafka and Postgres: `leat run --role relay` processes publish what SQL appends,
 while they are killed, stopped and woken. Judged by SQL and by reading the topic, with the reader's
 rule: apply seq == last + 1, drop what is there, never a hole."""
@@ -27,6 +28,7 @@ processors: {{count: {{aggregate: counter, commands: [AddToCounter], emits: [Cou
 
 
 def fresh():
+    leat.end_all()  # what a failed test left behind
     home = leat.Home(TOPOLOGY)
     home.forget(NAME)
     wait.until(lambda: not kafka.topics(f"{NAME}."), what="topics to be gone")
