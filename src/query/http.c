@@ -155,8 +155,9 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
     (void)url;
     (void)version;
     struct leat_request *rq = *con_cls;
-    if (rq->state == LEAT_REQUEST_WAITING)
+    if (atomic_load(&rq->handed))
         return MHD_YES;
+    rq->suspended = false;
     if (!rq->prepared) {
         rq->method = leat_arena_cstr(rq->arena, leat_str_of(method));
         prepare(rq);
@@ -176,7 +177,9 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
     }
     if (rq->state == LEAT_REQUEST_NEW)
         run_handler(rq);
-    return rq->state == LEAT_REQUEST_READY ? send_answer(rq) : MHD_YES;
+    if (rq->suspended) /* then nothing else of it is ours to look at */
+        return MHD_YES;
+    return rq->state == LEAT_REQUEST_READY ? send_answer(rq) : MHD_NO;
 }
 
 /* ---- life ---- */

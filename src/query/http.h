@@ -1,9 +1,9 @@
 /* http.h - inside of the HTTP side: one request, its routes, the threads that wait for it.
  *
  * A request is parsed by http.c, matched by router.c and answered by a handler in routes_*.c, which
- * fills `answer` and returns. A handler that has to wait (Kafka's acknowledgement, the outcome of a
- * command) returns with state WAITING: the connection is suspended, costs no thread, and is
- * finished by the pump (pump.c). No handler blocks for longer than one store call. */
+ * fills the answer and returns. A handler that has to wait (Kafka's acknowledgement, the outcome of
+ * a command) hands the request to the pump (pump.c): the connection is suspended, costs no thread.
+ * No handler blocks for longer than one store call. */
 #ifndef LEAT_QUERY_HTTP_H
 #define LEAT_QUERY_HTTP_H
 
@@ -29,8 +29,7 @@ struct ticket;
 
 typedef enum leat_request_state {
     LEAT_REQUEST_NEW = 0,
-    LEAT_REQUEST_READY,   /* the answer is complete */
-    LEAT_REQUEST_WAITING, /* suspended: the pump has it */
+    LEAT_REQUEST_READY, /* the answer is complete */
 } leat_request_state;
 
 struct leat_answer_header {
@@ -47,6 +46,8 @@ struct leat_request {
     const struct leat_route *route; /* NULL: none matched */
     struct leat_buf body;
     bool too_large, prepared, counted;
+    bool suspended;     /* by the handler now running; its thread alone looks at it */
+    atomic_bool handed; /* the pump owns the request: hands off until it is false again */
     leat_request_state state;
 
     /* the answer */
@@ -56,7 +57,7 @@ struct leat_request {
     struct leat_answer_header headers[LEAT_HEADERS_MAX];
     size_t n_headers;
 
-    /* a command on its way: owned by the pump while WAITING */
+    /* a command on its way: the pump's while `handed` */
     struct leat_command_sent sent;
     struct leat_str command_type;
     leat_status delivery;

@@ -60,7 +60,8 @@ leat_status leat_pump_send(struct leat_pump *p, struct leat_request *rq,
         status = leat_sender_queue(p->http->sender, in, t, &rq->sent, err);
     if (status == LEAT_OK) {
         rq->ticket = t;
-        rq->state = LEAT_REQUEST_WAITING;
+        rq->suspended = true;
+        atomic_store(&rq->handed, true);
         rq->next = p->waiting;
         p->waiting = rq;
         p->n_waiting++;
@@ -80,7 +81,9 @@ static void finish(struct leat_request *rq)
         rq->ticket->rq = NULL;
     rq->ticket = NULL;
     rq->next = NULL;
-    MHD_resume_connection(rq->connection);
+    struct MHD_Connection *connection = rq->connection;
+    atomic_store(&rq->handed, false);
+    MHD_resume_connection(connection);
 }
 
 /* True when the answer is set. */
@@ -114,9 +117,10 @@ static bool advance(struct leat_request *rq, int64_t now_us, int *polls)
 }
 
 /* Takes the list, so that new requests are not held up by questions to the store. */
-static struct leat_request *take_waiting(struct leat_pump *p)
+static struct leat_request *take_waiting(struct leat_pump *p, bool *ret_closed)
 {
     (void)pthread_mutex_lock(&p->lock);
+    *ret_closed = p->closed;
     struct leat_request *list = p->waiting;
     p->waiting = NULL;
     (void)pthread_mutex_unlock(&p->lock);
@@ -142,11 +146,12 @@ static void finish_locked(struct leat_pump *p, struct leat_request *rq)
 static void go_round(struct leat_pump *p)
 {
     int polls = 0;
-    struct leat_request *list = take_waiting(p);
+    bool closed = false;
+    struct leat_request *list = take_waiting(p, &closed);
     while (list != NULL) {
         struct leat_request *rq = list;
         list = rq->next;
-        if (p->closed && rq->delivered)
+        if (closed && rq->delivered)
             rq->deadline_us = 0; /* stopping: 202 and the Location */
         if (advance(rq, leat_mono_us(), &polls))
             finish_locked(p, rq);
