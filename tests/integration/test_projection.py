@@ -1,4 +1,4 @@
-# sanitizers: asan tsan
+# sanitizers: asan
 """The projector on real Kafka and Postgres: whatever the events topic holds, the read model is the
 fold of the store. The topic is written here, record by record; no relay runs."""
 
