@@ -1,4 +1,4 @@
-# sanitizers: asan tsan
+# sanitizers: asan
 """Kafka: group members, lanes, producer, reader and admin, in programs that check themselves; and
 members that are killed and stopped, which needs processes of their own."""
 

@@ -1,4 +1,4 @@
-# sanitizers: asan tsan
+# sanitizers: tsan
 """The relay on real Kafka and Postgres: `leat run --role relay` processes publish what SQL appends,
 while they are killed, stopped and woken. Judged by SQL and by reading the topic, with the reader's
 rule: apply seq == last + 1, drop what is there, never a hole."""
