@@ -128,8 +128,8 @@ def what_can_never_be_handled_is_dead_with_its_bytes_and_stops_nobody():
     for code, (_, value, h) in cases.items():
         got = settled_row(h["ce_id"])
         check.equal((got["outcome"], got["error_code"]), ("dead", code.strip()))
-        kept = pg.value(f"select 'x' || coalesce(encode(payload, 'hex'), '') from {NAME}.commands "
-                        f"where id = '{h['ce_id']}'")
+        kept = pg.value(f"select 'x' || coalesce(encode(payload, 'hex'), '') "
+                        f"from {NAME}.commands where id = '{h['ce_id']}'")
         expected = (value.encode() if isinstance(value, str) else value or b"").hex()
         check.equal(kept, "x" + expected, code)
     wait.equals(lambda: sum(r.header("ce_id") in {c[2]["ce_id"] for c in cases.values()}
@@ -205,6 +205,10 @@ def a_retry_holds_its_lane_says_so_and_ends_well():
     check.equal([r["version"] for r in versions], ["1", "2"])
 
 
+def events(where):
+    return pg.value(f"select count(*) from {NAME}.events where {where}")
+
+
 def echoes_missing():
     return pg.value(
         f"select (select count(*) from {NAME}.events where type = 'ThingSet') - "
@@ -215,13 +219,11 @@ def echoes_missing():
 def a_policy_answers_each_event_once_through_kill_and_restart():
     h, _ = system()
     kafka.produce(COLD, [(f"p{i % 40}", command(f"p{i % 40}", i), headers()) for i in range(400)])
-    wait.until(lambda: pg.value(f"select count(*) from {NAME}.events where type = 'Echoed'") > 20, 60,
-               "some echoes")
+    wait.until(lambda: events("type = 'Echoed'") > 20, 60, "some echoes")
     _system["process"].kill()
     kafka.produce(COLD, [(f"p{i % 40}", command(f"p{i % 40}", i), headers()) for i in range(400)])
     _system["process"], _system["url"] = start(h, "again")
-    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events where stream like 'thing-p%'"),
-                800, 90)
+    wait.equals(lambda: events("stream like 'thing-p%'"), 800, 90)
     wait.equals(echoes_missing, 0, 90)
     check.equal(pg.value(f"select count(*) - count(distinct payload || stream::bytea) "
                          f"from {NAME}.events where type = 'Echoed'"), 0)
@@ -232,7 +234,7 @@ def what_the_events_topic_lost_reaches_the_policy_from_the_store():
     h, _ = system()
     wait.equals(echoes_missing, 0, 60)
     _system["process"].stop()
-    # Appended by another program while nobody relays: the policy finds it by the published seq, or a hole.
+    # Appended by another program while nobody relays: found by the published seq, or as a hole.
     payload = json.dumps({"thing_id": "sql", "value": 5, "times": 1})
     pg.execute(f"select * from {NAME}.append_events('thing-sql', 0, '{uuid.uuid4()}', "
                f"array['ThingSet'], array['{payload}'::bytea], array[0])")
@@ -240,7 +242,7 @@ def what_the_events_topic_lost_reaches_the_policy_from_the_store():
     pg.execute(f"update {NAME}.published p set seq = s.head_seq from {NAME}.slices s "
                f"where s.slice = p.slice and p.slice = {slice_of}")
     _system["process"], _system["url"] = start(h, "tail")
-    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events where stream = 'echo-sql'"), 1)
+    wait.equals(lambda: events("stream = 'echo-sql'"), 1)
     wait.equals(lambda: value_of("sql"), 5)
 
 
@@ -249,8 +251,7 @@ def sigterm_finishes_the_batch_and_ends_with_zero():
     h, _ = system()
     kafka.produce(COLD, [(f"t{i}", command(f"t{i}", i), headers()) for i in range(3000)])
     process = _system["process"]
-    wait.until(lambda: pg.value(f"select count(*) from {NAME}.events where stream like 'thing-t%'") > 0,
-               30, "a first event")
+    wait.until(lambda: events("stream like 'thing-t%'") > 0, 30, "a first event")
     check.equal(process.stop(), 0)
     behind_now = pg.value(f"select sum(s.head_seq - p.seq) from {NAME}.slices s "
                           f"join {NAME}.published p on p.slice = s.slice")
@@ -271,8 +272,7 @@ def several_processes_share_the_partitions_and_are_started_again():
     kafka.produce(COLD, [(f"w{i}", command(f"w{i}", i), headers()) for i in range(2000)])
     os.kill(pids[-1], signal.SIGKILL)
     _system["url"] = url
-    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events where stream like 'thing-w%'"),
-                2000, 90)
+    wait.equals(lambda: events("stream like 'thing-w%'"), 2000, 90)
     wait.until(lambda: len(os.popen(f"ps -o pid= --ppid {process.pid}").readlines()) == 3, 30,
                "the killed worker to be started again")
     check.equal(process.stop(40), 0)
@@ -287,7 +287,7 @@ def a_recreated_topic_stops_its_lanes_and_says_so():
     kafka.produce(COLD, [(f"r{i}", command(f"r{i}", 1), headers()) for i in range(6000)])
     process = h.start("--listen", "127.0.0.1:0", "--instance", "one", name="recreated")
     process.await_log("lane-stopped", 60)
-    check.equal(pg.value(f"select count(*) from {NAME}.events where stream like 'thing-r%'"), 0)
+    check.equal(events("stream like 'thing-r%'"), 0)
     check.equal(process.stop(), 0)
 
 
