@@ -50,6 +50,10 @@ LEAT_MUST_CHECK leat_status leat_sender_new(const struct leat_topology *t,
                                             struct leat_schemas *schemas, struct leat_sender **ret,
                                             struct leat_error *err);
 void leat_sender_free(struct leat_sender *s, int timeout_ms);
+/* The bytes that would be sent, to compare with those sent before. */
+LEAT_MUST_CHECK leat_status leat_sender_encode(struct leat_sender *s,
+                                               const struct leat_command_in *in,
+                                               struct leat_buf *out, struct leat_error *err);
 /* Before the first queueing; NULL: only counted. */
 void leat_sender_on_done(struct leat_sender *s, leat_sender_done done, void *arg);
 /* Queues without waiting; leat_sender_pending() serves the deliveries. RETRY: the local queue is

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/suggest.h"
 #include "query/http.h"
 #include "query/keys.h"
@@ -174,17 +175,48 @@ static void answer_key_reused(struct leat_request *rq)
                         "use a new key for a new command");
 }
 
-/* A key seen before: what became of it is the answer. True when the request is answered. */
-static bool answer_known(struct leat_request *rq, const struct leat_uuid *id, struct leat_str type,
-                         int64_t wait_ms)
+/* Is the command the store knows under this id the one that is sent now? */
+static bool is_same(struct leat_request *rq, const struct leat_command_in *in,
+                    const struct leat_command_status *st)
+{
+    uint8_t hash[sizeof st->payload_sha256];
+    struct leat_buf bytes;
+    struct leat_error err = {0};
+    leat_buf_init(&bytes, LEAT_ANSWER_BYTES_MAX);
+    bool same = leat_str_eq(st->type, in->type) &&
+                leat_sender_encode(rq->http->sender, in, &bytes, &err) == LEAT_OK;
+    if (same)
+        leat_sha256(bytes.at, bytes.len, hash);
+    leat_buf_done(&bytes);
+    return same && memcmp(hash, st->payload_sha256, sizeof hash) == 0;
+}
+
+static void answer_known(struct leat_request *rq, struct leat_store *store,
+                         const struct leat_command_status *st)
+{
+    struct leat_command_in in = {
+        .type = rq->command_type, .json = leat_buf_str(&rq->body), .id = &st->id};
+    rq->sent =
+        (struct leat_command_sent){.id = st->id, .slice = st->slice, .processor = st->processor};
+    if (!is_same(rq, &in, st))
+        answer_key_reused(rq);
+    else if (leat_prefer_wait_ms(leat_request_header(rq, "Prefer")) > 0)
+        answer_outcome(rq, store, st);
+    else
+        leat_command_accepted(rq);
+}
+
+/* A key that came before: what became of its command is the answer, and nothing is sent. */
+static bool answered_before(struct leat_request *rq, const struct leat_uuid *id)
 {
     struct leat_error err = {0};
-    leat_key_seen seen = leat_keys_check(rq->http->keys, id, type, leat_buf_str(&rq->body));
+    leat_key_seen seen =
+        leat_keys_check(rq->http->keys, id, rq->command_type, leat_buf_str(&rq->body));
     if (seen == LEAT_KEY_OTHER) {
         answer_key_reused(rq);
         return true;
     }
-    return seen == LEAT_KEY_SAME && wait_ms > 0 && ask(rq, -1, id, answer_outcome, &err) == LEAT_OK;
+    return ask(rq, -1, id, answer_known, &err) == LEAT_OK;
 }
 
 static void send_command(struct leat_request *rq, const struct leat_uuid *id, int64_t wait_ms)
@@ -220,7 +252,7 @@ void leat_route_post_command(struct leat_request *rq)
         leat_answer_error(rq, &err);
         return;
     }
-    if (!answer_known(rq, &id, rq->command_type, wait_ms))
+    if (!answered_before(rq, &id))
         send_command(rq, &id, wait_ms);
 }
 

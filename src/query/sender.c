@@ -275,6 +275,18 @@ static leat_status send_opaque(struct leat_sender *s, const struct leat_command_
     return status;
 }
 
+leat_status leat_sender_encode(struct leat_sender *s, const struct leat_command_in *in,
+                               struct leat_buf *out, struct leat_error *err)
+{
+    struct prepared r;
+    prepared_init(s, &r);
+    leat_status status = prepare(s, in, &r, err);
+    if (status == LEAT_OK)
+        leat_buf_put(out, r.value.at, r.value.len);
+    prepared_done(&r);
+    return status;
+}
+
 leat_status leat_sender_queue(struct leat_sender *s, const struct leat_command_in *in, void *opaque,
                               struct leat_command_sent *ret, struct leat_error *err)
 {

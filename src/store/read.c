@@ -152,9 +152,9 @@ leat_status leat_store_stream(struct leat_store *s, const struct leat_store_page
 
 #define COMMAND_QUERY                                                                              \
     "select c.id, c.slice, c.first_seq, c.last_seq, s.store_id, c.processor, c.type, c.stream,"    \
-    " c.outcome, c.error_code, c.error_text, c.received_at, c.finished_at"                         \
+    " c.outcome, c.error_code, c.error_text, c.received_at, c.finished_at, sha256(c.payload)"      \
     " from @.commands c join @.slices s on s.slice = c.slice where c.id = $1::uuid"
-#define COMMAND_COLUMN_COUNT 13
+#define COMMAND_COLUMN_COUNT 14
 
 static void read_command(struct leat_pg_reply *r, struct leat_command_status *c)
 {
@@ -171,6 +171,9 @@ static void read_command(struct leat_pg_reply *r, struct leat_command_status *c)
     c->error_text = leat_reply_bytes(r, 0, 10);
     c->received_at_us = leat_reply_unix_us(r, 0, 11);
     c->finished_at_us = leat_reply_unix_us(r, 0, 12);
+    struct leat_str hash = leat_reply_bytes(r, 0, 13);
+    if (hash.len == sizeof c->payload_sha256)
+        memcpy(c->payload_sha256, hash.at, hash.len);
 }
 
 leat_status leat_store_command(struct leat_store *s, int32_t slice, const struct leat_uuid *id,

@@ -230,6 +230,7 @@ struct leat_command_status {
     struct leat_uuid store_id;
     struct leat_str processor, type, stream, outcome /* "accepted" … */, error_code, error_text;
     int64_t received_at_us, finished_at_us;
+    uint8_t payload_sha256[32]; /* of its bytes: tells another body under the same id apart */
 };
 /* slice -1 = not known: all are asked. ABSENT when the command is not (yet) known. */
 LEAT_MUST_CHECK leat_status leat_store_command(struct leat_store *s, int32_t slice,

@@ -84,7 +84,7 @@ def not_waiting_gives_202_and_a_location():
 
 @check.test
 def an_idempotency_key_is_the_command():
-    url, _ = system()
+    url, h = system()
     first = send("i-1", {"Idempotency-Key": "order 17"})
     again = send("i-1", {"Idempotency-Key": "order 17"})
     check.equal((first.status, again.status), (200, 200), again.body.decode())
@@ -92,6 +92,11 @@ def an_idempotency_key_is_the_command():
     check.equal(first.json["position"], again.json["position"])
     problem(send("i-1", {"Idempotency-Key": "order 17"}, company="Other"), 422,
             "idempotency-key-reused")
+    again = api.post(url + "/v1/commands/CreateLead", lead("i-1"),
+                     headers={"Idempotency-Key": "order 17"})
+    check.equal((again.status, again.json["id"]), (202, first.json["id"]))
+    done = h.must_json("send", "CreateLead", json.dumps(lead("i-9")), "--wait", "20s")
+    problem(send("i-10", {"Idempotency-Key": done["id"]}), 422, "idempotency-key-reused")
     own = str(uuid.uuid4())
     check.equal(send("i-2", {"Idempotency-Key": own}).json["id"], own)
     problem(send("i-3", {"Idempotency-Key": " "}), 400, "Idempotency-Key")
