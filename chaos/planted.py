@@ -1,4 +1,4 @@
-"""Shows that every check of verify.py can fail: a small consistent set of facts, a defect each.
+"""Shows that every check of verify.py can fail: a small consistent set of facts, a defect each."""
 
 import copy
 import uuid
