@@ -94,14 +94,15 @@ void flow_add_forward(struct leat_flow *f, struct flow_work *w)
     o->partition = leat_partition(w->key, f->c.partitions);
     o->key = w->key;
     o->value = r->value;
-    o->headers = packed_headers(f, w);
+    (void)packed_headers(f, w); /* into the scratch, which moves when it grows */
     struct leat_str found;
     char id[LEAT_UUID_TEXT];
     leat_uuid_format(&w->id, id);
     /* The id of a record without one comes from its place: it must travel with it. */
-    if (!leat_headers_find(o->headers, LEAT_STR("ce_id"), &found))
+    if (!leat_headers_find(leat_buf_str(&f->scratch), LEAT_STR("ce_id"), &found))
         leat_headers_put(&f->scratch, LEAT_STR("ce_id"), leat_str_of(id));
-    if (w->to_topic.len > 0 && !leat_headers_find(o->headers, LEAT_STR("ce_type"), &found))
+    if (w->to_topic.len > 0 &&
+        !leat_headers_find(leat_buf_str(&f->scratch), LEAT_STR("ce_type"), &found))
         leat_headers_put(&f->scratch, LEAT_STR("ce_type"), w->type);
     o->headers = leat_arena_copy(f->arena, leat_buf_str(&f->scratch));
 }
