@@ -1,8 +1,8 @@
 # Which C files the tree has. Sourced by the verbs.
 
-# All .c and .h files that git tracks or would track, NUL separated.
+# All .c and .h files that git tracks or would track, NUL separated; without the input of tests.
 c_sources() {
-    git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' |
+    git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' ':!tests/unit/data' |
         while IFS= read -r -d '' file; do
             [ ! -f "$file" ] || printf '%s\0' "$file"
         done

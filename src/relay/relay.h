@@ -37,7 +37,7 @@ void leat_relay_offer(struct leat_relay *r, const struct leat_batch *batch,
 struct leat_relay_figures {
     uint64_t events, commands, store_reads, records;
     int32_t slices_owned, slices_acquiring;
-    bool joined; /* Kafka has assigned slices (or none) at least once */
+    bool joined;         /* Kafka has assigned slices (or none) at least once */
     const char *stopped; /* reason when a slice is stopped (tail check), else NULL */
 };
 void leat_relay_figures(struct leat_relay *r, struct leat_relay_figures *ret);

@@ -10,8 +10,8 @@ LEAT_AGGREGATE(echo, 1, FOLD_ECHOED(echoed));
 
 static leat_answer echo(struct leat_ctx *ctx, const struct echo *c, const struct echo_state *s)
 {
-    emit_echoed(ctx, &(struct echoed){
-                         .thing_id = c->thing_id, .times = c->times, .count = s->count + 1});
+    emit_echoed(
+        ctx, &(struct echoed){.thing_id = c->thing_id, .times = c->times, .count = s->count + 1});
     return LEAT_DONE;
 }
 
