@@ -149,6 +149,7 @@ static void ensure_reader(struct leat_projector *p)
 static void *projector_main(void *arg)
 {
     struct leat_projector *p = arg;
+    (void)pthread_setname_np(pthread_self(), "projector");
     while (!atomic_load(&p->stop)) {
         if (!leat_projector_name_stores(p))
             break;

@@ -173,6 +173,7 @@ static bool await_work(struct leat_pump *p)
 static void *pump_main(void *arg)
 {
     struct leat_pump *p = arg;
+    (void)pthread_setname_np(pthread_self(), "http-pump");
     while (await_work(p)) {
         (void)leat_sender_pending(p->http->sender, SERVE_MS);
         go_round(p);
