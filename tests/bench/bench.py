@@ -188,6 +188,7 @@ class Bench:
             s.apply()
             self.meter.settle()
             s.start()
+            before, began = self.meter.servers_cpu_s(), time.monotonic()
             done = subprocess.run(
                 [servers.tool("bench_latency"), "--broker", servers.KAFKA, "--topic",
                  s.topics()[0], "--http", f"127.0.0.1:{s.port}", "--rate", str(o.rate),
@@ -197,7 +198,12 @@ class Bench:
             if not done.stdout:
                 sys.exit(f"bench: the latency run failed:\n{s.tail()}")
             found = json.loads(done.stdout.splitlines()[-1])
+            took_s = time.monotonic() - began
+            busy = {"own": machine.tree_cpu_s(s.popen.pid)} | {
+                k: v - before[k] for k, v in self.meter.servers_cpu_s().items()}
             say(f"  {found}")
+            say("  share of one processor: " + ", ".join(
+                f"{k} {100 * v / took_s:.0f} %" for k, v in busy.items()))
             return {k: found[k] for k in ("p50_ms", "p90_ms", "p99_ms", "max_ms", "missed")}
         finally:
             s.remove(o.keep)
