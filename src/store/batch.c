@@ -25,10 +25,11 @@ static int32_t find_k(const struct by_k *sorted, size_t n, int32_t k)
     size_t low = 0;
     for (size_t high = n; low < high;) {
         size_t mid = low + (high - low) / 2;
-        if (sorted[mid].k < k)
+        if (sorted[mid].k < k) {
             low = mid + 1;
-        else
+        } else {
             high = mid;
+        }
     }
     return low < n && sorted[low].k == k ? (int32_t)low + 1 : 0;
 }
@@ -110,9 +111,10 @@ static leat_status check_command(const struct leat_batch *b, size_t i, size_t ev
                                  struct leat_error *err)
 {
     const struct leat_batch_command *c = &b->commands[i];
-    if (c->expected_version < -1)
+    if (c->expected_version < -1) {
         return leat_fail(err, LEAT_INVALID, "command %zu expects version %lld", i,
                          (long long)c->expected_version);
+    }
     if (events > 0 && c->outcome != LEAT_OUTCOME_ACCEPTED)
         return leat_fail(err, LEAT_INVALID, "command %zu has events but is not accepted", i);
     if (events > 0 && (c->stream.len == 0 || !leat_pg_text_fits(c->stream)))
@@ -182,9 +184,10 @@ static leat_status number_outbox(const struct leat_batch *b, struct leat_arena *
     plan->outbox_rel = leat_arena_alloc(arena, (b->outbox_count + 1) * sizeof(int32_t));
     for (size_t i = 0; i < b->outbox_count; i++) {
         uint32_t c = b->outbox[i].command;
-        if (c >= b->command_count || (i > 0 && c < b->outbox[i - 1].command))
+        if (c >= b->command_count || (i > 0 && c < b->outbox[i - 1].command)) {
             return leat_fail(err, LEAT_INVALID, "outbox row %zu is out of order or of no command",
                              i);
+        }
         plan->outbox_rel[i] = ++plan->outbox_of[plan->command_at[c] - 1];
     }
     return LEAT_OK;
@@ -247,8 +250,10 @@ leat_status leat_plan_batch(const struct leat_batch *b, struct leat_arena *arena
         b->outbox_count > INT32_MAX / 4)
         return leat_fail(err, LEAT_INVALID, "a batch is too large");
     leat_status status = sort_fences(b, arena, &plan, &sorted, err);
-    if (status == LEAT_OK)
-        status = place(b, sorted, arena, &plan, err);
+    if (status != LEAT_OK)
+        return status;
+    leat_assert(sorted != NULL && plan.fence_of != NULL);
+    status = place(b, sorted, arena, &plan, err);
     if (status != LEAT_OK)
         return status;
     plan.events_of = leat_arena_zalloc(arena, b->fence_count, sizeof(int32_t));

@@ -86,7 +86,7 @@ static struct coded code(const struct leat_batch *b, struct dict *d)
     do {                                                                                           \
         leat_pg_array((p), (oid), (n));                                                            \
         for (size_t i = 0; i < (n); i++)                                                           \
-            PUT;                                                                                   \
+            (PUT);                                                                                 \
         leat_pg_array_end(p);                                                                      \
     } while (0)
 
@@ -140,10 +140,11 @@ static void command_columns(const struct leat_batch *b, const struct leat_plan *
 
 static void put_optional(struct leat_pg_params *p, struct leat_str s)
 {
-    if (s.len == 0)
+    if (s.len == 0) {
         leat_pg_put_null(p);
-    else
+    } else {
         leat_pg_put_text(p, s);
+    }
 }
 
 /* Null where it is the command's own id, which is what readers take for null. */
@@ -151,10 +152,11 @@ static void put_id(struct leat_pg_params *p, const struct leat_uuid *id,
                    const struct leat_uuid *own)
 {
     static const struct leat_uuid zero;
-    if (leat_uuid_eq(id, &zero) || leat_uuid_eq(id, own))
+    if (leat_uuid_eq(id, &zero) || leat_uuid_eq(id, own)) {
         leat_pg_put_null(p);
-    else
+    } else {
         leat_pg_put(p, id->b, sizeof id->b);
+    }
 }
 
 /* Columns that usually hold nothing but their default are then null as a whole. */
@@ -163,14 +165,16 @@ static void odd_columns(const struct leat_batch *b, const struct leat_plan *plan
 {
     size_t n = b->command_count;
     const struct leat_batch_command *c = b->commands;
-    if (plan->odd_outcome)
+    if (plan->odd_outcome) {
         FIXED(p, LEAT_PG_INT2, n, 2, leat_pg_put2(to, (int16_t)c[i].outcome));
-    else
+    } else {
         leat_pg_null(p);
-    if (plan->odd_attempts)
+    }
+    if (plan->odd_attempts) {
         FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, c[i].attempts));
-    else
+    } else {
         leat_pg_null(p);
+    }
     if (plan->odd_error) {
         VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_code));
         VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_text));
@@ -178,14 +182,16 @@ static void odd_columns(const struct leat_batch *b, const struct leat_plan *plan
         leat_pg_null(p);
         leat_pg_null(p);
     }
-    if (plan->odd_correlation)
+    if (plan->odd_correlation) {
         VARYING(p, LEAT_PG_UUID, n, put_id(p, &c[i].correlation_id, &c[i].id));
-    else
+    } else {
         leat_pg_null(p);
-    if (plan->odd_causation)
+    }
+    if (plan->odd_causation) {
         VARYING(p, LEAT_PG_UUID, n, put_id(p, &c[i].causation_id, &c[i].id));
-    else
+    } else {
         leat_pg_null(p);
+    }
 }
 
 static void event_columns(const struct leat_batch *b, const struct leat_plan *plan,
@@ -206,10 +212,11 @@ static void event_columns(const struct leat_batch *b, const struct leat_plan *pl
 
 static void put_bytes_or_null(struct leat_pg_params *p, struct leat_str s, bool null)
 {
-    if (null)
+    if (null) {
         leat_pg_put_null(p);
-    else
+    } else {
         leat_pg_put(p, s.at, s.len);
+    }
 }
 
 static void outbox_columns(const struct leat_batch *b, const struct leat_plan *plan,

@@ -32,11 +32,12 @@ void leat_store_say_who_blocks(struct leat_store *s, struct leat_error *err)
         int64_t age_ms = leat_reply_int8(&r, 0, 1);
         struct leat_str state = leat_reply_bytes(&r, 0, 2);
         struct leat_str who = leat_reply_bytes(&r, 0, 3);
-        if (!r.bad)
+        if (!r.bad) {
             leat_error_hint(err,
                             "Postgres process %d (%.*s, %.*s) has been in its transaction for "
                             "%lld ms; it may be what holds the lock.",
                             pid, LEAT_STR_FMT(who), LEAT_STR_FMT(state), (long long)age_ms);
+        }
     }
     leat_arena_free(arena);
 }

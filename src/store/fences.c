@@ -7,10 +7,11 @@
 static void put_ks(struct leat_pg_params *p, const int32_t *ks, const int64_t *expected, size_t n)
 {
     leat_pg_int4s(p, ks, n);
-    if (expected == NULL)
+    if (expected == NULL) {
         leat_pg_null(p);
-    else
+    } else {
         leat_pg_int8s(p, expected, n);
+    }
 }
 
 static size_t index_of(const int32_t *ks, size_t n, int64_t k)
@@ -68,10 +69,11 @@ static struct leat_fence_state *read_fences(struct leat_pg_reply *r, const int32
         f.head_seq = leat_list_int(&head);
         f.store_id = leat_list_uuid(&store);
         size_t at = index_of(ks, n, f.k);
-        if (at < n)
+        if (at < n) {
             states[at] = f;
-        else
+        } else {
             r->bad = true;
+        }
     }
     return states;
 }
@@ -151,10 +153,11 @@ static struct leat_published *read_relays(struct leat_pg_reply *r, const int32_t
         row.head_outbox = leat_list_int(&head_outbox);
         row.store_id = leat_list_uuid(&store);
         size_t at = index_of(slices, n, row.slice);
-        if (at < n)
+        if (at < n) {
             rows[at] = row;
-        else
+        } else {
             r->bad = true;
+        }
     }
     return rows;
 }
@@ -264,15 +267,17 @@ leat_status leat_store_refuse(struct leat_store *s, int32_t slice, int64_t epoch
     leat_pg_int8(p, row->seq);
     leat_pg_int4(p, row->partition);
     leat_pg_text(p, row->topic);
-    if (row->key_null)
+    if (row->key_null) {
         leat_pg_null(p);
-    else
+    } else {
         leat_pg_bytes(p, row->key.at, row->key.len);
+    }
     leat_pg_bytes(p, row->headers.at, row->headers.len);
-    if (row->value_null)
+    if (row->value_null) {
         leat_pg_null(p);
-    else
+    } else {
         leat_pg_bytes(p, row->value.at, row->value.len);
+    }
     leat_pg_text(p, leat_str_of(reason));
     leat_pg_int4(p, s->lock_timeout_ms);
     LEAT_PG_AUTO PGresult *result = NULL;

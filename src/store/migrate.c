@@ -203,9 +203,10 @@ leat_status leat_store_migrate(struct leat_store *s, const struct leat_store_lay
                                void (*log)(void *arg, const char *line), void *arg,
                                struct leat_error *err)
 {
-    if (layout->partitions < 1 || layout->partitions > 10000)
+    if (layout->partitions < 1 || layout->partitions > 10000) {
         return leat_fail(err, LEAT_INVALID, "%d partitions: must be 1 to 10000",
                          layout->partitions);
+    }
     int32_t made = 0;
     LEAT_TRY(apply_pending(s, log, arg, err), err, "could not migrate store '%s'", s->schema);
     LEAT_TRY(make_layout(s, layout, &made, err), err, "could not lay out store '%s'", s->schema);
@@ -235,9 +236,10 @@ static leat_status check_identity(struct leat_store *s, struct leat_pg_reply *r,
     int32_t recorded = leat_reply_int4(r, 0, 3);
     int32_t timeline = standby ? recorded : leat_reply_int4(r, 0, 4);
     LEAT_TRY(leat_reply_ok(r, "check", err), err, "could not check store '%s'", s->schema);
-    if (standby)
+    if (standby) {
         return leat_fail(err, LEAT_RETRY, "store '%s' is on a standby, not (yet) a primary",
                          s->schema);
+    }
     if (same_system && timeline == recorded)
         return LEAT_OK;
     (void)leat_fail(err, LEAT_FATAL, "store '%s' is on another Postgres than before: %s", s->schema,
@@ -273,8 +275,9 @@ leat_status leat_store_check(struct leat_store *s, int32_t partitions, struct le
     if (!r.bad && r.rows == 0)
         return not_ready(s, err);
     int32_t made_for = leat_reply_int4(&r, 0, 0);
-    if (!r.bad && made_for != partitions)
+    if (!r.bad && made_for != partitions) {
         return leat_fail(err, LEAT_INVALID, "store '%s' has %d partitions, the topology says %d",
                          s->schema, made_for, partitions);
+    }
     return check_identity(s, &r, err);
 }

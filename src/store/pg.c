@@ -166,10 +166,11 @@ leat_status leat_pg_call_text(struct leat_store *s, leat_pg_trip trip, const cha
         lengths[i] = p->of[i].len < 0 ? 0 : p->of[i].len;
         formats[i] = 1;
     }
-    if (trip == LEAT_PG_READ)
+    if (trip == LEAT_PG_READ) {
         s->counts.read_trips++;
-    else
+    } else {
         s->counts.write_trips++;
+    }
     int sent = name != NULL
                    ? PQsendQueryPrepared(s->conn, name, p->count, values, lengths, formats, 1)
                    : PQsendQueryParams(s->conn, sql, p->count, NULL, values, lengths, formats, 1);

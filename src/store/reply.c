@@ -212,10 +212,11 @@ struct leat_uuid leat_list_uuid(struct leat_pg_list *l)
     struct leat_uuid id = {{0}};
     int32_t len = -1;
     const uint8_t *at = leat_list_next(l, &len);
-    if (len == 16)
+    if (len == 16) {
         memcpy(id.b, at, sizeof id.b);
-    else
+    } else {
         l->reply->bad = true;
+    }
     return id;
 }
 
