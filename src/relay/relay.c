@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "relay/relay_internal.h"
 
 /* ---- the store ---- */
@@ -253,16 +254,37 @@ static void relay_done(struct leat_relay *r)
     free(r);
 }
 
-static struct leat_kafka_config kafka_config(const struct leat_props *common,
+/* The broker refuses a batch that is larger than its topic allows, and with it records that are
+ * not: no batch is made larger than the strictest of our topics takes. */
+static const char *batch_bytes(const struct leat_topology *t, char text[24])
+{
+    const struct leat_topic_section *sections[] = {&t->commands, &t->events, &t->dlq};
+    int64_t least = RELAY_BATCH_BYTES;
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        int64_t limit = least;
+        const char *set = leat_props_get(&sections[i]->configs, "max.message.bytes", NULL);
+        if (set != NULL && leat_parse_int(leat_str_of(set), &limit) == LEAT_UNITS_OK &&
+            limit < least)
+            least = limit;
+    }
+    (void)snprintf(text, 24, "%lld", (long long)(least > 0 ? least : 1));
+    return text;
+}
+
+/* Later ones win: `first`, then what is common, then the role's own. */
+static struct leat_kafka_config kafka_config(struct leat_kafka_prop first,
+                                             const struct leat_props *common,
                                              const struct leat_props *own, const char *client_id)
 {
-    size_t n = (size_t)common->n + own->n;
-    struct leat_kafka_prop *props = calloc(n + 1, sizeof *props);
+    size_t n = 0;
+    struct leat_kafka_prop *props = calloc((size_t)common->n + own->n + 1, sizeof *props);
     leat_assert(props != NULL);
-    for (size_t i = 0; i < n; i++) {
-        const struct leat_prop *p = i < common->n ? &common->at[i] : &own->at[i - common->n];
-        props[i] = (struct leat_kafka_prop){p->name, p->value};
-    }
+    if (first.name != NULL)
+        props[n++] = first;
+    for (uint32_t i = 0; i < common->n; i++)
+        props[n++] = (struct leat_kafka_prop){common->at[i].name, common->at[i].value};
+    for (uint32_t i = 0; i < own->n; i++)
+        props[n++] = (struct leat_kafka_prop){own->at[i].name, own->at[i].value};
     return (struct leat_kafka_config){props, n, client_id};
 }
 
@@ -283,8 +305,9 @@ static void init_memory(struct leat_relay *r)
     const char *who = r->c.instance_id == NULL ? "dynamic" : r->c.instance_id;
     if (asprintf(&r->client_id, "%s@%s", r->c.topology->relay_group, who) < 0)
         r->client_id = NULL;
-    r->kafka = kafka_config(&k->common, &k->consumer, r->client_id);
-    r->kafka_producer = kafka_config(&k->common, &k->producer, r->client_id);
+    struct leat_kafka_prop batch = {"batch.size", batch_bytes(r->c.topology, r->batch_bytes)};
+    r->kafka = kafka_config((struct leat_kafka_prop){0}, &k->common, &k->consumer, r->client_id);
+    r->kafka_producer = kafka_config(batch, &k->common, &k->producer, r->client_id);
 }
 
 static leat_status init(struct leat_relay *r, struct leat_error *err)

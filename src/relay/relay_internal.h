@@ -9,10 +9,11 @@
 #include "relay/window.h"
 #include "worker/ownership.h"
 
-#define RELAY_SEND_MAX     256  /* records handed to the producer in one go */
-#define RELAY_READ_MAX     4096 /* events read from the store in one go */
-#define RELAY_RECORD_MS    50   /* positions are recorded at most this often */
-#define RELAY_POLL_BUSY_MS 10   /* heads are asked for: while something moves */
+#define RELAY_BATCH_BYTES  1000000 /* librdkafka's own default */
+#define RELAY_SEND_MAX     256     /* records handed to the producer in one go */
+#define RELAY_READ_MAX     4096    /* events read from the store in one go */
+#define RELAY_RECORD_MS    50      /* positions are recorded at most this often */
+#define RELAY_POLL_BUSY_MS 10      /* heads are asked for: while something moves */
 #define RELAY_POLL_IDLE_MS 200
 #define RELAY_BUSY_MS      3000
 #define RELAY_CONFIRM_MS   3000
@@ -37,6 +38,7 @@ struct leat_relay {
     struct leat_relay_config c;
     struct leat_kafka_config kafka, kafka_producer;
     char *client_id;
+    char batch_bytes[24];
     struct relay_slice *slices; /* [partitions] */
     int32_t partitions;
     pthread_rwlock_t producer_lock; /* readers: senders; writer: who replaces it */

@@ -27,9 +27,9 @@ processors: {{count: {{aggregate: counter, commands: [AddToCounter], emits: [Cou
 """
 
 
-def fresh():
+def fresh(replace=None):
     leat.end_all()  # what a failed test left behind
-    home = leat.Home(TOPOLOGY)
+    home = leat.Home(TOPOLOGY, replace=replace)
     home.forget(NAME)
     wait.until(lambda: not kafka.topics(f"{NAME}."), what="topics to be gone")
     home.must("apply")
@@ -41,14 +41,18 @@ def relay(home, name, **options):
 
 
 def append(n, payload_bytes=100):
-    """n events on n streams, in one statement per hundred."""
+    """n events on n streams, in one statement per hundred; slices in order, as every writer."""
     for start in range(0, n, 100):
         count = min(100, n - start)
-        pg.execute(
-            f"select count(*) from generate_series(1, {count}) g, lateral {NAME}.append_events("
-            f"'counter-' || g || gen_random_uuid(), -1, gen_random_uuid(), '{{CounterAdded}}',"
-            f" array[(select string_agg(sha256((random()::text || i)::bytea), ''::bytea)"
-            f" from generate_series(g, g + {payload_bytes} / 32) i)], '{{1}}')")
+        pg.execute(f"""
+            with s as materialized (
+                select g, 'counter-' || g || gen_random_uuid() as stream
+                from generate_series(1, {count}) g)
+            select count(*)
+            from (select * from s order by {NAME}.slice_of(stream)) o,
+            lateral {NAME}.append_events(o.stream, -1, gen_random_uuid(), '{{CounterAdded}}',
+                array[(select string_agg(sha256((random()::text || i)::bytea), ''::bytea)
+                       from generate_series(o.g, o.g + {payload_bytes} / 32) i)], '{{1}}')""")
 
 
 def heads():
@@ -207,6 +211,17 @@ def record_the_broker_refuses_stops_nobody():
     check.contains(pg.value(f"select reason from {NAME}.outbox_refused"), "too large")
     check.equal([(r.partition, r.key, r.value) for r in kafka.consume(OUT)],
                 [(2, b"k", b"small")] * 2)
+    process.stop()
+
+
+@check.test
+def no_batch_is_larger_than_a_strict_topic_takes():
+    home = fresh({"events: {format: json}": "events: {format: json, max.message.bytes: 8KiB}"})
+    append(400, payload_bytes=1000)
+    process = relay(home, "one")
+    wait.until(all_published)
+    _, copies = judge()
+    check.equal((copies, "refused" in process.log()), (0, False))
     process.stop()
 
 
