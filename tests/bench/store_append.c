@@ -82,11 +82,14 @@ static double backend_cpu_us(int pid)
     (void)fclose(f);
     text[n] = '\0';
     char *at = strrchr(text, ')');
-    unsigned long user = 0;
-    unsigned long sys = 0;
-    if (at != NULL)
-        (void)sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
-    return (double)(user + sys) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+    unsigned long ticks = 0;
+    /* fields 14 and 15, counted from the state, which is field 3 */
+    for (int field = 3; at != NULL && field <= 15; field++) {
+        at = strchr(at + 1, ' ');
+        if (at != NULL && field >= 14)
+            ticks += strtoul(at + 1, NULL, 10);
+    }
+    return (double)ticks * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* ---- what is measured ---- */
@@ -110,8 +113,8 @@ static void fill_command(struct appender *a, struct columns *col, uint32_t i, si
     int32_t k = a->ks[f];
     long key = (a->keys_used++ * 7919) % (KEYS / opt.slices) * opt.slices + k;
     int64_t offset = a->offsets[f]++;
-    int n = snprintf(col->text[2 * i], 64, "lead-%05ld", key);
-    int m = snprintf(col->text[2 * i + 1], 64, TOPIC "/%d@%lld", k, (long long)offset);
+    int n = snprintf(col->text[(size_t)2 * i], 64, "lead-%05ld", key);
+    int m = snprintf(col->text[(size_t)2 * i + 1], 64, TOPIC "/%d@%lld", k, (long long)offset);
     struct leat_uuid id = make_id((uint64_t)offset * 64 + (uint64_t)k, (uint64_t)offset);
     struct leat_uuid event_id = make_id((uint64_t)offset * 64 + (uint64_t)k + 1, ~(uint64_t)offset);
     col->commands[i] = (struct leat_batch_command){
@@ -120,8 +123,8 @@ static void fill_command(struct appender *a, struct columns *col, uint32_t i, si
         .offset = offset,
         .id = id,
         .type = LEAT_STR("ScoreLead"),
-        .stream = {col->text[2 * i], (uint32_t)n},
-        .source = {col->text[2 * i + 1], (uint32_t)m},
+        .stream = {col->text[(size_t)2 * i], (uint32_t)n},
+        .source = {col->text[(size_t)2 * i + 1], (uint32_t)m},
         .priority = LEAT_STR("hot"),
         .payload = {payload, sizeof payload},
         .received_at_ms = 1700000000000,
@@ -137,6 +140,7 @@ static void fill_command(struct appender *a, struct columns *col, uint32_t i, si
 
 static void append_one(struct appender *a, struct columns *col, size_t from, size_t ks)
 {
+    leat_assert(ks > 0);
     struct leat_error err = {0};
     struct leat_batch_fence fences[SLICES_MAX];
     struct leat_batch_lane lanes[SLICES_MAX];
@@ -185,10 +189,11 @@ static void *append_all(void *arg)
     double before = backend_cpu_us(pid);
     long calls = opt.commands / opt.connections / opt.batch;
     for (long c = 0; c < calls; c++) {
-        if (opt.connections == 1)
+        if (opt.connections == 1) {
             append_one(a, &col, 0, a->k_count);
-        else
+        } else {
             append_one(a, &col, (size_t)c % a->k_count, 1);
+        }
     }
     a->server_cpu_us = backend_cpu_us(pid) - before;
     free(col.commands);
