@@ -6,17 +6,26 @@ import signal
 import subprocess
 import time
 
-from lib import leat, servers, wait
+from lib import pg, servers, wait
 
+# Relays of their own and beside workers, which hand them fresh batches; two projectors on one file.
+ROLES = {"w1": "worker", "w2": "worker,relay", "w3": "worker,relay", "r1": "relay",
+         "p1": "projector,http", "p2": "projector"}
 WORKERS = ("w1", "w2", "w3")
-ROLES = {"w1": "worker", "w2": "worker", "w3": "worker", "r1": "relay", "r2": "relay",
-         "p1": "projector,http"}
+OTHERS = ("r1", "p2")
 SESSION_SECONDS = 6
 
 
 def until(moment):
     """Waits for a moment of time.monotonic(): kills and the load keep a pace."""
     wait.until(lambda: time.monotonic() >= moment, moment - time.monotonic() + 60, "a moment")
+
+
+def cut_connections(name):
+    """Ends a few backends that last spoke of the topology's schema, whatever they are doing."""
+    pg.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
+               "pg_backend_pid() and datname = current_database() and application_name = 'leat' "
+               f"and query like '%{name}%' order by random() limit 3")
 
 
 class Cluster:
@@ -47,13 +56,16 @@ class Cluster:
         self.kills[name] += 1
         self.start(name)
 
-    def kill_for(self, seconds):
+    def kill_for(self, seconds, cut=None):
         """kill -9 of a random process each second; it is started again at once. A process that has
-        ended by itself is a failure: nothing but us may end one."""
+        ended by itself is a failure: nothing but us may end one. `cut`: a topology's name, some of
+        whose connections to the store are ended as well."""
         started = time.monotonic()
         for n in range(seconds):
             until(started + n)
             self.all_alive()
+            if cut is not None:
+                cut_connections(cut)
             self.kill(self.rng.choice(sorted(ROLES)))
 
     def all_alive(self):
@@ -62,13 +74,16 @@ class Cluster:
                 raise AssertionError(f"{name} ended by itself with {process.popen.returncode}: "
                                      f"{process.tail()}")
 
-    def pause_worker(self):
-        """SIGSTOP of one worker until its session is well over, then SIGCONT."""
-        name = self.rng.choice(WORKERS)
-        self.running[name].signal(signal.SIGSTOP)
+    def pause(self):
+        """SIGSTOP of a worker, and of a relay or projector, until their sessions are well over, then
+        SIGCONT."""
+        names = [self.rng.choice(WORKERS), self.rng.choice(OTHERS)]
+        for name in names:
+            self.running[name].signal(signal.SIGSTOP)
         until(time.monotonic() + SESSION_SECONDS + 4)
-        self.running[name].signal(signal.SIGCONT)
-        return name
+        for name in names:
+            self.running[name].signal(signal.SIGCONT)
+        return names
 
     def stop(self):
         """One SIGTERM for each (a second one would cut the drain short); exit codes by name."""

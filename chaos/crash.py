@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Kills leat processes (-9) under load, pauses one past its session, then counts that nothing is
+"""Kills leat processes (-9) under load, pauses two past their session, then counts that nothing is
 lost, doubled or out of order. Servers must be up (./dev up; ./dev crash sees to it).
 
-Usage: crash.py [--commands N] [--seconds S] [--seed S] [--short] [--keep] [--name TOPOLOGY]
+Usage: crash.py [--commands N] [--seconds S] [--seed S] [--short] [--cut] [--keep] [--name NAME]
 
-Six processes run under their instance ids: three workers with all three processors, two relays, one
-projector with HTTP. Prints 'ok'/'FAIL' per invariant, a table, and one JSON line; exit code 1 when
-anything is wrong, with the evidence (logs, report) left under build/crash/.
+Six processes run under their instance ids: three workers with all three processors, two of them
+with a relay beside, one relay, two projectors on one file, one of them with HTTP. Prints
+'ok'/'FAIL' per invariant, a table, and one JSON line; exit code 1 when anything is wrong, with the
+evidence (logs, report) left under build/crash/.
 """
 
 import argparse
@@ -38,11 +39,14 @@ def parse(argv):
     p.add_argument("--seconds", type=int, default=None, help="of kills; default 60, short 12")
     p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     p.add_argument("--short", action="store_true", help="the form of ./dev test")
+    p.add_argument("--cut", action="store_true",
+                   help="end some of the store's connections each second as well")
     p.add_argument("--keep", action="store_true", help="leave topics, tables and logs")
     p.add_argument("--name", default="crash", help="of the topology: schema and topics")
     o = p.parse_args(argv)
     o.commands = o.commands or (20000 if o.short else 200000)
     o.seconds = o.seconds or (12 if o.short else 60)
+    o.cut = o.cut or o.short
     return o
 
 
@@ -79,15 +83,15 @@ class Run:
         self.home.must("apply")
 
     def trouble(self):
-        """Most of the load during the kills, the rest while a worker is paused."""
+        """Most of the load during the kills, the rest while two processes are paused."""
         started = time.monotonic()
         self.load.start(int(self.o.commands * 0.9), self.o.seconds)
-        self.cluster.kill_for(self.o.seconds)
+        self.cluster.kill_for(self.o.seconds, self.o.name if self.o.cut else None)
         self.times["kills_s"] = round(time.monotonic() - started, 1)
         self.load.join(240)
         self.times["load_s"] = round(time.monotonic() - started, 1)
         self.load.start(self.o.commands, processes.SESSION_SECONDS)
-        self.paused = self.cluster.pause_worker()
+        self.paused = self.cluster.pause()
         self.load.join(120)
         self.cluster.all_alive()
 
