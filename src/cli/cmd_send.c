@@ -20,7 +20,7 @@
 struct send_options {
     const char *topology, *id, *priority;
     int64_t wait_ms;
-    bool json;
+    bool json, dry_run;
 };
 
 #define FIELD(name) offsetof(struct send_options, name)
@@ -32,6 +32,8 @@ static const struct leat_opt options[] = {
      "Priority (default: the processor's default)."},
     {"wait", 'w', LEAT_OPT_DURATION, FIELD(wait_ms), "DURATION", "0s", NULL, 0, 3600000,
      "Wait that long for the outcome; rejected or dead is exit code 3."},
+    {"dry-run", 0, LEAT_OPT_FLAG, FIELD(dry_run), NULL, NULL, NULL, 0, 0,
+     "Decide on live state and print: not available in this version."},
     LEAT_CLI_JSON(struct send_options, json),
 };
 
@@ -202,6 +204,10 @@ int leat_cmd_send(struct leat_cli *cli, int argc, char **argv)
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)
         return code;
+    if (o.dry_run) {
+        (void)leat_fail(&err, LEAT_INVALID, "--dry-run is not available in this version");
+        return leat_cli_fail(&err);
+    }
     if ((code = leat_session_open(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
         return code;
     leat_status status = leat_sender_new(s.topology, s.schemas, &sender, &err);

@@ -17,6 +17,7 @@
 #define CHECK_EVERY_US   1000000
 #define QUEUED_KBYTES    2048
 #define RETRY_MS         500
+#define STANDBY_MS       200
 #define BAD_AGAIN_US     5000000
 #define OFFSET_BEGINNING (-2) /* librdkafka's */
 #define PROPS_MAX        256
@@ -146,11 +147,42 @@ static void ensure_reader(struct leat_projector *p)
     leat_projector_wait(p, RETRY_MS);
 }
 
+static void drop_reader(struct leat_projector *p)
+{
+    leat_reader_free(p->reader);
+    p->reader = NULL;
+}
+
+/* False while another process does the work. */
+static bool is_at_work(struct leat_projector *p)
+{
+    if (!leat_leader_works(&p->leader, leat_mono_us())) {
+        if (!p->standing_by)
+            leat_projector_commit(p, true);
+        p->standing_by = true;
+        p->store_lag = -1;
+        drop_reader(p);
+        leat_projector_wait(p, STANDBY_MS);
+        return false;
+    }
+    if (p->standing_by) { /* the files are not as we left them */
+        p->standing_by = false;
+        p->checked_us = 0;
+        leat_projector_reopen(p);
+        leat_log(LEAT_LOG_INFO, AREA, "took-over", "this process feeds the read models now");
+    }
+    return true;
+}
+
 static void *projector_main(void *arg)
 {
     struct leat_projector *p = arg;
     (void)pthread_setname_np(pthread_self(), "projector");
     while (!atomic_load(&p->stop)) {
+        if (!is_at_work(p)) {
+            leat_projector_update_figures(p);
+            continue;
+        }
         if (!leat_projector_name_stores(p))
             break;
         int64_t now_us = leat_mono_us();
@@ -159,8 +191,7 @@ static void *projector_main(void *arg)
             leat_projector_check_tails(p);
         }
         if (leat_projector_replace_refused(p)) {
-            leat_reader_free(p->reader); /* the successor starts at the beginning */
-            p->reader = NULL;
+            drop_reader(p); /* the successor starts at the beginning */
             continue;
         }
         ensure_reader(p);
@@ -181,6 +212,7 @@ static void projector_free(struct leat_projector *p)
         return;
     leat_reader_free(p->reader);
     leat_store_close(p->store);
+    leat_leader_close(&p->leader);
     for (size_t i = 0; i < p->n_models; i++) {
         leat_projector_close_model(&p->models[i]);
         free(p->models[i].target);
@@ -224,6 +256,7 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     p->partitions = c->topology->partitions;
     p->store_lag = -1;
     p->figures.lag = -1;
+    p->leader.fd = -1;
     p->data_dir = strdup(c->data_dir);
     leat_assert(p->data_dir != NULL);
     p->models = zeroed(c->topology->n_projections, sizeof *p->models);
@@ -266,6 +299,7 @@ leat_status leat_projector_start(const struct leat_projector_config *c, struct l
     LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
     LEAT_TRY(add_models(p, err), err, "start the projector");
     if (p->n_models > 0) {
+        LEAT_TRY(leat_leader_open(&p->leader, p->data_dir, err), err, "start the projector");
         int rc = pthread_create(&p->thread, NULL, projector_main, p);
         if (rc != 0)
             return leat_fail(err, LEAT_FATAL, "could not start the projector's thread: %s",

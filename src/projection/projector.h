@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "projection/fold.h"
+#include "projection/leader.h"
 #include "projection/projection.h"
 #include "projection/versions.h"
 
@@ -42,6 +43,8 @@ struct leat_projector {
     pthread_cond_t stopping;
 
     /* the thread's own */
+    struct leat_leader leader;
+    bool standing_by;
     struct leat_store *store; /* NULL: not connected yet */
     struct leat_reader *reader;
     struct leat_record *records;
@@ -65,6 +68,8 @@ LEAT_MUST_CHECK leat_status leat_projector_open_model(struct leat_projector *p,
 void leat_projector_close_model(struct leat_projector_model *m);
 /* Commits what every model has kept. `force` false: bare checkpoints may wait a little. */
 void leat_projector_commit(struct leat_projector *p, bool force);
+/* Opens all models again, as another projector has left them. */
+void leat_projector_reopen(struct leat_projector *p);
 /* Gives up refused versions and opens their successors; true when there was one. */
 bool leat_projector_replace_refused(struct leat_projector *p);
 void leat_projector_refuse(struct leat_projector_model *m, const char *fmt, ...) LEAT_PRINTF(2, 3);

@@ -173,6 +173,19 @@ static bool open_again(struct leat_projector *p, struct leat_projector_model *m)
     return false;
 }
 
+void leat_projector_reopen(struct leat_projector *p)
+{
+    struct leat_error err = {0};
+    for (size_t i = 0; i < p->n_models; i++) {
+        struct leat_projector_model *m = &p->models[i];
+        leat_projector_close_model(m);
+        if (leat_projector_open_model(p, m, &err) == LEAT_OK)
+            continue;
+        leat_log_error(LEAT_LOG_ERROR, AREA, "open-failed", &err);
+        leat_projector_close_model(m); /* tried again by leat_projector_replace_refused() */
+    }
+}
+
 bool leat_projector_replace_refused(struct leat_projector *p)
 {
     bool any = false;

@@ -381,6 +381,27 @@ def absent_things_are_a_no_and_wrong_ones_a_usage_error():
     check.contains(h.must("list", "card"), "k0")
 
 
+@check.test
+def one_works_and_the_next_takes_over_at_once():
+    h = home()
+    some_events(keys=4)
+    publish(stored())
+    first = projector(h, "first")
+    equals_fold(h)
+    second = projector(h, "second")
+    for _ in range(3):
+        append("k0", [paid("k0", 9)])
+    publish(stored())
+    equals_fold(h)
+    check.equal("took-over" in second.log(), False)
+    first.kill()
+    second.await_log("took-over", 10)
+    append("k1", [paid("k1", 9)])
+    publish(stored()[-9:])
+    set_published()
+    equals_fold(h)
+
+
 @check.at_end
 def clean():
     leat.end_all()
