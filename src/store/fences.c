@@ -291,3 +291,20 @@ leat_status leat_store_refuse(struct leat_store *s, int32_t slice, int64_t epoch
         return leat_fail(err, LEAT_FENCED, "slice %d has another relay", slice);
     return LEAT_OK;
 }
+
+leat_status leat_store_anchor(struct leat_store *s, struct leat_str processor,
+                              struct leat_str topic, struct leat_arena *arena,
+                              struct leat_str *ret_topic, struct leat_error *err)
+{
+    leat_pg_clear(&s->params);
+    leat_pg_text(&s->params, processor);
+    leat_pg_text(&s->params, topic);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_WRITE, "select @.anchor($1,$2)", &result, err), err,
+             "could not read the anchor of '%.*s'", LEAT_STR_FMT(processor));
+    struct leat_pg_reply r = leat_reply_of(result, 1, arena);
+    struct leat_str found = leat_reply_bytes(&r, 0, 0);
+    LEAT_TRY(leat_reply_ok(&r, "anchor", err), err, "could not read an anchor");
+    *ret_topic = found;
+    return LEAT_OK;
+}

@@ -10,7 +10,8 @@
     M(2, 0002_append)                                                                              \
     M(3, 0003_ownership)                                                                           \
     M(4, 0004_reading)                                                                             \
-    M(5, 0005_append_events)
+    M(5, 0005_append_events)                                                                       \
+    M(6, 0006_anchors)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

@@ -63,6 +63,28 @@ static bool reads_source(const struct leat_worker *w, const struct leat_source *
     return leat_topology_handler(w->c.topology, type) == w->c.processor;
 }
 
+/* The group is assigned by the topic that was the anchor at the processor's first start, also when
+ * another priority is the default by now. */
+static leat_status find_anchor(struct leat_worker *w, struct leat_error *err)
+{
+    const struct leat_processor *p = w->c.processor;
+    struct leat_str wish = p->topics != NULL ? p->topics[p->anchor] : w->c.topology->events_topic;
+    struct leat_str fixed = {0};
+    LEAT_TRY(leat_store_anchor(w->store, p->name, wish, w->arena, &fixed, err), err, "anchor");
+    for (size_t i = 0; i < w->feed_count; i++)
+        if (leat_str_eq(leat_str_of(w->feeds[i].name), fixed)) {
+            w->anchor = w->feeds[i].name;
+            return LEAT_OK;
+        }
+    (void)leat_fail(err, LEAT_INVALID,
+                    "its group has always been assigned by topic '%.*s', which it no longer reads",
+                    LEAT_STR_FMT(fixed));
+    leat_error_hint(err,
+                    "Keep that priority, or stop all its workers, delete the processor's row in "
+                    "the table anchors, and start them again.");
+    return LEAT_INVALID;
+}
+
 leat_status leat_worker_feeds(struct leat_worker *w, struct leat_error *err)
 {
     const struct leat_topology *t = w->c.topology;
@@ -81,6 +103,5 @@ leat_status leat_worker_feeds(struct leat_worker *w, struct leat_error *err)
         LEAT_TRY(add_foreign(w, s->topic.at, 0, count, (int32_t)i, err), err, "source '%s'",
                  s->name.at);
     }
-    w->anchor = p->topics != NULL ? p->topics[p->anchor].at : t->events_topic.at;
-    return LEAT_OK;
+    return find_anchor(w, err);
 }
