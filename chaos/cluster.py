@@ -58,8 +58,8 @@ class Cluster:
 
     def kill_for(self, seconds, cut=None):
         """kill -9 of a random process each second; it is started again at once. A process that has
-        ended by itself is a failure: nothing but us may end one. `cut`: a topology's name, some of
-        whose connections to the store are ended as well."""
+        ended by itself is a failure: nothing but us may end one. `cut`: name of the topology some
+        of whose connections to the store are ended as well."""
         started = time.monotonic()
         for n in range(seconds):
             until(started + n)
@@ -75,7 +75,7 @@ class Cluster:
                                      f"{process.tail()}")
 
     def pause(self):
-        """SIGSTOP of a worker, and of a relay or projector, until their sessions are well over, then
+        """SIGSTOP of a worker and of a relay or projector until their sessions are well over, then
         SIGCONT."""
         names = [self.rng.choice(WORKERS), self.rng.choice(OTHERS)]
         for name in names:

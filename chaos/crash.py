@@ -70,7 +70,8 @@ class Run:
         os.environ["LEAT_TEST_DIR"] = self.dir
         modules = os.path.join(servers.BIN_DIR, "modules", "crash")
         self.home = leat.Home(TOPOLOGY, modules=modules,
-                              replace={"name: crash\n": f"name: {o.name}\n"})
+                              replace={"name: crash\n": f"name: {o.name}\n"},
+                              env={"FOREIGN": loads.foreign(o.name)})
         self.load = loads.Load(o.name, o.commands, o.seed)
         self.cluster = processes.Cluster(self.home, o.seed)
         self.times, self.paused, self.results = {}, None, []
@@ -80,6 +81,7 @@ class Run:
     def prepare(self):
         self.home.forget(self.o.name)
         wait.until(lambda: not kafka.topics(f"{self.o.name}."), 60, "old topics to be gone")
+        kafka.create(loads.foreign(self.o.name), loads.FOREIGN_PARTITIONS)
         self.home.must("apply")
 
     def trouble(self):
@@ -152,7 +154,7 @@ class Run:
         line = {"seed": self.o.seed, "commit": commit(), "commands": self.o.commands,
                 "events": getattr(self, "events", None), "kills": kills, "paused": self.paused,
                 "killed": self.cluster.kills, "copies_sent": self.load.copies,
-                "strays_sent": self.load.strays,
+                "strays_sent": self.load.strays, "foreign_sent": self.load.foreign,
                 "copies_in_topic": getattr(self, "copies_in_topic", None), **self.times,
                 "invariants": len(self.results), "failed": failed}
         text = json.dumps({"crash": line})

@@ -13,6 +13,12 @@ from cluster import until
 ACCOUNTS = 4000
 NOTES = 500
 PARTITIONS = 12
+FOREIGN_PARTITIONS = 15
+
+
+def foreign(name):
+    """The topic of somebody else that brings deposits."""
+    return f"{name}.payments.v2"
 
 
 class Command:
@@ -29,6 +35,11 @@ class Command:
         self.priority = rng.choice(("hot", "cold"))
         self.id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
+    def foreign_record(self):
+        """The same for the foreign topic: no key, no type; any partition."""
+        _, body, headers, _ = self.record()
+        return None, body, {"ce_id": headers["ce_id"]}, self.number % FOREIGN_PARTITIONS
+
     def record(self, partition=None):
         """(key, value, headers, partition) as lib.kafka.produce takes it."""
         body = {"account": self.account, "cents": self.cents, "number": self.number}
@@ -41,12 +52,13 @@ class Command:
 
 
 class Load:
-    """All commands of a run; `copies` of them are sent twice, `strays` to a partition of chance."""
+    """All commands of a run; `copies` of them are sent twice, `strays` to a
+    partition of chance, `foreign` through a topic of somebody else."""
 
     def __init__(self, name, count, seed):
         self.name, self.rng = name, random.Random(seed)
         self.commands = [Command(n, self.rng) for n in range(count)]
-        self.sent, self.copies, self.strays = 0, 0, 0
+        self.sent, self.copies, self.strays, self.foreign = 0, 0, 0, 0
         self.error = None
         self.thread = None
 
@@ -55,6 +67,10 @@ class Load:
         by_topic = {}
         for c in commands:
             partition = None
+            if c.processor == "deposits" and self.rng.random() < 0.03:
+                self.foreign += 1
+                by_topic.setdefault(foreign(self.name), []).append(c.foreign_record())
+                continue
             if self.rng.random() < 0.005:
                 partition = self.rng.randrange(PARTITIONS)
                 self.strays += 1
