@@ -108,10 +108,23 @@ static leat_status add_lane(struct lag *l, struct lag_row row, struct leat_error
 static int64_t next_of(const struct leat_lane_position *lanes, size_t n, const char *topic,
                        int32_t k)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (lanes[i].k == k && leat_str_eq(lanes[i].topic, leat_str_of(topic)))
             return lanes[i].next_offset;
+    }
     return 0;
+}
+
+/* The lanes of one topic, partition by partition; `like` has everything but where they stand. */
+static leat_status add_lanes(struct lag *l, struct lag_row like,
+                             const struct leat_fence_answer *answer, struct leat_error *err)
+{
+    for (int32_t k = 0; k < l->s.topology->partitions; k++) {
+        like.partition = k;
+        like.next = next_of(answer->lanes, answer->lane_count, like.topic, k);
+        LEAT_TRY(add_lane(l, like, err), err, "lane");
+    }
+    return LEAT_OK;
 }
 
 static leat_status add_processor(struct lag *l, const struct leat_processor *p, const int32_t *ks,
@@ -119,32 +132,20 @@ static leat_status add_processor(struct lag *l, const struct leat_processor *p, 
 {
     const struct leat_topology *t = l->s.topology;
     struct leat_fence_ask ask = {.processor = p->name, .ks = ks, .n = (size_t)t->partitions};
-    struct leat_fence_answer got;
-    LEAT_TRY(leat_store_fences(l->s.store, &ask, l->s.arena, &got, err), err, "%s", p->name.at);
+    struct leat_fence_answer answer = {0};
+    struct lag_row like = {.name = p->name.at};
+    LEAT_TRY(leat_store_fences(l->s.store, &ask, l->s.arena, &answer, err), err, "%s", p->name.at);
     for (uint32_t c = 0; p->topics != NULL && c < p->priorities.n; c++) {
-        const char *topic = p->topics[c].at;
-        for (int32_t k = 0; k < t->partitions; k++)
-            LEAT_TRY(
-                add_lane(l,
-                         (struct lag_row){.name = p->name.at,
-                                          .topic = topic,
-                                          .priority = p->priorities.at[c].name.at,
-                                          .partition = k,
-                                          .next = next_of(got.lanes, got.lane_count, topic, k)},
-                         err),
-                err, "lane");
+        like.topic = p->topics[c].at;
+        like.priority = p->priorities.at[c].name.at;
+        LEAT_TRY(add_lanes(l, like, &answer, err), err, "%s", p->name.at);
     }
-    for (int32_t k = 0; p->events.n > 0 && k < t->partitions; k++) {
-        const char *topic = t->events_topic.at;
-        LEAT_TRY(add_lane(l,
-                          (struct lag_row){.name = p->name.at,
-                                           .topic = topic,
-                                           .partition = k,
-                                           .next = next_of(got.lanes, got.lane_count, topic, k)},
-                          err),
-                 err, "lane");
+    if (p->events.n == 0) {
+        return LEAT_OK;
     }
-    return LEAT_OK;
+    like.topic = t->events_topic.at;
+    like.priority = NULL;
+    return add_lanes(l, like, &answer, err);
 }
 
 /* ---- relay and read models: positions against the head of the slice ---- */
@@ -157,9 +158,10 @@ static leat_status event_age(struct lag *l, int32_t slice, int64_t after, int64_
     struct leat_store_page page = {.slice = slice, .after = after, .upto = -1, .limit = 1};
     LEAT_TRY(leat_store_slice(l->s.store, &page, l->s.arena, &event, &n, err), err, "slice %d",
              slice);
-    if (n == 1)
+    if (n == 1) {
         *ret_ms =
             event->recorded_at_us / 1000 < l->now_ms ? l->now_ms - event->recorded_at_us / 1000 : 0;
+    }
     return LEAT_OK;
 }
 
@@ -207,9 +209,10 @@ static leat_status add_model(struct lag *l, const struct leat_projection *projec
     int64_t *seqs = leat_arena_zalloc(l->s.arena, count, sizeof *seqs);
     struct leat_uuid *ids = leat_arena_zalloc(l->s.arena, count, sizeof *ids);
     leat_status status = leat_model_position(m, seqs, ids, &complete_ms, err);
-    for (size_t i = 0; i < count && status == LEAT_OK; i++)
+    for (size_t i = 0; i < count && status == LEAT_OK; i++) {
         status = add_events(l, "model", projection->name.at, &published[i],
                             seqs[published[i].slice], err);
+    }
     leat_model_close(m);
     return status;
 }
@@ -357,10 +360,11 @@ int leat_cmd_lag(struct leat_cli *cli, int argc, char **argv)
         return code;
     if ((code = leat_session_open(&l.s, l.o.topology, l.o.data)) != LEAT_EXIT_GO_ON)
         return code;
-    if (collect(&l, &err) != LEAT_OK)
+    if (collect(&l, &err) != LEAT_OK) {
         code = leat_cli_fail(&err);
-    else
+    } else {
         code = l.o.json ? print_json(&l) : print_text(&l);
+    }
     leat_admin_free(l.admin);
     leat_session_close(&l.s);
     return code;

@@ -67,9 +67,10 @@ static leat_status ask_partitions(struct leat_admin *a, const char *topic, int32
                                   int timeout_ms, struct leat_error *err)
 {
     rd_kafka_topic_t *t = rd_kafka_topic_new(a->rk, topic, NULL);
-    if (t == NULL)
+    if (t == NULL) {
         return leat_fail(err, LEAT_INVALID, "could not ask for topic '%s': %s", topic,
                          rd_kafka_err2str(rd_kafka_last_error()));
+    }
     LEAT_AUTO(metadata_freep) const struct rd_kafka_metadata *m = NULL;
     rd_kafka_resp_err_t e = rd_kafka_metadata(a->rk, 0, t, &m, timeout_ms);
     rd_kafka_topic_destroy(t);
@@ -77,9 +78,10 @@ static leat_status ask_partitions(struct leat_admin *a, const char *topic, int32
         e = m->topics[0].err;
     if (e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return leat_fail(err, LEAT_ABSENT, "topic '%s' does not exist", topic);
-    if (e != 0 || m->topic_cnt != 1)
+    if (e != 0 || m->topic_cnt != 1) {
         return leat_fail(err, LEAT_RETRY, "could not ask for topic '%s': %s", topic,
                          rd_kafka_err2str(e));
+    }
     *ret = m->topics[0].partition_cnt;
     return LEAT_OK;
 }
@@ -132,21 +134,23 @@ static leat_status new_topic(const struct leat_topic_spec *s, rd_kafka_NewTopic_
 
 static leat_status read_created(rd_kafka_event_t *ev, size_t *ret_created, struct leat_error *err)
 {
-    if (rd_kafka_event_error(ev) != 0)
+    if (rd_kafka_event_error(ev) != 0) {
         return leat_fail(err, LEAT_RETRY, "could not create topics: %s",
                          rd_kafka_event_error_string(ev));
+    }
     size_t n = 0;
     const rd_kafka_topic_result_t **results =
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(ev), &n);
     for (size_t i = 0; i < n; i++) {
         rd_kafka_resp_err_t e = rd_kafka_topic_result_error(results[i]);
-        if (e == 0)
+        if (e == 0) {
             (*ret_created)++;
-        else if (e != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        } else if (e != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
             return leat_fail(err, e == RD_KAFKA_RESP_ERR__TIMED_OUT ? LEAT_RETRY : LEAT_INVALID,
                              "could not create topic '%s': %s",
                              rd_kafka_topic_result_name(results[i]),
                              rd_kafka_topic_result_error_string(results[i]));
+        }
     }
     return LEAT_OK;
 }
@@ -163,9 +167,10 @@ static leat_status create(struct leat_admin *a, rd_kafka_NewTopic_t **topics, si
     rd_kafka_AdminOptions_destroy(o);
     LEAT_AUTO(leat_kafka_event_freep)
     rd_kafka_event_t *ev = rd_kafka_queue_poll(q, timeout_ms + 1000);
-    if (ev == NULL)
+    if (ev == NULL) {
         return leat_fail(err, LEAT_RETRY, "could not create topics: no answer within %d ms",
                          timeout_ms);
+    }
     return read_created(ev, ret_created, err);
 }
 
@@ -178,9 +183,10 @@ static leat_status wait_for(struct leat_admin *a, const struct leat_topic_spec *
         leat_status status = ask_partitions(a, s->name, &partitions, 2000, err);
         if (status == LEAT_OK && partitions == s->partitions)
             return LEAT_OK;
-        if (leat_mono_us() >= until_us)
+        if (leat_mono_us() >= until_us) {
             return leat_fail(err, LEAT_RETRY, "topic '%s' was created but is not there yet",
                              s->name);
+        }
         rd_kafka_poll(a->rk, METADATA_POLL_MS);
     }
 }
@@ -190,7 +196,7 @@ leat_status leat_admin_ensure_topics(struct leat_admin *a, const struct leat_top
                                      struct leat_error *err)
 {
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
-    rd_kafka_NewTopic_t **topics = calloc(n + 1, sizeof(*topics));
+    rd_kafka_NewTopic_t **topics = calloc(n + 1, sizeof(rd_kafka_NewTopic_t *));
     leat_assert(topics != NULL);
     size_t missing = 0, created = 0;
     leat_status status = LEAT_OK;
@@ -239,10 +245,11 @@ leat_status leat_admin_watermarks(struct leat_admin *a, const struct leat_positi
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
     for (size_t i = 0; i < n; i++) {
         rd_kafka_resp_err_t e = ask_watermarks(a, &at[i], until_us, &ret[i]);
-        if (e != 0)
+        if (e != 0) {
             return leat_fail(err, leat_kafka_status(e) == LEAT_ABSENT ? LEAT_ABSENT : LEAT_RETRY,
                              "could not ask for the watermarks of %s[%d]: %s", at[i].topic,
                              at[i].partition, rd_kafka_err2str(e));
+        }
     }
     return LEAT_OK;
 }
@@ -278,21 +285,23 @@ static leat_status wait_record(struct leat_admin *a, const struct leat_position 
     for (;;) {
         int64_t left_ms = (until_us - leat_mono_us()) / 1000;
         rd_kafka_message_t *m = left_ms > 0 ? rd_kafka_consumer_poll(a->rk, (int)left_ms) : NULL;
-        if (m == NULL)
+        if (m == NULL) {
             return leat_fail(err, LEAT_RETRY,
                              "could not read %s[%d] offset %lld: no answer within %d ms", at->topic,
                              at->partition, (long long)at->offset, timeout_ms);
+        }
         leat_status status = LEAT_OK;
         bool ours = m->rkt != NULL && m->partition == at->partition;
-        if (ours && m->err == 0 && m->offset == at->offset)
+        if (ours && m->err == 0 && m->offset == at->offset) {
             copy_record(arena, at->topic, m, ret);
-        else if (ours && m->err == 0)
+        } else if (ours && m->err == 0) {
             status = absent(at, "the log has a gap there", err);
-        else if (ours)
+        } else if (ours) {
             status = absent(at,
                             m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? "the log ends before it"
                                                                        : rd_kafka_message_errstr(m),
                             err);
+        }
         rd_kafka_message_destroy(m);
         if (ours)
             return status;
@@ -305,9 +314,10 @@ leat_status leat_admin_record(struct leat_admin *a, const struct leat_position *
 {
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, 1);
     rd_kafka_resp_err_t e = rd_kafka_assign(a->rk, list);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "could not read %s[%d]: %s", at->topic, at->partition,
                          rd_kafka_err2str(e));
+    }
     leat_status status = wait_record(a, at, arena, ret, timeout_ms, err);
     (void)rd_kafka_assign(a->rk, NULL);
     return status;

@@ -18,15 +18,16 @@ static const struct leat_kafka_setting common_defaults[] = {
 static void log_cb(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
     const char *name = rk == NULL ? "" : rd_kafka_name(rk);
-    if (level <= 3)
+    if (level <= 3) {
         leat_log_limited_kv(LEAT_LOG_ERROR, "kafka", "librdkafka-error",
                             LEAT_LOG_FIELDS(LEAT_LOG_CSTR("client", name)), "%s: %s", fac, text);
-    else if (level == 4)
+    } else if (level == 4) {
         leat_log_limited_kv(LEAT_LOG_WARN, "kafka", "librdkafka-warning",
                             LEAT_LOG_FIELDS(LEAT_LOG_CSTR("client", name)), "%s: %s", fac, text);
-    else
+    } else {
         leat_log_kv(LEAT_LOG_DEBUG, "kafka", "librdkafka",
                     LEAT_LOG_FIELDS(LEAT_LOG_CSTR("client", name)), "%s: %s", fac, text);
+    }
 }
 
 static void error_cb(rd_kafka_t *rk, int code, const char *reason, void *opaque)

@@ -70,9 +70,10 @@ static leat_status subscribe(struct leat_group *g, struct leat_error *err)
     LEAT_AUTO(leat_kafka_list_freep)
     rd_kafka_topic_partition_list_t *topics = leat_kafka_list(&anchor, 1);
     rd_kafka_resp_err_t e = rd_kafka_subscribe(g->rk, topics);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, LEAT_FATAL, "could not subscribe to '%s': %s", g->anchor,
                          rd_kafka_err2str(e));
+    }
     return LEAT_OK;
 }
 
@@ -114,9 +115,10 @@ leat_status leat_group_new(const struct leat_group_config *c,
 leat_status leat_group_rejoin(struct leat_group *g, struct leat_error *err)
 {
     rd_kafka_resp_err_t e = rd_kafka_unsubscribe(g->rk);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, leat_kafka_status(e), "could not leave the group: %s",
                          rd_kafka_err2str(e));
+    }
     return subscribe(g, err);
 }
 
@@ -148,9 +150,10 @@ static void assign_nothing(rd_kafka_t *rk, bool keep)
     LEAT_AUTO(leat_kafka_list_freep)
     rd_kafka_topic_partition_list_t *none = leat_kafka_list(NULL, 0);
     rd_kafka_resp_err_t e = rd_kafka_assign(rk, keep ? none : NULL);
-    if (e != 0)
+    if (e != 0) {
         leat_log(LEAT_LOG_ERROR, "kafka", "assign-failed", "could not %s partitions: %s",
                  keep ? "accept" : "give back", rd_kafka_err2str(e));
+    }
 }
 
 static void give_back(struct leat_group *g)
@@ -192,9 +195,10 @@ static leat_status fatal(struct leat_group *g, struct leat_error *err)
         return LEAT_OK;
     leat_status status = leat_fail(err, LEAT_FATAL, "Kafka group member stopped: %s",
                                    text[0] ? text : "fatal error");
-    if (e == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+    if (e == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
         leat_error_hint(err,
                         "another process runs with the same group.instance.id; give each its own");
+    }
     return status;
 }
 
@@ -205,9 +209,10 @@ static leat_status serve_message(struct leat_group *g, rd_kafka_message_t *m,
     if (m->err == 0) {
         /* Every partition queue is un-forwarded before it is assigned: this must not happen, and a
          * record dropped here would be a hole. */
-        if (g->events.partition_error != NULL && m->rkt != NULL)
+        if (g->events.partition_error != NULL && m->rkt != NULL) {
             g->events.partition_error(g->events.arg, rd_kafka_topic_name(m->rkt), m->partition,
                                       "a record arrived outside its queue");
+        }
     } else if (m->rkt != NULL && m->partition >= 0 && g->events.partition_error != NULL) {
         g->events.partition_error(g->events.arg, rd_kafka_topic_name(m->rkt), m->partition,
                                   rd_kafka_message_errstr(m));
@@ -264,20 +269,23 @@ leat_status leat_group_commit(struct leat_group *g, const struct leat_position *
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, n);
     LEAT_AUTO(leat_kafka_queue_freep) rd_kafka_queue_t *q = rd_kafka_queue_new(g->rk);
     rd_kafka_resp_err_t e = rd_kafka_commit_queue(g->rk, list, q, NULL, NULL);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, leat_kafka_status(e), "could not commit offsets: %s",
                          rd_kafka_err2str(e));
+    }
     LEAT_AUTO(leat_kafka_event_freep) rd_kafka_event_t *ev = rd_kafka_queue_poll(q, timeout_ms);
-    if (ev == NULL)
+    if (ev == NULL) {
         return leat_fail(err, LEAT_RETRY, "could not commit offsets: no answer within %d ms",
                          timeout_ms);
+    }
     e = rd_kafka_event_error(ev);
     const rd_kafka_topic_partition_list_t *done = rd_kafka_event_topic_partition_list(ev);
     for (int i = 0; e == 0 && done != NULL && i < done->cnt; i++)
         e = done->elems[i].err;
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, leat_kafka_status(e), "could not commit offsets: %s",
                          rd_kafka_err2str(e));
+    }
     return LEAT_OK;
 }
 
@@ -323,10 +331,11 @@ static void close_member(struct leat_group *g, bool leave, int timeout_ms)
     }
     rd_kafka_queue_t *q = rd_kafka_queue_new(g->rk);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(g->rk, q);
-    if (error != NULL)
+    if (error != NULL) {
         rd_kafka_error_destroy(error);
-    else
+    } else {
         serve_until(g->rk, q, rd_kafka_consumer_closed, until_us);
+    }
     rd_kafka_queue_destroy(q);
 }
 

@@ -62,9 +62,10 @@ leat_status leat_group_read(struct leat_group *g, const struct leat_position *at
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, n);
     rd_kafka_resp_err_t e = rd_kafka_assign(g->rk, list);
     pthread_rwlock_unlock(&g->lock);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, leat_kafka_status(e), "could not read %zu partitions: %s", n,
                          rd_kafka_err2str(e));
+    }
     return LEAT_OK;
 }
 
@@ -86,9 +87,10 @@ static rd_kafka_resp_err_t assign_again(struct leat_group *g)
 {
     LEAT_AUTO(leat_kafka_list_freep)
     rd_kafka_topic_partition_list_t *all = leat_kafka_list(NULL, 0);
-    for (size_t i = 0; i < g->lane_count; i++)
+    for (size_t i = 0; i < g->lane_count; i++) {
         rd_kafka_topic_partition_list_add(all, g->lanes[i].topic, g->lanes[i].partition)->offset =
             atomic_load(&g->lanes[i].next);
+    }
     return rd_kafka_assign(g->rk, all);
 }
 
@@ -96,9 +98,10 @@ static leat_status seek_locked(struct leat_group *g, const struct leat_position 
                                struct leat_error *err)
 {
     struct leat_lane_queue *l = find_lane(g, at);
-    if (!g->assigned || l == NULL)
+    if (!g->assigned || l == NULL) {
         return leat_fail(err, LEAT_FENCED, "could not seek %s[%d]: it is not read here", at->topic,
                          at->partition);
+    }
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, 1);
     rd_kafka_error_t *error = rd_kafka_seek_partitions(g->rk, list, SEEK_TIMEOUT_MS);
     rd_kafka_resp_err_t e = error == NULL ? list->elems[0].err : rd_kafka_error_code(error);
@@ -108,9 +111,10 @@ static leat_status seek_locked(struct leat_group *g, const struct leat_position 
     atomic_store(&l->empty_since, 0);
     if (e == RD_KAFKA_RESP_ERR__STATE)
         e = assign_again(g);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "could not seek %s[%d] to %lld: %s", at->topic,
                          at->partition, (long long)at->offset, rd_kafka_err2str(e));
+    }
     return LEAT_OK;
 }
 
@@ -244,10 +248,11 @@ static bool nudge_starving(struct leat_group *g)
         int64_t since = atomic_load(&g->lanes[i].empty_since);
         if (since == 0)
             continue;
-        if (now_us - since >= STARVE_US)
+        if (now_us - since >= STARVE_US) {
             nudge(g, &g->lanes[i]);
-        else
+        } else {
             waiting = true;
+        }
     }
     pthread_rwlock_unlock(&g->lock);
     return waiting;

@@ -103,7 +103,8 @@ static rd_kafka_topic_t *find_topic(struct leat_producer *p, const char *name)
     rd_kafka_topic_t *t = rd_kafka_topic_new(p->rk, name, NULL);
     if (t == NULL)
         return NULL;
-    rd_kafka_topic_t **grown = realloc(p->topics, (p->topic_count + 1) * sizeof(*grown));
+    rd_kafka_topic_t **grown =
+        realloc(p->topics, (p->topic_count + 1) * sizeof(rd_kafka_topic_t *));
     leat_assert(grown != NULL);
     p->topics = grown;
     p->topics[p->topic_count++] = t;
@@ -141,21 +142,23 @@ static rd_kafka_resp_err_t produce(struct leat_producer *p, rd_kafka_topic_t *to
     const void *key = o->key_null ? NULL : (o->key.at == NULL ? "" : o->key.at);
     const void *value = o->value_null ? NULL : (o->value.at == NULL ? "" : o->value.at);
     rd_kafka_resp_err_t e;
-    if (headers != NULL)
+    if (headers != NULL) {
         e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(o->partition),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                               RD_KAFKA_V_KEY(key, (size_t)o->key.len), RD_KAFKA_VTYPE_VALUE, value,
                               (size_t)o->value.len, RD_KAFKA_V_TIMESTAMP(o->timestamp_ms),
                               RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(o->opaque),
                               RD_KAFKA_V_END);
-    else
+    } else {
         e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(o->partition),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                               RD_KAFKA_V_KEY(key, (size_t)o->key.len), RD_KAFKA_VTYPE_VALUE, value,
                               (size_t)o->value.len, RD_KAFKA_V_TIMESTAMP(o->timestamp_ms),
                               RD_KAFKA_V_OPAQUE(o->opaque), RD_KAFKA_V_END);
-    if (e != 0 && headers != NULL)
+    }
+    if (e != 0 && headers != NULL) {
         rd_kafka_headers_destroy(headers); /* ours again when it failed */
+    }
     return e;
 }
 
@@ -163,15 +166,17 @@ static leat_status send_one(struct leat_producer *p, const struct leat_outgoing 
                             struct leat_error *err)
 {
     rd_kafka_topic_t *topic = topic_handle(p, o->topic);
-    if (topic == NULL)
+    if (topic == NULL) {
         return leat_fail(err, LEAT_INVALID,
                          "could not send to topic '%s': too many topics or a bad name", o->topic);
+    }
     rd_kafka_resp_err_t e = produce(p, topic, o);
     if (e == 0)
         return LEAT_OK;
     leat_status status = leat_kafka_status(e);
-    if (status == LEAT_ABSENT) /* the topic may be made any moment: stall, do not drop */
+    if (status == LEAT_ABSENT) { /* the topic may be made any moment: stall, do not drop */
         status = LEAT_RETRY;
+    }
     return leat_fail(err, status, "could not send to %s[%d]: %s", o->topic, o->partition,
                      rd_kafka_err2str(e));
 }

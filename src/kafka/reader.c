@@ -65,9 +65,10 @@ leat_status leat_reader_new(const struct leat_kafka_config *c, const struct leat
     leat_assert(r->at != NULL);
     r->n = n;
     r->bad_partition = -1;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         r->at[i] = (struct reader_partition){leat_kafka_names_get(r->names, at[i].topic),
                                              at[i].partition, at[i].offset};
+    }
     leat_status status = make_handle(r, c, queued_kbytes, err);
     if (status != LEAT_OK) {
         leat_reader_free(r);
@@ -206,9 +207,10 @@ leat_status leat_reader_seek(struct leat_reader *r, const struct leat_position *
                              struct leat_error *err)
 {
     struct reader_partition *p = find(r, at->topic, at->partition);
-    if (p == NULL)
+    if (p == NULL) {
         return leat_fail(err, LEAT_ABSENT, "could not seek %s[%d]: it is not read here", at->topic,
                          at->partition);
+    }
     p->next = at->offset;
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, 1);
     rd_kafka_error_t *error =
@@ -219,14 +221,16 @@ leat_status leat_reader_seek(struct leat_reader *r, const struct leat_position *
     if (e == RD_KAFKA_RESP_ERR__STATE) { /* its reading failed: assign all anew */
         LEAT_AUTO(leat_kafka_list_freep)
         rd_kafka_topic_partition_list_t *all = leat_kafka_list(NULL, 0);
-        for (size_t i = 0; i < r->n; i++)
+        for (size_t i = 0; i < r->n; i++) {
             rd_kafka_topic_partition_list_add(all, r->at[i].topic, r->at[i].partition)->offset =
                 r->at[i].next;
+        }
         e = rd_kafka_assign(r->rk, all);
     }
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "could not seek %s[%d] to %lld: %s", at->topic,
                          at->partition, (long long)at->offset, rd_kafka_err2str(e));
+    }
     return LEAT_OK;
 }
 

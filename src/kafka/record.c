@@ -41,10 +41,11 @@ void leat_record_headers_pack(const struct leat_record *r, struct leat_buf *out)
     const void *value = NULL;
     size_t len = 0;
     for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++) {
-        if (value == NULL)
+        if (value == NULL) {
             leat_headers_put_null(out, leat_str_of(name));
-        else
+        } else {
             leat_headers_put(out, leat_str_of(name), (struct leat_str){value, (uint32_t)len});
+        }
     }
 }
 

@@ -86,10 +86,11 @@ static void refused(struct leat_relay *r, const struct leat_outgoing *o, const c
                 LEAT_LOG_FIELDS(LEAT_LOG_INT("slice", slice), LEAT_LOG_INT("seq", seq)),
                 "the broker refuses a record for good: %s", what);
     leat_status status = LEAT_OK;
-    if (outbox)
+    if (outbox) {
         status = leat_store_outbox(
             r->store, &(struct leat_store_page){.slice = slice, .after = seq - 1, .limit = 1},
             r->arena, &row, &n, &err);
+    }
     if (outbox && status == LEAT_OK && n == 1 && row->seq == seq)
         status = leat_store_refuse(r->store, slice, s->epoch, row, what, &err);
     if (status == LEAT_OK) {
@@ -130,7 +131,7 @@ static size_t send_some(struct leat_relay *r, int32_t slice, const struct leat_s
         put_headers(headers, s, &events[i]);
     }
     at[n] = headers->len;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         out[i] =
             (struct leat_outgoing){.topic = r->c.topology->events_topic.at,
                                    .partition = slice,
@@ -139,6 +140,7 @@ static size_t send_some(struct leat_relay *r, int32_t slice, const struct leat_s
                                    .headers = {headers->at + at[i], (uint32_t)(at[i + 1] - at[i])},
                                    .timestamp_ms = events[i].recorded_at_us / 1000,
                                    .opaque = word_of(slice, events[i].seq, false)};
+    }
     /* Sent before handed over: the answer may come at once. */
     leat_window_sent(&s->events, (int64_t)n);
     size_t done = hand_over(r, out, n);
@@ -152,7 +154,7 @@ static size_t send_events(struct leat_relay *r, int32_t slice,
     struct relay_slice *s = &r->slices[slice];
     struct leat_buf headers;
     size_t done = 0;
-    leat_buf_init(&headers, RELAY_SEND_MAX * 4096);
+    leat_buf_init(&headers, RELAY_HEADERS_MAX);
     while (done < n) {
         size_t some = n - done < RELAY_SEND_MAX ? n - done : RELAY_SEND_MAX;
         int64_t room = leat_window_room(&s->events);
@@ -312,16 +314,18 @@ void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t p
     bool outbox = (word & RELAY_KIND_OUTBOX) != 0;
     struct relay_slice *s = &r->slices[slice_of(word)];
     (void)pthread_mutex_lock(&s->mutex);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         leat_window_ack(outbox ? &s->outbox : &s->events, seq_of(word));
-    else if (status == LEAT_INVALID && s->owned)
+    } else if (status == LEAT_INVALID && s->owned) {
         refused(r, &(struct leat_outgoing){.opaque = opaque}, what);
-    else
+    } else {
         s->failed = true;
+    }
     (void)pthread_mutex_unlock(&s->mutex);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         (void)atomic_fetch_add_explicit(outbox ? &r->n_commands : &r->n_events, 1,
                                         memory_order_relaxed);
+    }
 }
 
 /* ---- what nobody offered: from the store ---- */

@@ -39,11 +39,12 @@ static size_t positions(struct leat_relay *r, struct leat_published *moves)
     for (int32_t k = 0; k < r->partitions; k++) {
         struct relay_slice *s = &r->slices[k];
         (void)pthread_mutex_lock(&s->mutex);
-        if (s->owned && (leat_window_to_record(&s->events) || leat_window_to_record(&s->outbox)))
+        if (s->owned && (leat_window_to_record(&s->events) || leat_window_to_record(&s->outbox))) {
             moves[n++] = (struct leat_published){.slice = k,
                                                  .epoch = s->epoch,
                                                  .seq = s->events.acked,
                                                  .outbox_seq = s->outbox.acked};
+        }
         (void)pthread_mutex_unlock(&s->mutex);
     }
     return n;
@@ -103,9 +104,10 @@ static void ask_heads(struct leat_relay *r)
     size_t n = 0;
     leat_arena_reset(r->arena);
     int32_t *ks = leat_arena_alloc(r->arena, (size_t)r->partitions * sizeof *ks);
-    for (int32_t k = 0; k < r->partitions; k++)
+    for (int32_t k = 0; k < r->partitions; k++) {
         if (r->held[k].hold == LEAT_HOLD_OWNED)
             ks[n++] = k;
+    }
     struct leat_published *p = NULL;
     if (n == 0 || !leat_relay_connected(r))
         return;
@@ -258,9 +260,9 @@ static void relay_done(struct leat_relay *r)
  * not: no batch is made larger than the strictest of our topics takes. */
 static const char *batch_bytes(const struct leat_topology *t, char text[24])
 {
-    const struct leat_topic_section *sections[] = {&t->commands, &t->events, &t->dlq};
+    const struct leat_topic_section *sections[RELAY_SECTIONS] = {&t->commands, &t->events, &t->dlq};
     int64_t least = RELAY_BATCH_BYTES;
-    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+    for (size_t i = 0; i < RELAY_SECTIONS; i++) {
         int64_t limit = least;
         const char *set = leat_props_get(&sections[i]->configs, "max.message.bytes", NULL);
         if (set != NULL && leat_parse_int(leat_str_of(set), &limit) == LEAT_UNITS_OK &&
@@ -299,7 +301,7 @@ static void init_memory(struct leat_relay *r)
         (void)pthread_mutex_init(&r->slices[i].mutex, NULL);
     (void)pthread_rwlock_init(&r->producer_lock, NULL);
     leat_ownership_init(&r->ownership, r->held, r->partitions);
-    r->arena = leat_arena_new(256 * 1024, 1024 * 1024);
+    r->arena = leat_arena_new(RELAY_ARENA_BLOCK, RELAY_ARENA_KEEP);
     if (r->c.session_timeout_ms <= 0)
         r->c.session_timeout_ms = 6000;
     const char *who = r->c.instance_id == NULL ? "dynamic" : r->c.instance_id;

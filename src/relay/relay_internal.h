@@ -10,10 +10,14 @@
 #include "worker/ownership.h"
 
 #define RELAY_BATCH_BYTES  1000000 /* librdkafka's own default */
-#define RELAY_SEND_MAX     256     /* records handed to the producer in one go */
-#define RELAY_READ_MAX     4096    /* events read from the store in one go */
-#define RELAY_RECORD_MS    50      /* positions are recorded at most this often */
-#define RELAY_POLL_BUSY_MS 10      /* heads are asked for: while something moves */
+#define RELAY_SECTIONS     3       /* commands, events, dlq */
+#define RELAY_ARENA_BLOCK  ((size_t)256 << 10)
+#define RELAY_ARENA_KEEP   ((size_t)1 << 20)
+#define RELAY_HEADERS_MAX  ((size_t)RELAY_SEND_MAX * 4096)
+#define RELAY_SEND_MAX     256  /* records handed to the producer in one go */
+#define RELAY_READ_MAX     4096 /* events read from the store in one go */
+#define RELAY_RECORD_MS    50   /* positions are recorded at most this often */
+#define RELAY_POLL_BUSY_MS 10   /* heads are asked for: while something moves */
 #define RELAY_POLL_IDLE_MS 200
 #define RELAY_BUSY_MS      3000
 #define RELAY_CONFIRM_MS   3000
