@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     /* What the old schema has and the struct has not is passed over, and may be anything. */
     bool skips = n > 4 && bytes[0] == 0 && bytes[4] == 1;
     fixture_require(st != LEAT_OK || skips || text == LEAT_OK || f->a.overflow);
-    (void)leat_schemas_from_json(s, LEAT_STR("T"), true, value, &f->b, &err);
+    leat_status status = leat_schemas_from_json(s, LEAT_STR("T"), true, value, &f->b, &err);
+    (void)status; /* either is fine; what counts is that it ends */
     return 0;
 }
