@@ -139,30 +139,32 @@ static void print_text(const char *type, const struct leat_command_sent *sent,
 {
     char id[LEAT_UUID_TEXT];
     leat_uuid_format(&sent->id, id);
-    if (st == NULL)
+    if (st == NULL) {
         (void)printf("sent %s %s to %.*s, partition %d\n", type, id, LEAT_STR_FMT(sent->processor),
                      (int)sent->slice);
-    else if (st->error_code.len > 0 || st->error_text.len > 0)
+    } else if (st->error_code.len > 0 || st->error_text.len > 0) {
         (void)printf("%.*s %s %s: %.*s: %.*s\n", LEAT_STR_FMT(st->outcome), type, id,
                      LEAT_STR_FMT(st->error_code), LEAT_STR_FMT(st->error_text));
-    else
+    } else {
         (void)printf("%.*s %s %s: %.*s, seq %" PRId64 " of slice %d\n", LEAT_STR_FMT(st->outcome),
                      type, id, LEAT_STR_FMT(st->stream), st->last_seq, (int)st->slice);
+    }
 }
 
 static int report(struct leat_session *s, const struct send_options *o, const char *type,
                   const struct leat_command_sent *sent)
 {
-    struct leat_command_status st;
+    struct leat_command_status st = {.slice = 0};
     struct leat_error err = {0};
     leat_status status = LEAT_ABSENT;
     if (o->wait_ms > 0)
         status = await_outcome(s, sent, o->wait_ms, &st, &err);
     const struct leat_command_status *known = status == LEAT_OK ? &st : NULL;
-    if (o->json)
+    if (o->json) {
         print_json(sent, known);
-    else
+    } else {
         print_text(type, sent, known);
+    }
     if (o->wait_ms == 0)
         return LEAT_EXIT_OK;
     if (known != NULL)
@@ -199,7 +201,7 @@ int leat_cmd_send(struct leat_cli *cli, int argc, char **argv)
     struct send_options o = {0};
     struct leat_session s;
     struct leat_sender *sender = NULL;
-    struct leat_command_sent sent;
+    struct leat_command_sent sent = {.slice = 0};
     struct leat_error err = {0};
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)

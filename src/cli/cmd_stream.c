@@ -87,9 +87,10 @@ static leat_status load(struct leat_session *s, const struct stream_options *o, 
                                    .after = o->after,
                                    .limit = (size_t)o->limit};
     leat_status status = leat_store_stream(s->store, &page, s->arena, ret, ret_n, err);
-    if (status == LEAT_OK && *ret_n == 0)
+    if (status == LEAT_OK && *ret_n == 0) {
         return leat_fail(err, LEAT_ABSENT, "stream '%.100s' has no events%s", stream,
                          o->after > 0 ? " after that version" : "");
+    }
     return status;
 }
 

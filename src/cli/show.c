@@ -38,7 +38,7 @@ static void put_clean(struct leat_str s, uint32_t limit, struct leat_buf *out)
             return;
         }
         shown += starts;
-        leat_buf_putc(out, c < 0x20 || c == 0x7f ? ' ' : (char)c);
+        leat_buf_putc(out, (char)(c < 0x20 || c == 0x7f ? ' ' : c));
     }
 }
 
@@ -110,9 +110,10 @@ static leat_status show_object(struct leat_str json, struct leat_arena *arena, s
     if (token.kind != LEAT_JSON_OBJECT_BEGIN)
         return leat_fail(err, LEAT_POISON, "not an object");
     LEAT_TRY(read_row(&r, arena, row, err), err, "answer");
-    for (uint32_t i = 0; i < row->n; i++)
+    for (uint32_t i = 0; i < row->n; i++) {
         if (width_of(row->names[i]) > width)
             width = width_of(row->names[i]);
+    }
     for (uint32_t i = 0; i < row->n; i++) {
         put_padded(row->names[i], width + 2, false, out);
         put_clean(row->values[i], UINT32_MAX, out);
@@ -153,16 +154,17 @@ static leat_status read_rows(struct leat_str json, struct leat_arena *arena, str
             return leat_fail(err, LEAT_POISON, "not an array of objects");
         struct row *row = leat_arena_alloc(arena, sizeof *row);
         LEAT_TRY(read_row(&r, arena, row, err), err, "answer");
-        rows->at = leat_arena_grow(arena, rows->at, sizeof *rows->at, &rows->cap, rows->n + 1);
+        rows->at = leat_arena_grow(arena, rows->at, sizeof(void *), &rows->cap, rows->n + 1);
         rows->at[rows->n++] = row;
     }
 }
 
 static struct leat_str cell(const struct row *row, struct leat_str name)
 {
-    for (uint32_t i = 0; i < row->n; i++)
+    for (uint32_t i = 0; i < row->n; i++) {
         if (leat_str_eq(row->names[i], name))
             return row->values[i];
+    }
     return (struct leat_str){"", 0};
 }
 
@@ -188,14 +190,16 @@ leat_status leat_show_rows(struct leat_str json, struct leat_buf *out, struct le
     leat_status status = read_rows(json, arena, rows, err);
     if (status == LEAT_OK && rows->n > 0) {
         measure(rows);
-        for (uint32_t c = 0; c < rows->n_columns; c++)
+        for (uint32_t c = 0; c < rows->n_columns; c++) {
             put_padded(rows->columns[c].name, rows->columns[c].width + 2, c + 1 == rows->n_columns,
                        out);
+        }
         leat_buf_putc(out, '\n');
         for (size_t i = 0; i < rows->n; i++) {
-            for (uint32_t c = 0; c < rows->n_columns; c++)
+            for (uint32_t c = 0; c < rows->n_columns; c++) {
                 put_padded(cell(rows->at[i], rows->columns[c].name), rows->columns[c].width + 2,
                            c + 1 == rows->n_columns, out);
+            }
             leat_buf_putc(out, '\n');
         }
     }

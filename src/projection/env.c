@@ -57,9 +57,10 @@ static leat_status make_folders(const char *dir, struct leat_error *err)
             continue;
         char kept = path[i];
         path[i] = 0;
-        if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
+        if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST) {
             return leat_fail(err, LEAT_FATAL, "could not create folder '%s': %s", path,
                              strerror(errno));
+        }
         path[i] = kept;
     }
     return LEAT_OK;
@@ -99,9 +100,10 @@ static int open_mdb(struct leat_env *e, const char *dir, bool create, size_t map
 static void env_free(struct leat_env *e)
 {
     if (e->mdb != NULL) {
-        for (int i = 0; i < POOL_MAX; i++)
+        for (int i = 0; i < POOL_MAX; i++) {
             if (e->pool[i] != NULL)
                 mdb_txn_abort(e->pool[i]);
+        }
         mdb_env_close(e->mdb);
     }
     pthread_rwlock_destroy(&e->map_lock);
@@ -112,9 +114,10 @@ static void env_free(struct leat_env *e)
 
 static struct leat_env *registered(const struct stat *st)
 {
-    for (struct leat_env *e = registry; e != NULL; e = e->next)
+    for (struct leat_env *e = registry; e != NULL; e = e->next) {
         if (e->dev == st->st_dev && e->ino == st->st_ino)
             return e;
+    }
     return NULL;
 }
 
@@ -151,12 +154,14 @@ static leat_status open_registered(const char *dir, bool create, size_t map_byte
     char file[4096];
     int len = snprintf(file, sizeof file, "%s/data.mdb", dir);
     bool fits = len > 0 && (size_t)len < sizeof file;
-    if (!fits || stat(dir, &st) != 0 || (!create && access(file, F_OK) != 0))
+    if (!fits || stat(dir, &st) != 0 || (!create && access(file, F_OK) != 0)) {
         return leat_fail(err, LEAT_ABSENT, "could not open read model '%s': it does not exist",
                          dir);
+    }
     struct leat_env *e = registered(&st);
     if (e == NULL) {
         LEAT_TRY(env_new(dir, &st, create, map_bytes, &e, err), err, "open");
+        leat_assert(e != NULL);
         e->next = registry;
         registry = e;
     }
@@ -183,7 +188,7 @@ void leat_env_close(struct leat_env *e)
     (void)pthread_mutex_lock(&registry_lock);
     bool last = --e->users == 0;
     if (last) {
-        struct leat_env **at = &registry;
+        struct leat_env **at = &registry; /* it is in there */
         while (*at != e)
             at = &(*at)->next;
         *at = e->next;
@@ -206,9 +211,10 @@ static int take_slot(struct leat_env *e)
     int slot = -1;
     (void)pthread_mutex_lock(&e->pool_lock);
     while (slot < 0) {
-        for (int i = 0; i < POOL_MAX && slot < 0; i++)
+        for (int i = 0; i < POOL_MAX && slot < 0; i++) {
             if (!e->busy[i])
                 slot = i;
+        }
         if (slot < 0)
             (void)pthread_cond_wait(&e->pool_free, &e->pool_lock);
     }
@@ -290,10 +296,11 @@ static leat_status grow_map(struct leat_env *e, struct leat_error *err)
     (void)mdb_env_info(e->mdb, &before);
     int rc = mdb_env_set_mapsize(e->mdb, 0);
     (void)mdb_env_info(e->mdb, &after);
-    if (rc == 0 && after.me_mapsize <= before.me_mapsize && before.me_mapsize < LAST_MAP_BYTES)
+    if (rc == 0 && after.me_mapsize <= before.me_mapsize && before.me_mapsize < LAST_MAP_BYTES) {
         rc = mdb_env_set_mapsize(e->mdb, before.me_mapsize * 2);
-    else if (rc == 0 && after.me_mapsize <= before.me_mapsize)
+    } else if (rc == 0 && after.me_mapsize <= before.me_mapsize) {
         rc = MDB_MAP_FULL;
+    }
     (void)pthread_rwlock_unlock(&e->map_lock);
     if (rc == 0)
         return LEAT_OK;
@@ -372,7 +379,7 @@ static leat_status count_rows(struct leat_env_txn *t, struct leat_env_figures *r
 leat_status leat_env_figures(struct leat_env *e, struct leat_env_figures *ret,
                              struct leat_error *err)
 {
-    struct leat_env_txn t;
+    struct leat_env_txn t = {.env = e};
     LEAT_TRY(leat_env_read_begin(e, &t, err), err, "figures");
     leat_status status = count_rows(&t, ret, err);
     leat_env_read_end(&t);

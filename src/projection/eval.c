@@ -38,9 +38,10 @@ static leat_status path_index(struct leat_paths *paths, struct leat_str path, ui
             return LEAT_OK;
         }
     }
-    if (paths->n == LEAT_PATHS_MAX)
+    if (paths->n == LEAT_PATHS_MAX) {
         return leat_fail(err, LEAT_INVALID, "more than %d fields of one event are used",
                          LEAT_PATHS_MAX);
+    }
     *ret = paths->n;
     paths->at[paths->n++] = path;
     return LEAT_OK;
@@ -52,11 +53,12 @@ static leat_status compile_call(struct leat_eval_compiler *c, const struct leat_
     e->kind = EVAL_CALL;
     e->fn = expr->fn;
     e->n_args = expr->n_args;
-    e->args = leat_arena_zalloc(c->arena, expr->n_args, sizeof *e->args);
+    e->args = leat_arena_zalloc(c->arena, expr->n_args, sizeof(void *));
     LEAT_TRY(leat_zone_load(expr->zone, &e->zone, err), err, "%s()", leat_fn_name(expr->fn));
-    for (uint32_t i = 0; i < expr->n_args; i++)
+    for (uint32_t i = 0; i < expr->n_args; i++) {
         LEAT_TRY(leat_eval_compile(c, expr->args[i], &e->args[i], err), err, "%s()",
                  leat_fn_name(expr->fn));
+    }
     return LEAT_OK;
 }
 
@@ -92,9 +94,10 @@ leat_status leat_eval_compile(struct leat_eval_compiler *c, const struct leat_ex
         return LEAT_OK;
     case LEAT_EXPR_ROW: {
         int32_t field = leat_projection_field(c->projection, expr->text);
-        if (field < 0)
+        if (field < 0) {
             return leat_fail(err, LEAT_INVALID, "$row.%.*s is no field of '%.*s'",
                              LEAT_STR_FMT(expr->text), LEAT_STR_FMT(c->projection->name));
+        }
         e->kind = EVAL_ROW;
         e->index = (uint32_t)field;
         return LEAT_OK;
@@ -205,11 +208,12 @@ static struct leat_cell day_or_hour(const struct leat_eval *e, const struct leat
     int month = 0, of_month = 0;
     civil_date(day, &year, &month, &of_month);
     char *text = NULL;
-    if (e->fn == LEAT_FN_DAY)
+    if (e->fn == LEAT_FN_DAY) {
         text = leat_arena_printf(arena, "%04lld-%02d-%02d", (long long)year, month, of_month);
-    else
+    } else {
         text = leat_arena_printf(arena, "%04lld-%02d-%02dT%02d", (long long)year, month, of_month,
                                  (int)((s - day * S_PER_DAY) / S_PER_HOUR));
+    }
     return cell_of_text(leat_str_of(text));
 }
 
@@ -221,7 +225,7 @@ static struct leat_cell lower(const struct leat_cell *cell, struct leat_arena *a
     char *to = leat_arena_alloc(arena, cell->s.len);
     for (uint32_t i = 0; i < cell->s.len; i++) {
         char c = cell->s.at[i];
-        to[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        to[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     }
     return (struct leat_cell){.kind = LEAT_CELL_STRING, .s = {to, cell->s.len}};
 }

@@ -8,10 +8,10 @@
 
 #define SKIPPED_MAX   10000 /* listed per model; further ones are only counted */
 #define REASON_BYTES  512
-#define PICKS_BLOCK   (256 * 1024)
-#define PICKS_KEEP    (1024 * 1024)
-#define WORK_BLOCK    (256 * 1024)
-#define WORK_KEEP     (1024 * 1024)
+#define PICKS_BLOCK   ((size_t)256 * 1024)
+#define PICKS_KEEP    ((size_t)1024 * 1024)
+#define WORK_BLOCK    ((size_t)256 * 1024)
+#define WORK_KEEP     ((size_t)1024 * 1024)
 #define FIRST_CHANGES 1024
 
 static struct leat_fold_batch *batch_new(int32_t partitions)
@@ -232,10 +232,11 @@ static leat_status write_skips(struct leat_fold *f, struct leat_env_txn *t,
         const struct leat_fold_skip *s = &f->batch->skips[i];
         uint8_t key[12];
         leat_fold_skip_key(s->slice, s->seq, key);
-        if (s->seq > skip_below[s->slice])
-            LEAT_TRY(leat_env_put(t, LEAT_DB_SKIPPED, (struct leat_str){(const char *)key, 12},
-                                  s->text, err),
-                     err, "list a skipped event");
+        if (s->seq <= skip_below[s->slice])
+            continue;
+        LEAT_TRY(leat_env_put(t, LEAT_DB_SKIPPED, (struct leat_str){(const char *)key, 12}, s->text,
+                              err),
+                 err, "list a skipped event");
     }
     return LEAT_OK;
 }

@@ -83,9 +83,10 @@ static leat_status fetch_row(struct leat_fold *f, struct leat_env_txn *t, struct
     row->old = leat_arena_copy(b->work, bytes);
     row->exists = row->existed = true;
     status = leat_row_decode(row->old, row->cells, n, NULL, err);
-    if (status != LEAT_OK)
+    if (status != LEAT_OK) {
         return leat_fail(err, LEAT_FATAL, "row of %u bytes in model '%.*s' is damaged", bytes.len,
                          LEAT_STR_FMT(f->projection->name));
+    }
     if (f->shape->n_indexes > 0) {
         row->old_cells = leat_arena_alloc(b->work, n * sizeof *row->cells);
         memcpy(row->old_cells, row->cells, n * sizeof *row->cells);
@@ -167,9 +168,10 @@ leat_status leat_fold_rows(struct leat_fold *f, struct leat_env_txn *t, const in
         memset(b->slots, 0, b->n_slots * sizeof *b->slots);
     for (size_t i = 0; i < b->n_changes; i++) {
         const struct leat_fold_change *c = &b->changes[i];
-        if (c->meta.seq > skip_below[c->slice])
-            LEAT_TRY(apply_change(f, t, c, err), err, "model '%.*s'",
-                     LEAT_STR_FMT(f->projection->name));
+        if (c->meta.seq <= skip_below[c->slice])
+            continue;
+        LEAT_TRY(apply_change(f, t, c, err), err, "model '%.*s'",
+                 LEAT_STR_FMT(f->projection->name));
     }
     return LEAT_OK;
 }

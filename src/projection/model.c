@@ -139,9 +139,10 @@ leat_status leat_model_open(const struct leat_topology *t, const char *model, co
     m->name = strdup(model);
     leat_assert(m->data_dir != NULL && m->name != NULL);
     leat_status status = follow(m, err);
-    if (status == LEAT_ABSENT)
+    if (status == LEAT_ABSENT) {
         leat_error_hint(err, "it is built while 'leat run' runs with the role 'projector' and the "
                              "same data folder");
+    }
     if (status != LEAT_OK) {
         leat_model_close(m);
         return status;
@@ -171,9 +172,10 @@ leat_status leat_model_row_json(const struct leat_model_view *v, struct leat_str
     struct leat_str kept = {NULL, 0};
     LEAT_TRY(leat_row_decode(bytes, cells, v->shape->n_fields, &kept, err), err, "row");
     const char *key_name = "key";
-    for (uint32_t i = 0; i < v->shape->n_fields; i++)
+    for (uint32_t i = 0; i < v->shape->n_fields; i++) {
         if (leat_str_eq(v->shape->fields[i], LEAT_STR("key")))
             key_name = "_key";
+    }
     leat_json_begin_object(w);
     leat_json_put_str(w, key_name, kept.len > 0 ? kept : db_key);
     leat_row_json(v->shape->fields, cells, v->shape->n_fields, w);
@@ -195,11 +197,12 @@ static leat_status get_in(const struct leat_model_view *v, struct leat_str key,
     LEAT_TRY(leat_env_read_begin(v->env, &t, err), err, "read a row");
     leat_status status = leat_env_get(&t, LEAT_DB_ROWS, db_key, &bytes, err);
     leat_json_writer_init(&w, out);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         status = leat_model_row_json(v, db_key, bytes, &w, err);
-    else if (status == LEAT_ABSENT)
+    } else if (status == LEAT_ABSENT) {
         (void)leat_fail(err, LEAT_ABSENT, "there is no row '%.*s'",
                         (int)(key.len < 200 ? key.len : 200), key.at);
+    }
     leat_env_read_end(&t);
     return status;
 }

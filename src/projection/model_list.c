@@ -37,13 +37,15 @@ static bool next_value(struct leat_str *rest, char *to, uint32_t *ret_len, bool 
         }
         i += i < rest->len;
     }
-    for (; i < rest->len && rest->at[i] != ','; i++)
+    for (; i < rest->len && rest->at[i] != ','; i++) {
         if (!*ret_quoted && len < VALUE_BYTES_MAX)
             to[len++] = rest->at[i];
-    if (i >= rest->len)
+    }
+    if (i >= rest->len) {
         *rest = (struct leat_str){NULL, 0};
-    else
+    } else {
         *rest = (struct leat_str){rest->at + i + 1, rest->len - i - 1};
+    }
     *ret_len = len;
     return true;
 }
@@ -97,9 +99,10 @@ static leat_status encode_bound(const struct leat_shape_index *index, uint32_t i
     struct leat_str rest = values;
     leat_index_key_start(ret, (uint8_t)index_no);
     while (next_value(&rest, text, &len, &quoted)) {
-        if (n == index->n_columns)
+        if (n == index->n_columns) {
             return leat_fail(err, LEAT_INVALID, "index '%.*s' has %u columns; more values given",
                              LEAT_STR_FMT(index->name), index->n_columns);
+        }
         struct leat_cell cell =
             typed((struct leat_str){text, len}, quoted, kinds->bits[index_no][n]);
         leat_index_key_column(ret, &cell, index->columns[n].descending);
@@ -111,9 +114,10 @@ static leat_status encode_bound(const struct leat_shape_index *index, uint32_t i
 static leat_status key_bound(struct leat_str key, struct leat_index_key *ret,
                              struct leat_error *err)
 {
-    if (key.len >= LEAT_ROW_KEY_MAX)
+    if (key.len >= LEAT_ROW_KEY_MAX) {
         return leat_fail(err, LEAT_INVALID, "a key to start or end a list is at most %d bytes",
                          LEAT_ROW_KEY_MAX - 1);
+    }
     if (key.len > 0)
         memcpy(ret->bytes, key.at, key.len);
     ret->len = key.len;
@@ -139,9 +143,10 @@ static leat_status read_cursor(const struct leat_model_view *v, struct leat_str 
     uint32_t digits = dot == NULL ? 0 : text.len - head - 1;
     if (dot == NULL || digits == 0 || digits % 2 != 0 || digits / 2 > LEAT_INDEX_KEY_MAX)
         return leat_fail(err, LEAT_INVALID, "the cursor is not one of ours");
-    if (!leat_str_eq((struct leat_str){text.at, head}, leat_str_of(v->version)))
+    if (!leat_str_eq((struct leat_str){text.at, head}, leat_str_of(v->version))) {
         return leat_fail(err, LEAT_INVALID,
                          "the cursor is of another version of the model: start again without it");
+    }
     for (uint32_t i = 0; i < digits / 2; i++) {
         int high = hex_value(dot[1 + 2 * i]), low = hex_value(dot[2 + 2 * i]);
         if (high < 0 || low < 0)
@@ -261,10 +266,11 @@ static leat_status run_scan(struct scan *s, int32_t limit, struct leat_error *er
         rc = mdb_cursor_get(s->cursor, &k, &d, MDB_NEXT);
     }
     leat_json_end_array(&s->w);
-    if (rc == 0 && n == limit && !is_past(&s->bounds, &k))
+    if (rc == 0 && n == limit && !is_past(&s->bounds, &k)) {
         write_cursor(s->view, (struct leat_str){(const char *)last.bytes, last.len}, &s->w);
-    else
+    } else {
         leat_json_put_cstr(&s->w, "cursor", NULL);
+    }
     leat_json_end_object(&s->w);
     return rc == 0 || rc == MDB_NOTFOUND ? LEAT_OK : leat_env_fail(NULL, rc, err, "list a model");
 }

@@ -265,7 +265,7 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     p->store_ids = zeroed(n, sizeof *p->store_ids);
     p->store_texts = zeroed(n, sizeof *p->store_texts);
     p->bad_us = zeroed(n, sizeof *p->bad_us);
-    p->repair = leat_arena_new(64 * 1024, 1024 * 1024);
+    p->repair = leat_arena_new((size_t)64 * 1024, (size_t)1024 * 1024);
     for (size_t k = 0; k < n; k++)
         p->slices[k] = (int32_t)k;
     (void)pthread_mutex_init(&p->figures_lock, NULL);
@@ -301,9 +301,10 @@ leat_status leat_projector_start(const struct leat_projector_config *c, struct l
     if (p->n_models > 0) {
         LEAT_TRY(leat_leader_open(&p->leader, p->data_dir, err), err, "start the projector");
         int rc = pthread_create(&p->thread, NULL, projector_main, p);
-        if (rc != 0)
+        if (rc != 0) {
             return leat_fail(err, LEAT_FATAL, "could not start the projector's thread: %s",
                              strerror(rc));
+        }
         p->running = true;
     }
     *ret = LEAT_TAKE(p);

@@ -54,10 +54,12 @@ static bool caught_up(struct leat_projector *p, const struct leat_projector_mode
         return true; /* the old one is gone */
     bool reached = true;
     if (leat_env_read_begin(env, &t, &err) == LEAT_OK) {
-        if (leat_checkpoints_read(&t, p->partitions, at, &err) == LEAT_OK)
-            for (int32_t k = 0; k < p->partitions && reached; k++)
+        if (leat_checkpoints_read(&t, p->partitions, at, &err) == LEAT_OK) {
+            for (int32_t k = 0; k < p->partitions && reached; k++) {
                 reached = m->fold->committed[k].seq >= at[k].seq ||
                           !leat_uuid_eq(&m->fold->committed[k].store_id, &at[k].store_id);
+            }
+        }
         leat_env_read_end(&t);
     }
     leat_env_close(env);
@@ -107,9 +109,10 @@ static void note_complete(struct leat_projector *p, struct leat_projector_model 
 {
     if (m->target_ms == 0)
         return;
-    for (int32_t k = 0; k < p->partitions; k++)
+    for (int32_t k = 0; k < p->partitions; k++) {
         if (m->fold->committed[k].seq < m->target[k])
             return;
+    }
     leat_fresh_write(m->fresh_fd, m->target_ms);
     m->target_ms = 0;
 }
@@ -119,9 +122,9 @@ static void commit_model(struct leat_projector *p, struct leat_projector_model *
     struct leat_error err = {0};
     leat_status status = leat_fold_commit(m->fold, &err);
     m->committed_us = leat_mono_us();
-    if (status == LEAT_FENCED)
+    if (status == LEAT_FENCED) {
         leat_projector_refuse(m, "%s", err.msg);
-    else if (status != LEAT_OK) {
+    } else if (status != LEAT_OK) {
         leat_log_error(LEAT_LOG_ERROR, AREA, "commit-failed", &err);
         leat_projector_wait(p, FAILED_COMMIT_MS); /* a full disk does not get better by trying */
     } else if (!m->current)

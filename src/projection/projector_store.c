@@ -108,9 +108,10 @@ leat_status leat_projector_repair(struct leat_projector *p, int32_t slice, int64
         }
         if (status != LEAT_OK)
             return status;
-        if (last < from)
+        if (last < from) {
             return leat_fail(err, LEAT_ABSENT, "the store has no event %lld of slice %d",
                              (long long)from, (int)slice);
+        }
         from = last + 1;
     }
     return from > to ? LEAT_OK : leat_fail(err, LEAT_RETRY, "stopped while repairing");
@@ -142,9 +143,10 @@ static void settle_mismatch(struct leat_projector *p, struct leat_projector_mode
     if (connect_store(p, &err) != LEAT_OK ||
         leat_store_slice(p->store, &page, p->repair, &found, &n, &err) != LEAT_OK)
         return; /* not known: the record is passed over; a rebuild is not started on a guess */
-    if (n == 0 || !leat_uuid_eq(&found[0].id, &have->event_id))
+    if (n == 0 || !leat_uuid_eq(&found[0].id, &have->event_id)) {
         leat_projector_refuse(m, "event %lld of slice %d is another one in the store now",
                               (long long)have->seq, (int)e->slice);
+    }
 }
 
 /* True when the hole was filled: judge the event again. */
@@ -206,17 +208,18 @@ void leat_projector_learn_schemas(struct leat_projector *p)
     if (p->schemas_us != 0 && now_us - p->schemas_us < SCHEMAS_EVERY_US)
         return;
     p->schemas_us = now_us;
-    struct leat_arena *arena = leat_arena_new(64 * 1024, 0);
+    struct leat_arena *arena = leat_arena_new((size_t)64 * 1024, 0);
     struct leat_schema_row *rows = NULL;
     size_t n = 0;
     struct leat_error err = {0};
     leat_status status = connect_store(p, &err);
     if (status == LEAT_OK)
         status = leat_store_schemas(p->store, arena, &rows, &n, &err);
-    for (size_t i = 0; i < n && status == LEAT_OK; i++)
+    for (size_t i = 0; i < n && status == LEAT_OK; i++) {
         if (leat_schemas_put(p->schemas, rows[i].id, rows[i].subject, rows[i].text, &err) !=
             LEAT_OK)
             leat_log_error(LEAT_LOG_WARN, AREA, "bad-schema", &err);
+    }
     if (status != LEAT_OK)
         leat_log_error(LEAT_LOG_WARN, AREA, "schemas-not-read", &err);
     leat_arena_free(arena);
@@ -228,10 +231,11 @@ void leat_projector_learn_schemas(struct leat_projector *p)
 static bool is_idle(struct leat_projector *p, struct leat_projector_model *m, int32_t k)
 {
     int64_t seq = m->fold->seen[k].seq;
-    if (m->checked_seq[k] != seq)
+    if (m->checked_seq[k] != seq) {
         m->still_checks[k] = 0;
-    else if (m->still_checks[k] < STILL_CHECKS)
+    } else if (m->still_checks[k] < STILL_CHECKS) {
         m->still_checks[k]++;
+    }
     m->checked_seq[k] = seq;
     bool quiet = leat_mono_us() - p->last_record_us >= QUIET_US;
     return m->still_checks[k] >= STILL_CHECKS || (quiet && m->still_checks[k] > 0);
@@ -330,10 +334,12 @@ void leat_projector_check_tails(struct leat_projector *p)
 static bool store_unknown(const struct leat_projector *p)
 {
     static const struct leat_uuid zero;
-    for (size_t i = 0; i < p->n_models; i++)
-        for (int32_t k = 0; p->models[i].fold != NULL && k < p->partitions; k++)
+    for (size_t i = 0; i < p->n_models; i++) {
+        for (int32_t k = 0; p->models[i].fold != NULL && k < p->partitions; k++) {
             if (leat_uuid_eq(&p->models[i].fold->seen[k].store_id, &zero))
                 return true;
+        }
+    }
     return false;
 }
 

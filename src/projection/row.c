@@ -227,8 +227,8 @@ static void base64_json(struct leat_str s, struct leat_json_writer *w)
         v |= left > 2 ? (uint32_t)(uint8_t)s.at[i + 2] : 0;
         leat_buf_putc(&text, digits[v >> 18]);
         leat_buf_putc(&text, digits[v >> 12 & 63]);
-        leat_buf_putc(&text, left > 1 ? digits[v >> 6 & 63] : '=');
-        leat_buf_putc(&text, left > 2 ? digits[v & 63] : '=');
+        leat_buf_putc(&text, (char)(left > 1 ? digits[v >> 6 & 63] : '='));
+        leat_buf_putc(&text, (char)(left > 2 ? digits[v & 63] : '='));
     }
     leat_json_str(w, leat_buf_str(&text));
     leat_buf_done(&text);
@@ -404,10 +404,11 @@ static bool append(struct leat_cell *cell, const struct leat_cell *operand, uint
     leat_buf_put(&packed, c.at, (size_t)(c.end - c.at));
     put_cell(operand, &packed);
     bool fits = !packed.overflow;
-    if (fits)
+    if (fits) {
         *cell = (struct leat_cell){.kind = LEAT_CELL_LIST,
                                    .count = count + 1,
                                    .s = leat_arena_copy(arena, leat_buf_str(&packed))};
+    }
     leat_buf_done(&packed);
     return fits;
 }
@@ -456,10 +457,11 @@ static bool collect(struct leat_cell *cell, const struct leat_cell *operand, uin
     uint32_t count = 0;
     bool changed = merge(&set, operand, bound, &packed, &count);
     bool fits = !packed.overflow;
-    if (changed && fits)
+    if (changed && fits) {
         *cell = (struct leat_cell){.kind = LEAT_CELL_LIST,
                                    .count = count,
                                    .s = leat_arena_copy(arena, leat_buf_str(&packed))};
+    }
     leat_buf_done(&packed);
     return fits;
 }

@@ -67,9 +67,10 @@ static bool reads_row(const struct leat_expr *e)
 
 static bool rows_are_read(const struct leat_from *from)
 {
-    for (uint32_t i = 0; i < from->n_ops; i++)
+    for (uint32_t i = 0; i < from->n_ops; i++) {
         if (from->ops[i].value != NULL && reads_row(from->ops[i].value))
             return true;
+    }
     return false;
 }
 
@@ -93,7 +94,7 @@ static leat_status compile_rule(struct leat_eval_compiler *c, const struct leat_
                                 struct leat_rule *rule, struct leat_error *err)
 {
     const struct leat_projection *p = c->projection;
-    const struct leat_eval **keys = leat_arena_zalloc(c->arena, p->n_keys, sizeof *keys);
+    const struct leat_eval **keys = leat_arena_zalloc(c->arena, p->n_keys, sizeof(void *));
     rule->event = from->event;
     c->paths = &rule->paths;
     for (uint32_t i = 0; i < p->n_keys; i++) {
@@ -114,9 +115,10 @@ void leat_rules_free(struct leat_rules *r)
 {
     if (r == NULL)
         return;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->n; i++) {
         for (uint32_t j = 0; j < r->at[i].n_pickers; j++)
             leat_picker_free(r->at[i].pickers[j].picker);
+    }
     leat_arena_free(r->arena);
     free(r);
 }
@@ -124,13 +126,14 @@ void leat_rules_free(struct leat_rules *r)
 leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **ret,
                            struct leat_error *err)
 {
-    if (p->fields.n > LEAT_ROW_FIELDS_MAX)
+    if (p->fields.n > LEAT_ROW_FIELDS_MAX) {
         return leat_fail(err, LEAT_INVALID, "projection '%.*s' has more than %d fields",
                          LEAT_STR_FMT(p->name), LEAT_ROW_FIELDS_MAX);
+    }
     struct leat_rules *r = calloc(1, sizeof *r);
     if (r == NULL)
         return leat_fail(err, LEAT_FATAL, "out of memory");
-    r->arena = leat_arena_new(16 * 1024, 0);
+    r->arena = leat_arena_new((size_t)16 * 1024, 0);
     r->at = leat_arena_zalloc(r->arena, p->n_from, sizeof *r->at);
     struct leat_eval_compiler c = {.arena = r->arena, .projection = p};
     for (uint32_t i = 0; i < p->n_from; i++) {
@@ -148,9 +151,10 @@ leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **
 
 struct leat_rule *leat_rules_find(const struct leat_rules *r, struct leat_str event)
 {
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->n; i++) {
         if (leat_str_eq(r->at[i].event, event))
             return &r->at[i];
+    }
     return NULL;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define CHECKPOINT_BYTES 48
-#define SHAPE_BYTES_MAX  (256 * 1024)
+#define SHAPE_BYTES_MAX  ((size_t)256 * 1024)
 
 static const struct leat_str key_shape = {"shape", 5};
 static const struct leat_str key_checkpoints = {"checkpoints", 11};
@@ -33,9 +33,10 @@ leat_status leat_shape_of(const struct leat_projection *p, int32_t partitions,
                           struct leat_shape **ret, struct leat_error *err)
 {
     LEAT_AUTO(shape_freep) struct leat_shape *s = shape_new();
-    if (p->n_indexes > LEAT_INDEXES_MAX || p->fields.n > LEAT_ROW_FIELDS_MAX)
+    if (p->n_indexes > LEAT_INDEXES_MAX || p->fields.n > LEAT_ROW_FIELDS_MAX) {
         return leat_fail(err, LEAT_INVALID, "projection '%.*s' has too many indexes or fields",
                          LEAT_STR_FMT(p->name));
+    }
     s->partitions = partitions;
     s->n_fields = p->fields.n;
     s->fields = leat_arena_zalloc(s->arena, p->fields.n, sizeof *s->fields);
@@ -44,12 +45,13 @@ leat_status leat_shape_of(const struct leat_projection *p, int32_t partitions,
     for (uint32_t i = 0; i < p->n_indexes; i++) {
         const struct leat_index *from = &p->indexes[i];
         struct leat_shape_index *to = &s->indexes[s->n_indexes++];
-        if (from->n_columns > LEAT_INDEX_COLUMNS_MAX || from->n_columns == 0)
+        if (from->n_columns > LEAT_INDEX_COLUMNS_MAX || from->n_columns == 0) {
             return leat_fail(
                 err, LEAT_INVALID,
                 "index '%.*s' of projection '%.*s' has %u columns; 1 to %d are allowed",
                 LEAT_STR_FMT(from->name), LEAT_STR_FMT(p->name), from->n_columns,
                 LEAT_INDEX_COLUMNS_MAX);
+        }
         to->name = leat_arena_copy(s->arena, from->name);
         to->n_columns = from->n_columns;
         memcpy(to->columns, from->columns, from->n_columns * sizeof *to->columns);
@@ -60,9 +62,10 @@ leat_status leat_shape_of(const struct leat_projection *p, int32_t partitions,
 
 int leat_shape_index(const struct leat_shape *s, struct leat_str name)
 {
-    for (uint32_t i = 0; i < s->n_indexes; i++)
+    for (uint32_t i = 0; i < s->n_indexes; i++) {
         if (leat_str_eq(s->indexes[i].name, name))
             return (int)i;
+    }
     return -1;
 }
 
@@ -197,10 +200,11 @@ leat_status leat_checkpoints_read(struct leat_env_txn *t, int32_t partitions,
     if (status == LEAT_ABSENT)
         return LEAT_OK;
     LEAT_TRY(status, err, "read the model's checkpoints");
-    if (v.len != (size_t)partitions * CHECKPOINT_BYTES)
+    if (v.len != (size_t)partitions * CHECKPOINT_BYTES) {
         return leat_fail(err, LEAT_FATAL,
                          "the model has checkpoints of another number of partitions than %d",
                          (int)partitions);
+    }
     for (int32_t k = 0; k < partitions; k++)
         unpack_checkpoint((const uint8_t *)v.at + (size_t)k * CHECKPOINT_BYTES, &ret[k]);
     return LEAT_OK;

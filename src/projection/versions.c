@@ -20,9 +20,10 @@ static leat_status join(char to[LEAT_MODEL_PATH_BYTES], struct leat_error *err, 
     va_start(args, fmt);
     int n = vsnprintf(to, LEAT_MODEL_PATH_BYTES, fmt, args);
     va_end(args);
-    if (n < 0 || n >= LEAT_MODEL_PATH_BYTES)
+    if (n < 0 || n >= LEAT_MODEL_PATH_BYTES) {
         return leat_fail(err, LEAT_INVALID, "the path of a read model is longer than %d bytes",
                          LEAT_MODEL_PATH_BYTES);
+    }
     return LEAT_OK;
 }
 
@@ -37,10 +38,11 @@ leat_status leat_version_pick(const char *data_dir, struct leat_str model, uint6
 {
     char version[LEAT_VERSION_BYTES], dir[LEAT_MODEL_PATH_BYTES], marker[LEAT_MODEL_PATH_BYTES];
     for (int n = 1; n < REBUILDS_MAX; n++) {
-        if (n == 1)
+        if (n == 1) {
             (void)snprintf(version, sizeof version, "%016" PRIx64, hash);
-        else
+        } else {
             (void)snprintf(version, sizeof version, "%016" PRIx64 "-%d", hash, n);
+        }
         LEAT_TRY(leat_version_dir(data_dir, model, version, dir, err), err, "read model");
         LEAT_TRY(join(marker, err, "%s/refused", dir), err, "read model");
         if (access(marker, F_OK) != 0) {
@@ -79,10 +81,11 @@ leat_status leat_version_current(const char *data_dir, struct leat_str model,
     LEAT_TRY(join(path, err, "%s/models/%.*s.current", data_dir, LEAT_STR_FMT(model)), err,
              "read model");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return leat_fail(err, errno == ENOENT ? LEAT_ABSENT : LEAT_FATAL,
                          "read model '%.*s' has no data in '%s': %s", LEAT_STR_FMT(model), data_dir,
                          strerror(errno));
+    }
     ssize_t n = read(fd, text, sizeof text - 1);
     (void)close(fd);
     if (n <= 0)
@@ -115,9 +118,10 @@ leat_status leat_fresh_open(const char *dir, bool write, int *ret_fd, struct lea
     char path[LEAT_MODEL_PATH_BYTES];
     LEAT_TRY(join(path, err, "%s/fresh", dir), err, "read model");
     int fd = open(path, (write ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0640);
-    if (fd < 0)
+    if (fd < 0) {
         return leat_fail(err, errno == ENOENT ? LEAT_ABSENT : LEAT_FATAL, "could not open '%s': %s",
                          path, strerror(errno));
+    }
     *ret_fd = fd;
     return LEAT_OK;
 }

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
  * with the rule for times after the last transition, which is not read: files carry explicit
  * transitions up to 2037 and the last one holds on. */
 #define ZONE_FOLDER     "/usr/share/zoneinfo"
-#define ZONE_BYTES_MAX  (64 * 1024)
+#define ZONE_BYTES_MAX  ((size_t)64 * 1024)
 #define ZONES_MAX       64
 #define HEADER_BYTES    44
 #define TYPE_BYTES      6
@@ -51,7 +52,7 @@ static size_t read_block(const uint8_t *p, size_t left, size_t time_bytes, struc
         return 0;
     uint32_t n[6];
     for (int i = 0; i < 6; i++) {
-        n[i] = be32(p + 20 + 4 * i); /* isutc isstd leap time type char */
+        n[i] = be32(p + 20 + (ptrdiff_t)4 * i); /* isutc isstd leap time type char */
         if (n[i] > ZONE_BYTES_MAX)
             return 0;
     }
@@ -125,9 +126,10 @@ static bool read_zone(const char *name, struct leat_zone *z)
 
 static const struct leat_zone *find_or_read(const char *name)
 {
-    for (size_t i = 0; i < zone_count; i++)
+    for (size_t i = 0; i < zone_count; i++) {
         if (strcmp(zones[i].name, name) == 0)
             return &zones[i];
+    }
     if (zone_count == ZONES_MAX || !read_zone(name, &zones[zone_count]))
         return NULL;
     return &zones[zone_count++];
@@ -145,9 +147,10 @@ leat_status leat_zone_load(const char *name, const struct leat_zone **ret, struc
         zone = find_or_read(name);
         (void)pthread_mutex_unlock(&zones_lock);
     }
-    if (zone == NULL)
+    if (zone == NULL) {
         return leat_fail(err, LEAT_INVALID, "could not load time zone '%s' from %s", name,
                          ZONE_FOLDER);
+    }
     *ret = zone;
     return LEAT_OK;
 }
@@ -159,10 +162,11 @@ int32_t leat_zone_offset(const struct leat_zone *zone, int64_t unix_s)
     size_t low = 0, high = zone->n; /* first transition later than unix_s */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (zone->at[middle] <= unix_s)
+        if (zone->at[middle] <= unix_s) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low == 0 ? zone->first : zone->offset[low - 1];
 }

@@ -56,11 +56,12 @@ void leat_answer_problem(struct leat_request *rq, int status, const char *title,
     rq->content_type = "application/problem+json";
     rq->status = status;
     rq->state = LEAT_REQUEST_READY;
-    if (status >= 500)
+    if (status >= 500) {
         leat_log_limited_kv(LEAT_LOG_WARN, "query", "request-failed",
                             LEAT_LOG_FIELDS(LEAT_LOG_CSTR("correlation_id", correlation),
                                             LEAT_LOG_INT("status", status)),
                             "%s: %s", title, detail);
+    }
 }
 
 void leat_answer_error(struct leat_request *rq, const struct leat_error *err)

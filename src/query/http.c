@@ -112,10 +112,11 @@ static void prepare(struct leat_request *rq)
         return;
     }
     rq->route = leat_route_find(rq->method, &rq->target, methods);
-    if (rq->route == NULL)
+    if (rq->route == NULL) {
         refuse_method(rq, methods);
-    else if (leat_target_allow(&rq->target, rq->route->params, &err) != LEAT_OK)
+    } else if (leat_target_allow(&rq->target, rq->route->params, &err) != LEAT_OK) {
         leat_answer_error(rq, &err);
+    }
 }
 
 static bool body_too_large(struct leat_request *rq)
@@ -137,12 +138,13 @@ static void run_handler(struct leat_request *rq)
 {
     rq->counted = true; /* from here on a stop waits for it; not for one that never ends coming */
     atomic_fetch_add(&rq->http->requests, 1);
-    if (rq->too_large)
+    if (rq->too_large) {
         answer_too_large(rq);
-    else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "POST") == 0)
+    } else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "POST") == 0) {
         leat_answer_problem(rq, 503, "Not available now", NULL, "stopping", "");
-    else
+    } else {
         rq->route->handle(rq);
+    }
 }
 
 /* Called once for the head, per piece of the body, and at its end. (foreign signature) */

@@ -42,10 +42,11 @@ static struct leat_str id_str(const struct leat_uuid *id)
 
 static void forget_oldest(struct leat_keys *k)
 {
-    if (k->count == k->max)
+    if (k->count == k->max) {
         (void)leat_table_delete(&k->table, id_str(&k->ring[k->next]));
-    else
+    } else {
         k->count++;
+    }
 }
 
 leat_key_seen leat_keys_check(struct leat_keys *k, const struct leat_uuid *id, struct leat_str type,

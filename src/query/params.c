@@ -25,10 +25,11 @@ static leat_status decode(struct leat_str raw, bool plus_is_space, struct leat_a
         if (c == '%') {
             int high = i + 1 < raw.len ? hex_value(raw.at[i + 1]) : -1;
             int low = i + 2 < raw.len ? hex_value(raw.at[i + 2]) : -1;
-            if (high < 0 || low < 0)
+            if (high < 0 || low < 0) {
                 return leat_fail(err, LEAT_INVALID,
                                  "a '%%' in the address is not followed by two "
                                  "hexadecimal digits");
+            }
             c = (char)(high << 4 | low);
             i += 2;
         } else if (c == '+' && plus_is_space) {
@@ -87,9 +88,10 @@ leat_status leat_target_parse(struct leat_str raw, struct leat_arena *arena,
                               struct leat_target *ret, struct leat_error *err)
 {
     memset(ret, 0, sizeof *ret);
-    if (raw.len > LEAT_TARGET_BYTES_MAX)
+    if (raw.len > LEAT_TARGET_BYTES_MAX) {
         return leat_fail(err, LEAT_INVALID, "the address is longer than %d bytes",
                          LEAT_TARGET_BYTES_MAX);
+    }
     const char *mark = raw.len == 0 ? NULL : memchr(raw.at, '?', raw.len);
     struct leat_str path = {raw.at, mark == NULL ? raw.len : (uint32_t)(mark - raw.at)};
     LEAT_TRY(parse_path(path, arena, ret, err), err, "address");
@@ -142,10 +144,12 @@ leat_status leat_target_allow(const struct leat_target *t, const char *allowed,
                 leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(nearest.best));
             return status;
         }
-        for (uint32_t j = 0; j < i; j++)
-            if (leat_str_eq(t->params[j].name, name))
+        for (uint32_t j = 0; j < i; j++) {
+            if (leat_str_eq(t->params[j].name, name)) {
                 return leat_fail(err, LEAT_INVALID, "parameter '%.*s' is given twice",
                                  LEAT_STR_FMT(name));
+            }
+        }
     }
     return LEAT_OK;
 }
@@ -157,10 +161,11 @@ leat_status leat_target_int(const struct leat_target *t, const char *name, int64
     int64_t v = 0;
     if (!leat_target_param(t, name, &text))
         return LEAT_OK;
-    if (leat_parse_int(text, &v) != LEAT_UNITS_OK || v < min || v > max)
+    if (leat_parse_int(text, &v) != LEAT_UNITS_OK || v < min || v > max) {
         return leat_fail(err, LEAT_INVALID,
                          "parameter '%s' must be a whole number from %lld to %lld", name,
                          (long long)min, (long long)max);
+    }
     *ret = v;
     return LEAT_OK;
 }
@@ -202,12 +207,14 @@ leat_status leat_idempotency_id(struct leat_str topology, struct leat_str key,
     static const struct leat_uuid space = {{0x9a, 0x0e, 0x4b, 0x1c, 0x5d, 0x7a, 0x5f, 0x0c, 0x8e,
                                             0x21, 0x6c, 0x65, 0x61, 0x74, 0x2d, 0x69}};
     key = trim(key);
-    if (key.len == 0 || key.len > LEAT_IDEMPOTENCY_MAX)
+    if (key.len == 0 || key.len > LEAT_IDEMPOTENCY_MAX) {
         return leat_fail(err, LEAT_INVALID, "Idempotency-Key must have 1 to %d characters",
                          LEAT_IDEMPOTENCY_MAX);
-    for (uint32_t i = 0; i < key.len; i++)
+    }
+    for (uint32_t i = 0; i < key.len; i++) {
         if ((unsigned char)key.at[i] < 0x20 || (unsigned char)key.at[i] > 0x7e)
             return leat_fail(err, LEAT_INVALID, "Idempotency-Key must be printable ASCII");
+    }
     if (leat_uuid_parse(key, ret))
         return LEAT_OK;
     struct leat_uuid own = leat_uuid_v5(&space, topology.at, topology.len);

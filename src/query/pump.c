@@ -54,10 +54,11 @@ leat_status leat_pump_send(struct leat_pump *p, struct leat_request *rq,
     *t = (struct ticket){.pump = p, .rq = rq};
     (void)pthread_mutex_lock(&p->lock);
     leat_status status = LEAT_OK;
-    if (p->n_waiting >= WAITING_MAX || p->closed)
+    if (p->n_waiting >= WAITING_MAX || p->closed) {
         status = leat_fail(err, LEAT_RETRY, "too many commands are under way");
-    else
+    } else {
         status = leat_sender_queue(p->http->sender, in, t, &rq->sent, err);
+    }
     if (status == LEAT_OK) {
         rq->ticket = t;
         rq->suspended = true;
@@ -153,10 +154,11 @@ static void go_round(struct leat_pump *p)
         list = rq->next;
         if (closed && rq->delivered)
             rq->deadline_us = 0; /* stopping: 202 and the Location */
-        if (advance(rq, leat_mono_us(), &polls))
+        if (advance(rq, leat_mono_us(), &polls)) {
             finish_locked(p, rq);
-        else
+        } else {
             give_back(p, rq);
+        }
     }
 }
 
@@ -203,9 +205,10 @@ void leat_pump_close(struct leat_pump *p, int64_t until_us)
 {
     (void)pthread_mutex_lock(&p->lock);
     p->closed = true;
-    for (struct leat_request *rq = p->waiting; rq != NULL; rq = rq->next)
+    for (struct leat_request *rq = p->waiting; rq != NULL; rq = rq->next) {
         if (!rq->delivered && rq->next_poll_us > until_us)
             rq->next_poll_us = until_us;
+    }
     p->stop = true; /* ends when nobody waits any more */
     (void)pthread_cond_signal(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);

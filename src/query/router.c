@@ -92,9 +92,10 @@ struct leat_str leat_route_value(const struct leat_request *rq, const char *name
     const char *pattern = rq->route->pattern;
     size_t len = strlen(name);
     struct leat_str part;
-    for (uint32_t i = 0; next_part(&pattern, &part); i++)
+    for (uint32_t i = 0; next_part(&pattern, &part); i++) {
         if (is_variable(part) && part.len > len + 1 && strncmp(part.at + 1, name, len) == 0)
             return takes_rest(part) ? rq->target.tails[i] : rq->target.segments[i];
+    }
     return (struct leat_str){"", 0};
 }
 
@@ -125,9 +126,10 @@ static void put_parameters(const struct leat_route *r, struct leat_json_writer *
     struct leat_str part;
     leat_json_key(w, LEAT_STR("parameters"));
     leat_json_begin_array(w);
-    while (next_part(&pattern, &part))
+    while (next_part(&pattern, &part)) {
         if (is_variable(part))
             put_parameter(w, variable_name(part), "path");
+    }
     for (const char *at = r->params; *at != 0;) {
         size_t n = strcspn(at, ",");
         put_parameter(w, (struct leat_str){at, (uint32_t)n}, "query");
@@ -161,9 +163,10 @@ static void put_path(const char *pattern, struct leat_json_writer *w)
 {
     char text[128];
     size_t n = 0;
-    for (; *pattern != 0 && n + 1 < sizeof text; pattern++)
+    for (; *pattern != 0 && n + 1 < sizeof text; pattern++) {
         if (*pattern != '*')
             text[n++] = *pattern;
+    }
     leat_json_key(w, (struct leat_str){text, (uint32_t)n});
 }
 

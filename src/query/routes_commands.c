@@ -35,10 +35,12 @@ static void put_events(struct leat_request *rq, struct leat_store *store,
     leat_json_key(w, LEAT_STR("events"));
     leat_json_begin_array(w);
     if (leat_str_eq(st->outcome, LEAT_STR("accepted")) &&
-        leat_store_slice(store, &page, rq->arena, &events, &n, &err) == LEAT_OK)
-        for (size_t i = 0; i < n; i++)
+        leat_store_slice(store, &page, rq->arena, &events, &n, &err) == LEAT_OK) {
+        for (size_t i = 0; i < n; i++) {
             if (leat_uuid_eq(&events[i].command_id, &st->id))
                 leat_event_json(rq->http->c.schemas, &events[i], w);
+        }
+    }
     leat_json_end_array(w);
 }
 
@@ -158,9 +160,10 @@ static void unknown_type(struct leat_request *rq, struct leat_str type)
     struct leat_suggest near;
     struct leat_error err = {0};
     leat_suggest_start(&near, type);
-    for (uint32_t i = 0; i < t->n_processors; i++)
+    for (uint32_t i = 0; i < t->n_processors; i++) {
         for (uint32_t j = 0; j < t->processors[i].commands.n; j++)
             leat_suggest_offer(&near, t->processors[i].commands.at[j]);
+    }
     (void)leat_fail(&err, LEAT_ABSENT, "there is no command '%.*s'",
                     (int)(type.len < 100 ? type.len : 100), type.at);
     if (near.best.len > 0)
@@ -198,12 +201,13 @@ static void answer_known(struct leat_request *rq, struct leat_store *store,
         .type = rq->command_type, .json = leat_buf_str(&rq->body), .id = &st->id};
     rq->sent =
         (struct leat_command_sent){.id = st->id, .slice = st->slice, .processor = st->processor};
-    if (!is_same(rq, &in, st))
+    if (!is_same(rq, &in, st)) {
         answer_key_reused(rq);
-    else if (leat_prefer_wait_ms(leat_request_header(rq, "Prefer")) > 0)
+    } else if (leat_prefer_wait_ms(leat_request_header(rq, "Prefer")) > 0) {
         answer_outcome(rq, store, st);
-    else
+    } else {
         leat_command_accepted(rq);
+    }
 }
 
 /* A key that came before: what became of its command is the answer, and nothing is sent. */
@@ -274,9 +278,10 @@ void leat_route_get_command(struct leat_request *rq)
         return;
     }
     leat_status status = ask(rq, -1, &id, answer_status, &err);
-    if (status == LEAT_ABSENT)
+    if (status == LEAT_ABSENT) {
         leat_answer_problem(rq, 404, "Not found", NULL, "no such command is known (yet)",
                             "a command just sent is known once its processor has handled it");
-    else if (status != LEAT_OK)
+    } else if (status != LEAT_OK) {
         leat_answer_error(rq, &err);
+    }
 }

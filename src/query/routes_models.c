@@ -91,10 +91,11 @@ void leat_route_get_row(struct leat_request *rq)
         return;
     put_position(rq, m); /* before the row: the answer is at least as new as it says */
     struct leat_str key = leat_route_value(rq, "key");
-    if (leat_model_get(m, key, &rq->out, &err) == LEAT_OK)
+    if (leat_model_get(m, key, &rq->out, &err) == LEAT_OK) {
         leat_answer_json(rq, 200);
-    else
+    } else {
         leat_answer_error(rq, &err);
+    }
 }
 
 static leat_status read_range(const struct leat_request *rq, struct leat_model_range *r,
@@ -111,9 +112,10 @@ static leat_status read_range(const struct leat_request *rq, struct leat_model_r
     (void)leat_target_param(&rq->target, "from", &r->from);
     (void)leat_target_param(&rq->target, "to", &r->to);
     (void)leat_target_param(&rq->target, "cursor", &r->cursor);
-    if (r->from.len > BOUND_BYTES || r->to.len > BOUND_BYTES || r->cursor.len > BOUND_BYTES)
+    if (r->from.len > BOUND_BYTES || r->to.len > BOUND_BYTES || r->cursor.len > BOUND_BYTES) {
         return leat_fail(err, LEAT_INVALID, "from, to and cursor are at most %d bytes",
                          BOUND_BYTES);
+    }
     return LEAT_OK;
 }
 
@@ -148,8 +150,9 @@ void leat_route_list_rows(struct leat_request *rq)
         status = check_index(p, range.index, &err);
     if (status == LEAT_OK)
         status = leat_model_list(m, &range, &rq->out, &err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         leat_answer_json(rq, 200);
-    else
+    } else {
         leat_answer_error(rq, &err);
+    }
 }

@@ -51,10 +51,11 @@ void leat_event_json(const struct leat_schemas *schemas, const struct leat_store
     leat_buf_init(&text, LEAT_ANSWER_BYTES_MAX);
     bool good = leat_schemas_to_json(schemas, e->payload, &text, &err) == LEAT_OK && !text.overflow;
     leat_json_key(w, LEAT_STR("data"));
-    if (good)
+    if (good) {
         leat_json_raw(w, leat_buf_str(&text));
-    else
+    } else {
         leat_json_null(w);
+    }
     if (!good)
         leat_json_put_cstr(w, "error", err.msg);
     leat_buf_done(&text);
@@ -68,9 +69,10 @@ leat_status leat_schemas_refresh(struct leat_schemas *schemas, struct leat_store
     struct leat_schema_row *rows = NULL;
     size_t n = 0;
     LEAT_TRY(leat_store_schemas(store, arena, &rows, &n, err), err, "schemas");
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         LEAT_TRY(leat_schemas_put(schemas, rows[i].id, rows[i].subject, rows[i].text, err), err,
                  "schema %d", (int)rows[i].id);
+    }
     return LEAT_OK;
 }
 
@@ -79,10 +81,11 @@ bool leat_schemas_know(const struct leat_schemas *schemas, const struct leat_sto
 {
     int32_t id = 0;
     struct leat_str body;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (leat_framing_split(events[i].payload, &id, &body) &&
             leat_schemas_by_id(schemas, id) == NULL)
             return false;
+    }
     return true;
 }
 
@@ -123,10 +126,11 @@ static void write_page(struct leat_request *rq, const struct page *p)
         leat_event_json(rq->http->c.schemas, &p->events[i], &w);
     leat_json_end_array(&w);
     leat_json_key(&w, LEAT_STR("next"));
-    if (p->n == (size_t)p->limit)
+    if (p->n == (size_t)p->limit) {
         leat_json_int(&w, p->events[p->n - 1].version); /* ?after= of the next page */
-    else
+    } else {
         leat_json_null(&w);
+    }
     leat_json_end_object(&w);
 }
 
@@ -247,9 +251,10 @@ static int by_id(const void *a, const void *b)
 static size_t versions_of(struct leat_schema_row *rows, size_t n, struct leat_str subject)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (leat_str_eq(rows[i].subject, subject))
             rows[kept++] = rows[i];
+    }
     if (kept > 0)
         qsort(rows, kept, sizeof *rows, by_id);
     return kept;
@@ -304,14 +309,15 @@ void leat_route_version(struct leat_request *rq)
         registry_error(rq, 404, 40401, "Subject not found");
         return;
     }
-    if (leat_str_eq(text, LEAT_STR("latest")) || leat_str_eq(text, LEAT_STR("-1")))
+    if (leat_str_eq(text, LEAT_STR("latest")) || leat_str_eq(text, LEAT_STR("-1"))) {
         version = (int64_t)n;
-    else if (leat_parse_int(text, &version) != LEAT_UNITS_OK) {
+    } else if (leat_parse_int(text, &version) != LEAT_UNITS_OK) {
         registry_error(rq, 422, 42202, "The version is a number from 1, or 'latest'");
         return;
     }
-    if (version < 1 || version > (int64_t)n)
+    if (version < 1 || version > (int64_t)n) {
         registry_error(rq, 404, 40402, "Version not found");
-    else
+    } else {
         write_version(rq, &rows[version - 1], version);
+    }
 }

@@ -123,9 +123,10 @@ static leat_status unknown_command(const struct leat_topology *t, struct leat_st
 {
     struct leat_suggest near;
     leat_suggest_start(&near, type);
-    for (uint32_t i = 0; i < t->n_processors; i++)
+    for (uint32_t i = 0; i < t->n_processors; i++) {
         for (uint32_t j = 0; j < t->processors[i].commands.n; j++)
             leat_suggest_offer(&near, t->processors[i].commands.at[j]);
+    }
     leat_status status = leat_fail(err, LEAT_INVALID, "there is no command '%.*s'",
                                    (int)(type.len < 100 ? type.len : 100), type.at);
     if (near.best.len > 0)
@@ -168,21 +169,25 @@ static leat_status find_key(struct prepared *r, struct leat_str json, struct lea
     }
     struct leat_str field = r->processor->aggregate->key;
     leat_status status = leat_json_find(json, field, &token, NULL, err);
-    if (status == LEAT_ABSENT)
+    if (status == LEAT_ABSENT) {
         return leat_fail(err, LEAT_INVALID, "field '%.*s' is missing: it is the key",
                          LEAT_STR_FMT(field));
-    if (status != LEAT_OK)
+    }
+    if (status != LEAT_OK) {
         return leat_fail(err, LEAT_INVALID, "the body is not a JSON object: %s",
                          err == NULL ? "" : err->msg);
-    if (token.kind == LEAT_JSON_STRING)
+    }
+    if (token.kind == LEAT_JSON_STRING) {
         r->key = leat_json_unescape(&token, r->arena);
-    else if (token.kind == LEAT_JSON_INT)
+    } else if (token.kind == LEAT_JSON_INT) {
         r->key = leat_str_of(leat_arena_printf(r->arena, "%" PRId64, token.integer));
-    if (r->key.len == 0)
+    }
+    if (r->key.len == 0) {
         return leat_fail(err, LEAT_INVALID,
                          "field '%.*s' is the key: a text or a whole number, "
                          "not empty",
                          LEAT_STR_FMT(field));
+    }
     return LEAT_OK;
 }
 
@@ -219,9 +224,10 @@ static leat_status prepare(const struct leat_sender *s, const struct leat_comman
         return leat_fail(err, LEAT_INVALID, "%s", err == NULL ? "does not fit" : err->msg);
     if (status != LEAT_OK)
         return status;
-    if (r->value.overflow || r->value.len > (size_t)t->message_bytes_max)
+    if (r->value.overflow || r->value.len > (size_t)t->message_bytes_max) {
         return leat_fail(err, LEAT_INVALID, "the command is larger than %" PRId64 " bytes",
                          t->message_bytes_max);
+    }
     r->slice = leat_partition(r->key, t->partitions);
     r->topic = r->processor->topics[priority].at;
     put_headers(s, r, in->type, r->processor->priorities.at[priority].name);
@@ -268,9 +274,10 @@ static leat_status send_opaque(struct leat_sender *s, const struct leat_command_
     leat_status status = prepare(s, in, &r, err);
     if (status == LEAT_OK)
         status = produce(s, &r, opaque, err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         *ret = (struct leat_command_sent){
             .id = r.id, .slice = r.slice, .processor = r.processor->name};
+    }
     prepared_done(&r);
     return status;
 }

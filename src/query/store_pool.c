@@ -87,10 +87,11 @@ leat_status leat_store_pool_take(struct leat_store_pool *p, struct leat_store **
     if (slot < 0)
         return leat_fail(err, LEAT_RETRY, "all %d connections to the store are busy", p->size);
     leat_status status = LEAT_OK;
-    if (p->at[slot] == NULL)
+    if (p->at[slot] == NULL) {
         status = leat_store_open(&p->options, &p->at[slot], err);
-    else if (!leat_store_connected(p->at[slot]))
+    } else if (!leat_store_connected(p->at[slot])) {
         status = leat_store_reconnect(p->at[slot], err);
+    }
     if (status != LEAT_OK) {
         give_slot(p, slot);
         return status;
