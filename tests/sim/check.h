@@ -38,6 +38,7 @@ void check_init(struct sim *w);
 /* NULL when nothing is left to do, else what is (static text until the next call). */
 const char *check_unfinished(struct sim *w);
 void check_end(struct sim *w);
+void check_recreated(struct sim *w); /* after SIM_FAULT_RECREATE, instead of all else */
 
 /* client.c: schedules everything clients send during the run. */
 void sim_clients_start(struct sim *w);

@@ -142,6 +142,48 @@ static void trouble(struct sim *w, void *who, void *data)
     sim_after(w, sim_rng_in(&w->trouble, 100, 1500) * SIM_MS, &t);
 }
 
+/* ---- a topic is made again: all workers of its processor are down meanwhile ---- */
+
+static void made_again(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    struct sim_cluster *c = who;
+    int32_t topic = c->recreated.topic, k = c->recreated.k;
+    const struct sim_lane *l = sim_store_lane(w->store, topic, k, topic / SIM_PRIORITIES);
+    struct sim_partition *p = sim_log_partition(w, topic, k);
+    /* The same records in another order: some known ids, other places; more or fewer than before.
+     */
+    int64_t n = p->end;
+    p->end = sim_rng_in(&w->trouble, 0, n);
+    for (int64_t i = 0; i < n && p->end < SIM_RECORDS_MAX; i++) {
+        struct sim_record *r = p->records[i % n], *copy = leat_arena_zalloc(w->arena, 1, sizeof *r);
+        *copy = *r;
+        copy->timestamp_ms = sim_now_ms(w);
+        copy->settled = false;
+        p->records[i] = copy;
+    }
+    c->recreated.done = true;
+    c->recreated.next_offset = l == NULL ? 0 : l->next_offset;
+    c->recreated.fingerprint = l == NULL ? 0 : l->fingerprint;
+    sim_trace(w, "%s %d is made again with %lld records", sim_topic_name(topic), k,
+              (long long)p->end);
+    for (size_t i = 0; i < SIM_SLOTS; i++)
+        start_in(w, &c->slots[i], SIM_SECOND);
+}
+
+static void recreate(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    struct sim_cluster *c = who;
+    c->recreated.topic = (int32_t)sim_rng_in(&w->trouble, 0, 2 * SIM_PRIORITIES - 1);
+    c->recreated.k = (int32_t)sim_rng_in(&w->trouble, 0, SIM_PARTITIONS - 1);
+    for (size_t i = 0; i < SIM_SLOTS; i++)
+        if (c->slots[i].kind == SIM_WORKER && c->slots[i].process != NULL)
+            crash(&c->slots[i]);
+    struct sim_task t = {.what = "made again", .fire = made_again, .who = c};
+    sim_after(w, 3 * SIM_SECOND, &t);
+}
+
 /* ---- life ---- */
 
 void sim_cluster_start(struct sim *w)
@@ -153,6 +195,9 @@ void sim_cluster_start(struct sim *w)
         start_in(w, &c->slots[i], sim_rng_in(&w->work, 0, 500) * SIM_MS);
     struct sim_task t = {.what = "trouble", .fire = trouble, .who = c};
     sim_after(w, SIM_SECOND, &t);
+    struct sim_task again = {.what = "recreate", .fire = recreate, .who = c};
+    if ((w->o.faults & SIM_FAULT_RECREATE) != 0)
+        sim_after(w, w->o.busy_us / 2, &again);
 }
 
 void sim_cluster_stop(struct sim *w)

@@ -86,6 +86,7 @@ struct sim_projector;
 struct sim_projector *sim_projector_start(struct sim *w, int32_t instance);
 void sim_projector_crash(struct sim_projector *p);
 struct sim_actor *sim_projector_actor(struct sim_projector *p);
+int64_t sim_projector_at(const struct sim_projector *p, int32_t k); /* seq it knows of */
 
 /* The LMDB file both projectors write: rows and checkpoints. */
 struct sim_file {
@@ -117,6 +118,12 @@ struct sim_slot { /* an instance id and who runs under it now; NULL = down */
 struct sim_cluster {
     struct sim_slot slots[SIM_SLOTS];
     struct sim_file file;
+    struct { /* SIM_FAULT_RECREATE: which lane, and where it stood */
+        bool done;
+        int32_t topic, k;
+        int64_t next_offset;
+        uint64_t fingerprint;
+    } recreated;
     int32_t actors; /* made so far */
     uint64_t crashes, pauses, twins;
     struct sim_worker *workers; /* all ever made */

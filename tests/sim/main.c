@@ -27,6 +27,21 @@ struct run {
     char invariant[64], why[512];
 };
 
+/* Until nothing is left to do, then what must hold. */
+static void settle(struct sim *w, const struct sim_options *o)
+{
+    const char *left = check_unfinished(w);
+    while (!w->failed && left != NULL && w->now_us < o->deadline_us) {
+        sim_run(w, w->now_us + SIM_SECOND / 2);
+        left = check_unfinished(w);
+    }
+    if (!w->failed && left != NULL)
+        sim_fail(w, "stuck", "%lld s after the last fault: %s",
+                 (long long)((w->now_us - o->busy_us) / SIM_SECOND), left);
+    if (!w->failed)
+        check_end(w);
+}
+
 static void run_once(const struct sim_options *o, struct run *ret)
 {
     struct sim w;
@@ -39,16 +54,12 @@ static void run_once(const struct sim_options *o, struct run *ret)
     sim_clients_start(&w);
     sim_run(&w, o->busy_us);
     w.quiet = true;
-    const char *left = check_unfinished(&w);
-    while (!w.failed && left != NULL && w.now_us < o->deadline_us) {
-        sim_run(&w, w.now_us + SIM_SECOND / 2);
-        left = check_unfinished(&w);
+    if ((o->faults & SIM_FAULT_RECREATE) != 0) {
+        sim_run(&w, o->busy_us + 20 * SIM_SECOND);
+        check_recreated(&w);
+    } else {
+        settle(&w, o);
     }
-    if (!w.failed && left != NULL)
-        sim_fail(&w, "stuck", "%lld s after the last fault: %s",
-                 (long long)((w.now_us - o->busy_us) / SIM_SECOND), left);
-    if (!w.failed)
-        check_end(&w);
     sim_cluster_stop(&w);
     *ret = (struct run){.steps = w.steps,
                         .hash = w.hash,
@@ -95,13 +106,13 @@ static bool parse_faults(const char *list, uint32_t *ret)
     while (*list != '\0') {
         size_t n = strcspn(list, ",");
         uint32_t found = 0;
-        for (uint32_t f = 1; f <= SIM_FAULT_ODD; f <<= 1) {
+        for (uint32_t f = 1; f <= SIM_FAULT_RECREATE; f <<= 1) {
             const char *name = sim_fault_name((sim_fault)f);
             if (strlen(name) == n && strncmp(name, list, n) == 0)
                 found = f;
         }
         if (n == 3 && strncmp(list, "all", 3) == 0)
-            found = 2 * SIM_FAULT_ODD - 1;
+            found = SIM_FAULT_ALL;
         if (found == 0)
             return false;
         bits |= found;
@@ -180,7 +191,7 @@ static double seconds(void)
 static void print_faults(uint32_t faults)
 {
     bool first = true;
-    for (uint32_t f = 1; f <= SIM_FAULT_ODD; f <<= 1)
+    for (uint32_t f = 1; f <= SIM_FAULT_RECREATE; f <<= 1)
         if ((faults & f) != 0) {
             printf("%s%s", first ? "" : ",", sim_fault_name((sim_fault)f));
             first = false;
@@ -249,7 +260,11 @@ static int run_seeds(const struct settings *s)
     }
     double took = seconds() - start;
     if (failures == 0)
-        printf("ok seeds: %llu of them hold\n", (unsigned long long)seeds);
+        printf("ok %s: %llu seeds hold\n",
+               o.faults == 0                    ? "calm"
+               : o.faults == SIM_FAULT_RECREATE ? "recreate"
+                                                : "seeds",
+               (unsigned long long)seeds);
     printf("{\"sim\":{\"seed\":%llu,\"seeds\":%llu,\"failed\":%llu,\"steps\":%llu,"
            "\"steps_per_minute\":%.0f,\"commands\":%llu,\"events\":%llu,\"crashes\":%llu,"
            "\"pauses\":%llu,\"conflicts\":%llu,\"fenced\":%llu,\"history\":\"%016llx\"}}\n",
@@ -292,7 +307,7 @@ static int run_planted(const struct settings *s)
 int main(int argc, char **argv)
 {
     struct settings s = {.run = {.seed = 1,
-                                 .faults = 2 * SIM_FAULT_ODD - 1,
+                                 .faults = SIM_FAULT_ALL,
                                  .commands = 250,
                                  .busy_us = 30 * SIM_SECOND,
                                  .deadline_us = 200 * SIM_SECOND}};
@@ -305,7 +320,11 @@ int main(int argc, char **argv)
     (void)signal(SIGABRT, on_abort);
     if (argc == 1) {
         s.seeds = getenv("LEAT_SIM_SHORT") != NULL ? 60 : 300;
-        int failed = run_seeds(&s);
+        struct settings calm = s, recreate = s;
+        calm.run.faults = 0;
+        recreate.run.faults = SIM_FAULT_RECREATE;
+        calm.seeds = recreate.seeds = s.seeds / 4;
+        int failed = run_seeds(&calm) | run_seeds(&recreate) | run_seeds(&s);
         return run_planted(&s) | failed;
     }
     if (s.seeds == 0 && s.steps == 0 && s.minutes <= 0)

@@ -76,13 +76,19 @@ static void take_lane(struct sim_executor *e, size_t lane)
         return;
     const struct sim_partition *p = sim_log_partition(w, e->lanes[lane].topic, e->lanes[lane].k);
     int64_t at = leat_flow_position(e->flow, lane);
+    /* What a seek has left in a queue comes along now and then. */
+    if (at > 0 && sim_rng_permille(&w->net, 20))
+        at -= at > 3 ? sim_rng_in(&w->net, 1, 3) : 1;
     /* Fetches bring what they bring: often not everything there is. */
     size_t max = (size_t)sim_rng_in(&w->net, 1, quota < 24 ? quota : 24), n = 0;
     while (n < max && at < p->end) {
         in[n++] = take_record(e, p->records[at], at);
         at++;
     }
-    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_now_ms(w)))
+    bool made_again = w->cluster->recreated.done &&
+                      w->cluster->recreated.topic == e->lanes[lane].topic &&
+                      w->cluster->recreated.k == e->lanes[lane].k;
+    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_now_ms(w)) && !made_again)
         sim_fail(w, "lane", "%s stops %s %d: %s", e->worker->name,
                  sim_topic_name(e->lanes[lane].topic), e->lanes[lane].k,
                  leat_flow_lane_stopped(e->flow, lane));
@@ -98,9 +104,10 @@ static const struct leat_lane_position *position(const struct sim_letter *l, con
     return NULL;
 }
 
-static struct leat_flow_lane lane_of(const struct sim_letter *l, int32_t topic, int32_t priority,
-                                     leat_lane_kind kind)
+static struct leat_flow_lane lane_of(const struct sim_executor *e, const struct sim_letter *l,
+                                     int32_t topic, int32_t priority, leat_lane_kind kind)
 {
+    bool planted = e->worker->w->o.plant == SIM_PLANT_NO_FINGERPRINT;
     const char *name = sim_topic_name(topic);
     const struct leat_lane_position *at = position(l, name);
     struct leat_flow_lane lane = {.topic = name,
@@ -111,7 +118,7 @@ static struct leat_flow_lane lane_of(const struct sim_letter *l, int32_t topic, 
                                   .next_seq = kind == LEAT_LANE_EVENTS};
     if (at != NULL) {
         lane.next_offset = at->next_offset;
-        lane.fingerprint = at->fingerprint;
+        lane.fingerprint = planted ? 0 : at->fingerprint;
         lane.next_seq = at->next_seq;
     }
     return lane;
@@ -124,16 +131,16 @@ static size_t lanes_of(const struct sim_executor *e, const struct sim_letter *l,
     size_t n = 0;
     if (p == SIM_ALERTS) {
         topics[0] = SIM_TOPIC_EVENTS;
-        lanes[0] = lane_of(l, SIM_TOPIC_EVENTS, -1, LEAT_LANE_EVENTS);
+        lanes[0] = lane_of(e, l, SIM_TOPIC_EVENTS, -1, LEAT_LANE_EVENTS);
         return 1;
     }
     for (int32_t q = 0; q < SIM_PRIORITIES; q++, n++) {
         topics[n] = p * SIM_PRIORITIES + q;
-        lanes[n] = lane_of(l, topics[n], q, LEAT_LANE_COMMANDS);
+        lanes[n] = lane_of(e, l, topics[n], q, LEAT_LANE_COMMANDS);
     }
     if (p == 0 && l->k < SIM_FOREIGN_PARTITIONS) {
         topics[n] = SIM_TOPIC_FOREIGN;
-        lanes[n++] = lane_of(l, SIM_TOPIC_FOREIGN, -1, LEAT_LANE_FOREIGN);
+        lanes[n++] = lane_of(e, l, SIM_TOPIC_FOREIGN, -1, LEAT_LANE_FOREIGN);
     }
     return n;
 }

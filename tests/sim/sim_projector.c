@@ -303,3 +303,8 @@ struct sim_actor *sim_projector_actor(struct sim_projector *p)
 {
     return &p->actor;
 }
+
+int64_t sim_projector_at(const struct sim_projector *p, int32_t k)
+{
+    return p->at[k].have.seq;
+}

@@ -60,8 +60,9 @@ bool sim_rng_permille(struct sim_rng *r, int32_t permille)
 const char *sim_plant_name(sim_plant p)
 {
     static const char *const names[SIM_PLANTS] = {
-        "none",    "no-fence",  "no-dedupe",     "plain-settle",   "no-reacquire", "position-lost",
-        "no-drop", "no-repair", "no-checkpoint", "conflict-alone", "mark-passes",  "acquire-alone",
+        "none",          "no-fence",       "no-dedupe",     "plain-settle",  "no-reacquire",
+        "position-lost", "no-drop",        "no-repair",     "no-checkpoint", "conflict-alone",
+        "mark-passes",   "no-fingerprint", "acquire-alone",
     };
     return p < SIM_PLANTS ? names[p] : NULL;
 }
@@ -81,7 +82,7 @@ uint32_t sim_plant_faults(sim_plant p)
     /* Without dedupe every copy would be handled twice: there must be none but the plant's. */
     if (sim_plant_lonely(p))
         return SIM_FAULT_CUT | SIM_FAULT_LATE | SIM_FAULT_MEMBER | SIM_FAULT_ODD;
-    return 2 * SIM_FAULT_ODD - 1;
+    return p == SIM_PLANT_NO_FINGERPRINT ? SIM_FAULT_RECREATE : SIM_FAULT_ALL;
 }
 
 const char *sim_fault_name(sim_fault f)
@@ -107,6 +108,10 @@ const char *sim_fault_name(sim_fault f)
         return "tail";
     case SIM_FAULT_ODD:
         return "odd";
+    case SIM_FAULT_RECREATE:
+        return "recreate";
+    case SIM_FAULT_ALL:
+        return "all";
     }
     return NULL;
 }

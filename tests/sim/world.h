@@ -39,6 +39,9 @@ typedef enum sim_fault {
     SIM_FAULT_STRAY = 1 << 7,  /* records in a partition their key does not belong to */
     SIM_FAULT_TAIL = 1 << 8,   /* Kafka loses the last records of an events partition */
     SIM_FAULT_ODD = 1 << 9,    /* undecodable, poison and retrying commands */
+    SIM_FAULT_ALL = (1 << 10) - 1,
+    SIM_FAULT_RECREATE = 1 << 10, /* by itself: a command topic is deleted and made again; its lane
+                                     must stop and wait for a person */
 } sim_fault;
 
 typedef enum sim_plant {
@@ -54,6 +57,7 @@ typedef enum sim_plant {
     SIM_PLANT_NO_CHECKPOINT,  /* projector writes without comparing the file's checkpoint */
     SIM_PLANT_CONFLICT_ALONE, /* store: a conflict fails its command, not those that follow */
     SIM_PLANT_MARK_PASSES,    /* store: the lane's offset passes what has not settled */
+    SIM_PLANT_NO_FINGERPRINT, /* worker: the record before the lane's offset is not compared */
     SIM_PLANT_ACQUIRE_ALONE,  /* the control of plain-settle: those two off, settled by acquiring */
     SIM_PLANTS
 } sim_plant;
