@@ -147,7 +147,8 @@ static void run_handler(struct leat_request *rq)
     }
 }
 
-/* Called once for the head, per piece of the body, and at its end. (foreign signature) */
+/* Called once for the head, per piece of the body, and at its end.
+ * NOLINTNEXTLINE(readability-function-size): libmicrohttpd's (foreign signature) */
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
                                  const char *method, const char *version, const char *data,
                                  size_t *data_bytes, void **con_cls)
