@@ -2,6 +2,7 @@
 """Runs the peers of the shared folder one after another on the test servers; one JSON line each.
 
 usage: python3 tests/bench/peers.py [peer...]        default: all of the table below
+The floor runs before and after each, and `floor_ratio` is the peer's rate over the mean of both.
 Go and Maven fetch what they need on the first run. The sources stay as they are: they are copied to
 build/bench/peers and built there. KAFKA, STORE_URL and REDIS_URL as for ./dev bench.
 Redis database 9 is flushed by the peers' own scripts.
@@ -22,6 +23,7 @@ from lib import pg, servers  # noqa: E402
 
 DATABASE = "leat_bench_peers"
 REDIS_DB = "9"
+FLOOR_COMMANDS = 150000
 
 # peer -> folder, commands of its run: enough that joining and warming up weigh little.
 PEERS = {
@@ -65,17 +67,24 @@ def main():
     folder = os.path.join(servers.ROOT, "build", "bench", "peers")
     build(folder, {PEERS[p][0] for p in wanted}, env)
     pg.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"; CREATE DATABASE "{DATABASE}"')
+    floor, meter = floors.Floor(os.path.join(servers.ROOT, "build", "bench")), floors.Meter()
     failed = False
     for peer in wanted:
         language, commands = PEERS[peer]
-        pg.execute("CHECKPOINT")
+        before = floor.run(f"{peer}-before", FLOOR_COMMANDS, 2000, meter)["rate_per_s"]
+        meter.settle()
         done = subprocess.run(["./run.sh", peer, str(commands)], check=False, env=env,
                               cwd=os.path.join(folder, language), capture_output=True, text=True)
-        line = done.stdout.strip().splitlines()[-1:] or [json.dumps(
-            {"peer": peer, "note": "FAILED: " + done.stderr.strip()[-400:]})]
-        print(line[0], flush=True)
+        after = floor.run(f"{peer}-after", FLOOR_COMMANDS, 2000, meter)["rate_per_s"]
+        lines = done.stdout.strip().splitlines()
+        found = json.loads(lines[-1]) if lines else {
+            "peer": peer, "note": "FAILED: " + done.stderr.strip()[-400:]}
+        if found.get("rate_per_s"):
+            found["floor_ratio"] = round(2 * found["rate_per_s"] / (before + after), 3)
+        print(json.dumps(found), flush=True)
         failed |= done.returncode != 0
     pg.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"')
+    floor.close()
     sys.exit(1 if failed else 0)
 
 
