@@ -117,6 +117,15 @@ static void trouble_leave(struct sim *w, struct sim_slot *s)
         sim_relay_leave(s->process);
 }
 
+static void trouble_away(struct sim *w)
+{
+    bool store = sim_rng_permille(&w->trouble, 500);
+    int64_t back_us = w->now_us + sim_rng_in(&w->trouble, 200, 9000) * SIM_MS;
+    sim_trace(w, "%s is away until %lld ms", store ? "the store" : "Kafka",
+              (long long)(back_us / SIM_MS));
+    *(store ? &w->store_back_us : &w->kafka_back_us) = back_us;
+}
+
 static void trouble(struct sim *w, void *who, void *data)
 {
     (void)data;
@@ -136,6 +145,8 @@ static void trouble(struct sim *w, void *who, void *data)
     if (kind >= 94 && (w->o.faults & SIM_FAULT_TAIL) != 0)
         sim_log_lose_tail(w, (int32_t)sim_rng_in(&w->trouble, 0, SIM_PARTITIONS - 1),
                           sim_rng_in(&w->trouble, 1, 3));
+    if (kind < 3 && (w->o.faults & SIM_FAULT_AWAY) != 0)
+        trouble_away(w);
     if (w->quiet)
         return;
     struct sim_task t = {.what = "trouble", .fire = trouble, .who = c};

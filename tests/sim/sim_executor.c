@@ -72,7 +72,7 @@ static void take_lane(struct sim_executor *e, size_t lane)
     struct sim *w = e->worker->w;
     struct leat_incoming in[64];
     int32_t quota = leat_flow_quota(e->flow, lane, sim_now_ms(w));
-    if (quota <= 0)
+    if (quota <= 0 || sim_kafka_away(w))
         return;
     const struct sim_partition *p = sim_log_partition(w, e->lanes[lane].topic, e->lanes[lane].k);
     int64_t at = leat_flow_position(e->flow, lane);

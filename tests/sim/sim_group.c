@@ -225,7 +225,7 @@ void sim_member_join(struct sim_member *m)
     struct sim_join *j = request(m);
     j->session = m->attempt;
     struct sim_task t = {.what = "join", .fire = join_arrives, .data = j};
-    if (!sim_faulty(m->w, SIM_FAULT_CUT, 10))
+    if (!sim_faulty(m->w, SIM_FAULT_CUT, 10) && !sim_kafka_away(m->w))
         sim_after(m->w, sim_net_delay(m->w), &t);
     struct sim_task again = {.actor = m->actor,
                              .what = "join limit",
@@ -314,7 +314,7 @@ static void beat(struct sim *w, void *who, void *data)
     struct sim_member *m = who;
     struct sim_task again = {.actor = m->actor, .what = "beat", .fire = beat, .who = m};
     sim_after(w, BEAT_US, &again);
-    if (!m->in || sim_faulty(w, SIM_FAULT_CUT, 30))
+    if (!m->in || sim_faulty(w, SIM_FAULT_CUT, 30) || sim_kafka_away(w))
         return;
     struct sim_task t = {.what = "heartbeat", .fire = beat_arrives, .data = request(m)};
     sim_after(w, sim_net_delay(w), &t);
@@ -372,7 +372,7 @@ void sim_member_commit(struct sim_member *m, void (*answer)(struct sim *w, void 
 {
     struct sim_join *j = request(m);
     j->answered = answer;
-    bool lost = !m->in || sim_faulty(m->w, SIM_FAULT_CUT, 20);
+    bool lost = !m->in || sim_faulty(m->w, SIM_FAULT_CUT, 20) || sim_kafka_away(m->w);
     j->answer = SIM_REBALANCE;
     struct sim_task no = {.actor = m->actor, .what = "no", .fire = committed, .data = j};
     struct sim_task t = {.what = "commit", .fire = commit_arrives, .data = j};

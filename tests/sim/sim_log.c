@@ -118,6 +118,8 @@ static void leave(struct sim *w, void *who, void *data)
     int64_t at = w->now_us + sim_net_delay(w);
     if (sim_faulty(w, SIM_FAULT_COPY, 5))
         at += sim_rng_in(&w->trouble, 0, 3000) * SIM_MS; /* stuck in a socket */
+    if (at < w->kafka_back_us)
+        at = w->kafka_back_us + sim_net_delay(w);
     *last = at > *last ? at : *last + 1;
     struct sim_task t = {.what = "produce", .fire = arrive, .data = s, .drop = drop_sending};
     sim_after(w, *last - w->now_us, &t);

@@ -227,7 +227,7 @@ static bool read_records(struct sim_projector *p)
     const struct sim_partition *log = sim_log_partition(p->w, SIM_TOPIC_EVENTS, p->k);
     if (r->offset > log->end)
         r->offset = log->end; /* out of range: the tail was lost */
-    for (int n = 0; n < TAKE_MAX && r->offset < log->end; n++) {
+    for (int n = 0; n < TAKE_MAX && r->offset < log->end && !sim_kafka_away(p->w); n++) {
         const struct sim_record *rec = log->records[r->offset];
         struct leat_seq_event e;
         struct leat_seq_range hole;
@@ -306,5 +306,5 @@ struct sim_actor *sim_projector_actor(struct sim_projector *p)
 
 int64_t sim_projector_at(const struct sim_projector *p, int32_t k)
 {
-    return p->at[k].have.seq;
+    return p->at[k].committed.seq;
 }

@@ -108,6 +108,10 @@ void sim_call_send(struct sim *w, struct sim_call *c)
         else if (sim_rng_permille(&w->trouble, 500))
             there = -1;
     }
+    if (w->now_us < w->store_back_us && there >= 0) {
+        give_up_in(w, c, sim_rng_in(&w->net, 1, 200) * SIM_MS);
+        there = -1;
+    }
     c->waits_until_us = -1;
     if (there >= 0)
         execute_in(w, c, there);

@@ -108,6 +108,8 @@ const char *sim_fault_name(sim_fault f)
         return "tail";
     case SIM_FAULT_ODD:
         return "odd";
+    case SIM_FAULT_AWAY:
+        return "away";
     case SIM_FAULT_RECREATE:
         return "recreate";
     case SIM_FAULT_ALL:

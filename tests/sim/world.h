@@ -39,8 +39,9 @@ typedef enum sim_fault {
     SIM_FAULT_STRAY = 1 << 7,  /* records in a partition their key does not belong to */
     SIM_FAULT_TAIL = 1 << 8,   /* Kafka loses the last records of an events partition */
     SIM_FAULT_ODD = 1 << 9,    /* undecodable, poison and retrying commands */
-    SIM_FAULT_ALL = (1 << 10) - 1,
-    SIM_FAULT_RECREATE = 1 << 10, /* by itself: a command topic is deleted and made again; its lane
+    SIM_FAULT_AWAY = 1 << 10,  /* nobody reaches the store, or Kafka, for a while */
+    SIM_FAULT_ALL = (1 << 11) - 1,
+    SIM_FAULT_RECREATE = 1 << 11, /* by itself: a command topic is deleted and made again; its lane
                                      must stop and wait for a person */
 } sim_fault;
 
@@ -109,8 +110,9 @@ struct sim {
     uint64_t order;
     struct sim_event *spare;
     struct sim_actor *actors;
-    struct leat_arena *arena; /* lives as long as the run */
-    bool quiet;               /* no more faults */
+    struct leat_arena *arena;             /* lives as long as the run */
+    bool quiet;                           /* no more faults */
+    int64_t store_back_us, kafka_back_us; /* away until then */
     bool failed;
     char invariant[64];
     char why[512];
@@ -148,6 +150,11 @@ int64_t sim_net_delay(struct sim *w);                          /* 0.1 .. 3 ms, s
 static inline int64_t sim_now_ms(const struct sim *w)
 {
     return 1600000000000 + w->now_us / SIM_MS;
+}
+
+static inline bool sim_kafka_away(const struct sim *w)
+{
+    return w->now_us < w->kafka_back_us;
 }
 
 /* The first one is kept and ends the run. */
