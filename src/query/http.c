@@ -23,6 +23,46 @@
 
 /* ---- one request ---- */
 
+/* Of a connection: the request whose head is still coming. libmicrohttpd tells the end only of
+ * requests it has handed on, so one that breaks off before is freed with its connection. */
+struct pending {
+    struct leat_request *rq;
+};
+
+static struct pending *pending_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void request_free(struct leat_request *rq)
+{
+    if (rq == NULL)
+        return;
+    leat_buf_done(&rq->body);
+    leat_buf_done(&rq->out);
+    leat_arena_free(rq->arena);
+    free(rq);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    (void)arg;
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = calloc(1, sizeof(struct pending));
+        leat_assert(*context != NULL);
+        return;
+    }
+    struct pending *p = *context;
+    if (p != NULL)
+        request_free(p->rq);
+    free(p);
+    *context = NULL;
+}
+
 /* Called with the raw request target, before anything else of a request. */
 static void *on_target(void *arg, const char *uri, struct MHD_Connection *connection)
 {
@@ -37,6 +77,11 @@ static void *on_target(void *arg, const char *uri, struct MHD_Connection *connec
     rq->raw = leat_arena_copy(rq->arena, (struct leat_str){uri, kept});
     leat_buf_init(&rq->body, (size_t)h->c.topology->http.max_body_bytes);
     leat_buf_init(&rq->out, LEAT_ANSWER_BYTES_MAX);
+    struct pending *p = pending_of(connection);
+    if (p != NULL) {
+        request_free(p->rq);
+        p->rq = rq;
+    }
     return rq;
 }
 
@@ -44,18 +89,17 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
                          enum MHD_RequestTerminationCode code)
 {
     (void)arg;
-    (void)connection;
     (void)code;
     struct leat_request *rq = *con_cls;
+    struct pending *p = pending_of(connection);
     if (rq == NULL)
         return;
+    if (p != NULL && p->rq == rq)
+        p->rq = NULL;
     *con_cls = NULL;
     if (rq->counted)
         atomic_fetch_sub(&rq->http->requests, 1);
-    leat_buf_done(&rq->body);
-    leat_buf_done(&rq->out);
-    leat_arena_free(rq->arena);
-    free(rq);
+    request_free(rq);
 }
 
 struct leat_str leat_request_header(const struct leat_request *rq, const char *name)
@@ -154,10 +198,12 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
                                  size_t *data_bytes, void **con_cls)
 {
     (void)arg;
-    (void)connection;
     (void)url;
     (void)version;
     struct leat_request *rq = *con_cls;
+    struct pending *p = pending_of(connection);
+    if (p != NULL)
+        p->rq = NULL; /* from now on its end is told */
     if (atomic_load(&rq->handed))
         return MHD_YES;
     rq->suspended = false;
@@ -252,8 +298,9 @@ static leat_status start_daemon(struct leat_http *h, const char *listen, struct 
         (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
+        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
+        MHD_OPTION_END);
     if (h->daemon == NULL)
         return leat_fail(err, LEAT_FATAL, "could not listen on '%s': in use, or not ours", listen);
     return LEAT_OK;
