@@ -64,7 +64,8 @@ int leat_session_open(struct leat_session *s, const char *topology_path, const c
     if (open_store(s, &err) == LEAT_OK)
         return LEAT_EXIT_GO_ON;
     leat_session_close(s);
-    return leat_cli_fail(&err);
+    code = leat_cli_fail(&err);
+    return code == LEAT_EXIT_NO ? LEAT_EXIT_FAILED : code; /* a store not set up is no answer */
 }
 
 void leat_session_close(struct leat_session *s)
