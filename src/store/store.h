@@ -65,7 +65,8 @@ struct leat_fence_answer { /* in the arena; fences parallel to ks */
     struct leat_lane_position *lanes;
     size_t lane_count;
 };
-/* The topic the processor's group subscribes to: the first one ever given stays. Text in the arena. */
+/* The topic the processor's group subscribes to: the first one ever given stays. Text in the arena.
+ */
 LEAT_MUST_CHECK leat_status leat_store_anchor(struct leat_store *s, struct leat_str processor,
                                               struct leat_str topic, struct leat_arena *arena,
                                               struct leat_str *ret_topic, struct leat_error *err);

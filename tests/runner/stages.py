@@ -92,6 +92,10 @@ def program_targets():
     return ["leat", "modules"] if has_program() else []
 
 
+def integration_targets():
+    return ["integration_programs"] if tree("tests/integration/*.c") else []
+
+
 def unit_items(preset, sanitizer=None):
     return [Item(f"unit_{stem(p)}", [f"build/{preset}/bin/unit_{stem(p)}"], "criterion",
                  sanitizer, seconds=180) for p in tree("tests/unit/*.c")]
@@ -148,7 +152,7 @@ def sim(context):
 
 
 def integration(context):
-    context.build("integration", "dev", *program_targets(), "kafka_tool")
+    context.build("integration", "dev", *program_targets(), "kafka_tool", *integration_targets())
     env = context.servers("integration")
     context.run("integration", script_items(scripts("integration"), env, "dev"))
 
@@ -175,6 +179,7 @@ def asan(context):
     paths = scripts("integration", "asan") + scripts("e2e", "asan")
     if paths:
         context.build("asan", "dev", "kafka_tool")
+        context.build("asan", "asan", *integration_targets())
         env = context.servers("asan")
         context.run("asan", script_items(paths, env, "asan", "asan", seconds=420))
 
@@ -190,6 +195,7 @@ def tsan(context):
     paths = scripts("integration", "tsan") + scripts("e2e", "tsan")
     if paths:
         context.build("tsan", "dev", "kafka_tool")
+        context.build("tsan", "tsan", *integration_targets())
         env = context.servers("tsan")
         context.run("tsan", script_items(paths, env, "tsan", "tsan", seconds=420))
 
