@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the program says when it is called wrongly, its exit codes (contract 6), and its printed pages."""
+"""What the program says when it is called wrongly, its exit codes (contract 6), its printed pages."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import check, leat, servers  # noqa: E402
 
 NAME = "cli_it"
-VERBS = ("check", "gen", "apply", "run", "send", "import", "get", "list", "stream", "lag", "options",
-         "version")
+VERBS = ("check", "gen", "apply", "run", "send", "import", "get", "list", "stream", "lag",
+         "options", "version")
 
 
 def home(**options):
@@ -51,7 +51,8 @@ def a_topology_with_mistakes_names_them_all():
         text = f.read()
     with open(h.path, "w", encoding="utf-8") as f:
         f.write(text.replace("partitions: 12", "partitions: many")
-                .replace("weight: 70", "wieght: 70").replace("emits: [ThingSet]", "emits: [ThingSett]"))
+                .replace("weight: 70", "wieght: 70")
+                .replace("emits: [ThingSet]", "emits: [ThingSett]"))
     done = h.cli("check")
     check.equal(done.returncode, 2)
     everything = done.stdout + done.stderr
@@ -79,9 +80,11 @@ def servers_that_are_away_are_named():
 @check.test
 def the_reference_pages_are_what_the_program_prints():
     h = home()
-    for page, arguments in (("options.md", ["options"]), ("topology.md", ["options", "--topology"])):
-        with open(os.path.join(servers.ROOT, "docs", "reference", page), encoding="utf-8") as f:
-            check.equal(h.must(*arguments) == f.read(), True, f"docs/reference/{page} is up to date")
+    pages = {"options.md": ["options"], "topology.md": ["options", "--topology"]}
+    for page, arguments in pages.items():
+        path = os.path.join(servers.ROOT, "docs", "reference", page)
+        with open(path, encoding="utf-8") as f:
+            check.equal(h.must(*arguments) == f.read(), True, f"{page} is up to date")
 
 
 if __name__ == "__main__":
