@@ -59,10 +59,11 @@ static bool chance(struct model *m, int percent)
 
 static bool is_known(const struct model *m, int32_t slice, int32_t processor, uint64_t id)
 {
-    for (size_t i = 0; i < m->known_count; i++)
+    for (size_t i = 0; i < m->known_count; i++) {
         if (m->known[i].id == id && m->known[i].slice == slice &&
             m->known[i].processor == processor)
             return true;
+    }
     return false;
 }
 
@@ -98,20 +99,22 @@ static void ask_fences(struct model *m, struct kit_batch *b, const struct asked 
 
 static void ask_lanes(struct model *m, struct kit_batch *b, struct asked *a)
 {
-    for (size_t i = 0; i < b->b.fence_count; i++)
+    for (size_t i = 0; i < b->b.fence_count; i++) {
         for (int32_t t = 0; t < TOPICS; t++) {
             int32_t k = b->fences[i].k;
             int64_t first = m->lane[a->processor][t][k];
             if (b->fences[i].epoch < 0 || chance(m, 50))
                 continue; /* without an epoch nobody may move a lane */
-            if (first < 0)
+            if (first < 0) {
                 first = in(m, 0, 5);
-            else if (chance(m, 4))
+            } else if (chance(m, 4)) {
                 first += chance(m, 50) ? 1 : -1;
+            }
             kit_lane(b, k, first, first);
             b->lanes[b->b.lane_count - 1].topic = leat_str_of(topics[t]);
             a->lane_topic[b->b.lane_count - 1] = t;
         }
+    }
 }
 
 static uint64_t ask_id(struct model *m, const struct kit_batch *b, const struct asked *a, int32_t k)
@@ -140,9 +143,10 @@ static int64_t ask_expected(struct model *m, const struct leat_batch_fence *f, i
 static void ask_lane_of(struct model *m, struct kit_batch *b, int32_t k)
 {
     int32_t at[8], n = 0;
-    for (size_t i = 0; i < b->b.lane_count; i++)
+    for (size_t i = 0; i < b->b.lane_count; i++) {
         if (b->lanes[i].k == k)
             at[n++] = (int32_t)i;
+    }
     if (n == 0 || chance(m, 15))
         return;
     int32_t lane = at[in(m, 0, n - 1)];
@@ -206,10 +210,11 @@ static void judge_fences(const struct model *m, const struct kit_batch *b, const
 /* Index of the first command of the batch with this id in this slice, forwarded ones apart. */
 static size_t twin_of(const struct kit_batch *b, const struct asked *a, size_t i)
 {
-    for (size_t j = 0; j < i; j++)
+    for (size_t j = 0; j < i; j++) {
         if (a->id[j] == a->id[i] && b->commands[j].k == b->commands[i].k &&
             b->commands[j].outcome != LEAT_OUTCOME_FORWARDED)
             return j;
+    }
     return i;
 }
 
@@ -272,10 +277,11 @@ static void judge_lanes(struct model *m, const struct kit_batch *b, const struct
         int64_t next = l->next_offset;
         if (fences[fence_at(b, l->k)] != LEAT_FENCE_OK)
             continue;
-        for (size_t c = 0; c < b->b.command_count; c++)
+        for (size_t c = 0; c < b->b.command_count; c++) {
             if (b->commands[c].lane == (int32_t)i && b->commands[c].offset < next &&
                 a->settled[c] == LEAT_SETTLED_CONFLICT)
                 next = b->commands[c].offset;
+        }
         m->lane[a->processor][a->lane_topic[i]][l->k] = next;
         CHECK_EQ(b->reply.lane_offsets[i], next);
     }
@@ -285,21 +291,23 @@ static void judge_lanes(struct model *m, const struct kit_batch *b, const struct
 
 static void explain(const struct kit_batch *b, const struct asked *a)
 {
-    for (size_t i = 0; i < b->b.fence_count; i++)
+    for (size_t i = 0; i < b->b.fence_count; i++) {
         (void)fprintf(stderr, "fence k %d epoch %lld since %lld: %d, head %lld\n", b->fences[i].k,
                       (long long)b->fences[i].epoch, (long long)b->fences[i].since,
                       (int)b->reply.fences[i].result, (long long)b->reply.fences[i].head_before);
-    for (size_t i = 0; i < b->b.command_count; i++)
+    }
+    for (size_t i = 0; i < b->b.command_count; i++) {
         (void)fprintf(stderr,
                       "%zu: k %d %s id %llu expects %lld, outcome %d, %lld events: %d, not %d\n", i,
                       b->commands[i].k, streams[a->stream[i]], (unsigned long long)a->id[i],
                       (long long)b->commands[i].expected_version, (int)b->commands[i].outcome,
                       (long long)a->events[i], (int)b->reply.settled[i], (int)a->settled[i]);
+    }
 }
 
 static void compare(struct model *m, const struct kit_batch *b, struct asked *a)
 {
-    leat_fence_result fences[SLICES];
+    leat_fence_result fences[SLICES] = {LEAT_FENCE_OK};
     int64_t head[SLICES], outbox[SLICES];
     memcpy(head, m->head, sizeof head);
     memcpy(outbox, m->outbox, sizeof outbox);
@@ -337,9 +345,10 @@ static void one_batch(struct model *m, struct leat_store *s)
     a->processor = (int32_t)in(m, 0, PROCESSORS - 1);
     struct kit_batch *b = kit_batch(processors[a->processor]);
     int64_t expected[SLICES][STREAMS];
-    for (int32_t k = 0; k < SLICES; k++)
+    for (int32_t k = 0; k < SLICES; k++) {
         for (int32_t i = 0; i < STREAMS; i++)
             expected[k][i] = -1;
+    }
     ask_fences(m, b, a);
     ask_lanes(m, b, a);
     for (int64_t n = in(m, 1, 14); n > 0; n--)
@@ -363,13 +372,14 @@ static void check_rows(const struct model *m)
     char sql[160];
     kit_check_dense(kit_admin);
     CHECK_EQ(kit_number(kit_admin, "select count(*) from shop.commands"), m->known_count);
-    for (int32_t k = 0; k < SLICES; k++)
+    for (int32_t k = 0; k < SLICES; k++) {
         for (int32_t s = 0; s < STREAMS; s++) {
             (void)snprintf(sql, sizeof sql,
                            "select count(*) from shop.events where slice = %d and stream = '%s'", k,
                            streams[s]);
             CHECK_EQ(kit_number(kit_admin, sql), m->version[k][s]);
         }
+    }
 }
 
 static void random_batches_do_what_the_header_says(void)
@@ -385,10 +395,11 @@ static void random_batches_do_what_the_header_says(void)
         /* Printed first: the line before a failure says where it was. */
         if (n % 100 == 0)
             (void)fprintf(stderr, "seed %llu, batch %d\n", (unsigned long long)seed, n);
-        if (chance(&m, 8))
+        if (chance(&m, 8)) {
             one_claim(&m, s);
-        else
+        } else {
             one_batch(&m, s);
+        }
     }
     check_rows(&m);
     leat_store_close(s);

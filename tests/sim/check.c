@@ -11,10 +11,12 @@ void check_init(struct sim *w)
 {
     struct sim_check *c = leat_arena_zalloc(w->arena, 1, sizeof *c);
     c->sent = leat_arena_zalloc(w->arena, (size_t)w->o.commands + 1, sizeof *c->sent);
-    for (int32_t t = 0; t < SIM_TOPICS; t++)
-        for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t t = 0; t < SIM_TOPICS; t++) {
+        for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
             for (int32_t i = 0; i < SIM_KEYS; i++)
                 c->last_offset[t][k][i] = -1;
+        }
+    }
     w->check = c;
 }
 
@@ -23,9 +25,10 @@ void check_init(struct sim *w)
 void check_owner(struct sim *w, const struct sim_call *c, int32_t k)
 {
     const struct sim_owner *o = &w->store->owners[c->processor][k];
-    if (o->owner != c->caller)
+    if (o->owner != c->caller) {
         sim_fail(w, "two-owners", "%s commits for partition %d, claimed last by process %llu",
                  c->actor->name, k, (unsigned long long)(o->owner % 1000));
+    }
 }
 
 void check_command(struct sim *w, const struct leat_batch_command *c, const struct sim_stream *s)
@@ -34,18 +37,20 @@ void check_command(struct sim *w, const struct leat_batch_command *c, const stru
     if (c->outcome != LEAT_OUTCOME_REJECTED)
         return;
     (void)snprintf(seen, sizeof seen, "%016llx", (unsigned long long)s->state.seen);
-    if (!leat_str_eq(c->error_text, leat_str_of(seen)))
+    if (!leat_str_eq(c->error_text, leat_str_of(seen))) {
         sim_fail(w, "imaginary-state", "a command of %.*s was rejected on a state it never had",
                  LEAT_STR_FMT(s->name));
+    }
 }
 
 void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s)
 {
-    if (e->body.seen != s->state.seen)
+    if (e->body.seen != s->state.seen) {
         sim_fail(w, "imaginary-state",
                  "event %u of command %u of %.*s (version %lld) was decided on a state the stream "
                  "never had",
                  e->body.index, e->body.number, LEAT_STR_FMT(s->name), (long long)e->version);
+    }
     sim_fold(&s->state, &e->body);
 }
 
@@ -79,9 +84,10 @@ void check_settled(struct sim *w, const struct sim_call *call, const struct leat
     if (settled != LEAT_SETTLED_STORED || !decided || key < 0)
         return;
     int64_t *last = &w->check->last_offset[topic][l->k][key];
-    if (c->offset <= *last)
+    if (c->offset <= *last) {
         sim_fail(w, "order", "%s %d: key %c at offset %lld was handled after offset %lld",
                  sim_topic_name(topic), l->k, 'a' + key, (long long)c->offset, (long long)*last);
+    }
     *last = c->offset;
 }
 
@@ -96,15 +102,17 @@ static void check_events_lane(struct sim *w, const struct sim_call *c, const str
 {
     const struct sim_slice *slice = &w->store->slices[lane->k];
     int64_t from = lane->next_seq < 1 ? 1 : lane->next_seq;
-    if (next_seq < from || next_seq > slice->head + 1)
+    if (next_seq < from || next_seq > slice->head + 1) {
         sim_fail(w, "lane", "%s moves events %d from seq %lld to %lld, head is %lld",
                  c->actor->name, lane->k, (long long)from, (long long)next_seq,
                  (long long)slice->head);
+    }
     for (int64_t seq = from; seq < next_seq && !w->failed; seq++) {
         const struct sim_stored *e = &w->store->events[slice->events[seq - 1]];
-        if (alerts_on(e) && sim_store_row(w->store, lane->k, SIM_ALERTS, &e->id) == NULL)
+        if (alerts_on(e) && sim_store_row(w->store, lane->k, SIM_ALERTS, &e->id) == NULL) {
             sim_fail(w, "low-water", "%s passes event %lld of slice %d, which has no row",
                      c->actor->name, (long long)seq, lane->k);
+        }
     }
 }
 
@@ -124,22 +132,24 @@ void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *
                  (long long)next, (long long)p->end);
         return;
     }
-    for (int64_t i = lane->next_offset; i < next; i++)
+    for (int64_t i = lane->next_offset; i < next; i++) {
         if (!p->records[i]->settled) {
             sim_fail(w, "low-water", "%s moves %s %d to %lld, past the unsettled offset %lld",
                      c->actor->name, sim_topic_name(lane->topic), lane->k, (long long)next,
                      (long long)i);
             return;
         }
+    }
 }
 
 void check_recorded(struct sim *w, const struct leat_published *move)
 {
     const struct sim_slice *s = &w->store->slices[move->slice];
-    if (move->seq > s->head || move->outbox_seq > s->outbox_head)
+    if (move->seq > s->head || move->outbox_seq > s->outbox_head) {
         sim_fail(w, "published", "slice %d: recorded seq %lld, outbox %lld; heads are %lld, %lld",
                  move->slice, (long long)move->seq, (long long)move->outbox_seq, (long long)s->head,
                  (long long)s->outbox_head);
+    }
 }
 
 /* ---- is anything left to do? ---- */
@@ -197,10 +207,12 @@ static const char *unfinished_projector(const struct sim *w, int32_t k)
 const char *check_unfinished(struct sim *w)
 {
     const char *why = NULL;
-    for (int32_t t = 0; t < SIM_TOPIC_DLQ && why == NULL; t++)
-        for (int32_t k = 0; k < sim_topic_partitions(t) && why == NULL; k++)
+    for (int32_t t = 0; t < SIM_TOPIC_DLQ && why == NULL; t++) {
+        for (int32_t k = 0; k < sim_topic_partitions(t) && why == NULL; k++) {
             if (t != SIM_TOPIC_EVENTS)
                 why = unfinished_lane(w, t, k);
+        }
+    }
     for (int32_t k = 0; k < SIM_PARTITIONS && why == NULL; k++)
         why = unfinished_slice(w, k);
     for (int32_t k = 0; k < SIM_PARTITIONS && why == NULL; k++)
@@ -218,9 +230,10 @@ static void events_of_row(struct sim *w, const struct sim_row *r, const int32_t 
         if (!s->known_id || s->processor != r->processor || !leat_uuid_eq(&s->id, &r->id))
             continue;
         uint32_t expected = r->outcome == LEAT_OUTCOME_ACCEPTED ? s->command.events : 0;
-        if ((uint32_t)count[s->command.number] != expected)
+        if ((uint32_t)count[s->command.number] != expected) {
             sim_fail(w, "events-once", "command %u has %d events instead of %u", s->command.number,
                      count[s->command.number], expected);
+        }
     }
 }
 
@@ -239,9 +252,10 @@ static void sent_has_row(struct sim *w, const struct sim_sent *s, const int32_t 
     if (!s->known_id) {
         if (!s->record->settled)
             sim_fail(w, "accepted-once", "the record of command %u was never settled", number);
-        if (!s->dead && !s->may_reject && count[number] != s->command.events)
+        if (!s->dead && !s->may_reject && count[number] != s->command.events) {
             sim_fail(w, "events-once", "command %u (without id) has %d events instead of %u",
                      number, count[number], s->command.events);
+        }
         return;
     }
     const struct sim_row *r = row_of(w, s);
@@ -260,9 +274,10 @@ static void rows_are_unique(struct sim *w)
     const struct sim_store *s = w->store;
     for (int32_t i = 0; i < s->row_count; i++) {
         const struct sim_row *r = &s->rows[i];
-        if (sim_store_row(s, r->k, r->processor, &r->id) != r)
+        if (sim_store_row(s, r->k, r->processor, &r->id) != r) {
             sim_fail(w, "accepted-once", "a command of %s has two rows in slice %d",
                      sim_topology()->processors[r->processor].name.at, r->k);
+        }
     }
 }
 
@@ -279,9 +294,10 @@ static void events_are_unique(struct sim *w)
     for (size_t i = 0; i < n; i++)
         ids[i] = s->events[i].id;
     qsort(ids, n, sizeof *ids, by_id);
-    for (size_t i = 1; i < n; i++)
+    for (size_t i = 1; i < n; i++) {
         if (leat_uuid_eq(&ids[i - 1], &ids[i]))
             sim_fail(w, "events-once", "an event is in the store twice");
+    }
 }
 
 /* Every accepted deposit that sends has its one audit; there are no others. */
@@ -336,9 +352,10 @@ static void check_dense(struct sim *w)
         const struct sim_slice *s = &w->store->slices[k];
         for (int64_t seq = 1; seq <= s->head; seq++) {
             const struct sim_stored *e = &w->store->events[s->events[seq - 1]];
-            if (e->seq != seq || e->version != ++versions[e->stream])
+            if (e->seq != seq || e->version != ++versions[e->stream]) {
                 sim_fail(w, "dense", "slice %d seq %lld: seq %lld, version %lld", k, (long long)seq,
                          (long long)e->seq, (long long)e->version);
+            }
         }
     }
 }
@@ -360,24 +377,26 @@ static void check_topic(struct sim *w, int32_t k)
         memcpy(digits, seq_text.at, seq_text.len < 20 ? seq_text.len : 20);
         int64_t seq = strtoll(digits, NULL, 10);
         if (seq < 1 || seq > s->head ||
-            !leat_uuid_eq(&w->store->events[s->events[seq - 1]].id, &id))
+            !leat_uuid_eq(&w->store->events[s->events[seq - 1]].id, &id)) {
             sim_fail(w, "topic", "events %d offset %lld: seq %lld is not the store's", k,
                      (long long)i, (long long)seq);
-        else if (seq > last + 1 && w->log->lost == 0)
+        } else if (seq > last + 1 && w->log->lost == 0) {
             sim_fail(w, "topic", "events %d offset %lld: seq %lld follows %lld", k, (long long)i,
                      (long long)seq, (long long)last);
+        }
         if (seq > last)
             last = seq;
     }
-    if (last != s->head && w->log->lost == 0)
+    if (last != s->head && w->log->lost == 0) {
         sim_fail(w, "topic", "events %d end with seq %lld, the slice with %lld", k, (long long)last,
                  (long long)s->head);
+    }
 }
 
 static void check_model(struct sim *w)
 {
     struct sim_model_row fold[SIM_STREAMS_MAX] = {{0}};
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         for (int64_t seq = 1; seq <= w->store->slices[k].head; seq++) {
             const struct sim_stored *e = &w->store->events[w->store->slices[k].events[seq - 1]];
             struct sim_model_row *row = &fold[e->stream];
@@ -385,21 +404,24 @@ static void check_model(struct sim *w)
             row->count++;
             row->digest = leat_hash64(&e->body, sizeof e->body, row->digest);
         }
+    }
     for (int32_t i = 0; i < w->store->stream_count; i++) {
         const struct sim_model_row *have = &w->cluster->file.rows[i];
-        if (have->digest != fold[i].digest || have->count != fold[i].count)
+        if (have->digest != fold[i].digest || have->count != fold[i].count) {
             sim_fail(w, "model", "%.*s: %lld events in the model, %lld in the store",
                      LEAT_STR_FMT(w->store->streams[i].name), (long long)have->count,
                      (long long)fold[i].count);
+        }
     }
 }
 
 /* Without faults nobody loses a fence: who does works in circles. */
 static void check_calm(struct sim *w)
 {
-    if (w->o.faults == 0 && w->o.plant == SIM_PLANT_NONE && w->store->fenced > 0)
+    if (w->o.faults == 0 && w->o.plant == SIM_PLANT_NONE && w->store->fenced > 0) {
         sim_fail(w, "calm", "%llu batches were fenced in a run without faults",
                  (unsigned long long)w->store->fenced);
+    }
 }
 
 void check_end(struct sim *w)
@@ -419,8 +441,9 @@ void check_recreated(struct sim *w)
     const struct sim_lane *l = sim_store_lane(w->store, topic, k, topic / SIM_PRIORITIES);
     if (w->cluster->recreated.fingerprint == 0 || l == NULL)
         return;
-    if (l->next_offset != w->cluster->recreated.next_offset)
+    if (l->next_offset != w->cluster->recreated.next_offset) {
         sim_fail(w, "recreated", "%s %d went on from %lld to %lld in the new topic",
                  sim_topic_name(topic), k, (long long)w->cluster->recreated.next_offset,
                  (long long)l->next_offset);
+    }
 }

@@ -11,10 +11,11 @@ static void produce(struct sim *w, int32_t topic, int32_t partition, const struc
     static const char *const types[] = {"Deposit", "Withdraw"};
     struct leat_buf headers;
     leat_buf_init(&headers, 4096);
-    if (s->known_id)
+    if (s->known_id) {
         sim_headers(&headers, &s->id,
                     topic == SIM_TOPIC_FOREIGN ? (struct leat_str){0}
                                                : leat_str_of(types[s->processor]));
+    }
     bool keyless = s->command.spare == 1 && topic != SIM_TOPIC_FOREIGN;
     struct leat_str key = leat_str_of(s->command.key);
     struct sim_message m = {.topic = topic,
@@ -102,10 +103,11 @@ static void plan(struct sim *w, struct sim_sent *s, uint32_t number)
                                                   : sim_rng_in(&w->work, 0, SIM_KEYS - 1);
     s->command.key[0] = (char)('a' + key);
     s->k = leat_partition(leat_str_of(s->command.key), SIM_PARTITIONS);
-    if (stray && sim_rng_permille(&w->work, 30))
+    if (stray && sim_rng_permille(&w->work, 30)) {
         s->command.spare = 1;
-    else if (stray && s->processor == 0 && sim_rng_permille(&w->work, 60))
+    } else if (stray && s->processor == 0 && sim_rng_permille(&w->work, 60)) {
         s->command.spare = 2;
+    }
     for (size_t i = 0; i < sizeof s->id.b; i += 8) {
         uint64_t r = sim_rng_next(&w->work);
         memcpy(&s->id.b[i], &r, 8);

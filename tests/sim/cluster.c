@@ -70,11 +70,12 @@ static void crash(struct sim_slot *s)
 
 void sim_cluster_gone(struct sim *w, void *process)
 {
-    for (size_t i = 0; i < SIM_SLOTS; i++)
+    for (size_t i = 0; i < SIM_SLOTS; i++) {
         if (w->cluster->slots[i].process == process) {
             w->cluster->slots[i].process = NULL;
             start_in(w, &w->cluster->slots[i], 100 * SIM_MS);
         }
+    }
 }
 
 /* ---- trouble ---- */
@@ -111,10 +112,11 @@ static void trouble_leave(struct sim *w, struct sim_slot *s)
     if (actor_of(s)->paused)
         return;
     sim_trace(w, "%s leaves its group", actor_of(s)->name);
-    if (s->kind == SIM_WORKER)
+    if (s->kind == SIM_WORKER) {
         sim_worker_leave(s->process);
-    else if (s->kind == SIM_RELAY)
+    } else if (s->kind == SIM_RELAY) {
         sim_relay_leave(s->process);
+    }
 }
 
 static void trouble_away(struct sim *w)
@@ -133,18 +135,20 @@ static void trouble(struct sim *w, void *who, void *data)
     struct sim_slot *s = &c->slots[sim_rng_in(&w->trouble, 0, SIM_SLOTS - 1)];
     int64_t kind = sim_rng_in(&w->trouble, 0, 99);
     if (s->process != NULL) {
-        if (kind < 45 && (w->o.faults & SIM_FAULT_CRASH) != 0)
+        if (kind < 45 && (w->o.faults & SIM_FAULT_CRASH) != 0) {
             trouble_crash(w, s);
-        else if (kind < 70 && (w->o.faults & SIM_FAULT_PAUSE) != 0)
+        } else if (kind < 70 && (w->o.faults & SIM_FAULT_PAUSE) != 0) {
             trouble_pause(w, s, false);
-        else if (kind < 82 && (w->o.faults & SIM_FAULT_TWIN) != 0)
+        } else if (kind < 82 && (w->o.faults & SIM_FAULT_TWIN) != 0) {
             trouble_pause(w, s, true);
-        else if (kind < 94 && (w->o.faults & SIM_FAULT_MEMBER) != 0)
+        } else if (kind < 94 && (w->o.faults & SIM_FAULT_MEMBER) != 0) {
             trouble_leave(w, s);
+        }
     }
-    if (kind >= 94 && (w->o.faults & SIM_FAULT_TAIL) != 0)
+    if (kind >= 94 && (w->o.faults & SIM_FAULT_TAIL) != 0) {
         sim_log_lose_tail(w, (int32_t)sim_rng_in(&w->trouble, 0, SIM_PARTITIONS - 1),
                           sim_rng_in(&w->trouble, 1, 3));
+    }
     if (kind < 3 && (w->o.faults & SIM_FAULT_AWAY) != 0)
         trouble_away(w);
     if (w->quiet)
@@ -188,9 +192,10 @@ static void recreate(struct sim *w, void *who, void *data)
     struct sim_cluster *c = who;
     c->recreated.topic = (int32_t)sim_rng_in(&w->trouble, 0, 2 * SIM_PRIORITIES - 1);
     c->recreated.k = (int32_t)sim_rng_in(&w->trouble, 0, SIM_PARTITIONS - 1);
-    for (size_t i = 0; i < SIM_SLOTS; i++)
+    for (size_t i = 0; i < SIM_SLOTS; i++) {
         if (c->slots[i].kind == SIM_WORKER && c->slots[i].process != NULL)
             crash(&c->slots[i]);
+    }
     struct sim_task t = {.what = "made again", .fire = made_again, .who = c};
     sim_after(w, 3 * SIM_SECOND, &t);
 }
@@ -215,7 +220,8 @@ void sim_cluster_stop(struct sim *w)
 {
     for (struct sim_worker *p = w->cluster->workers; p != NULL; p = p->next)
         sim_worker_crash(p);
-    for (size_t i = 0; i < SIM_SLOTS; i++)
+    for (size_t i = 0; i < SIM_SLOTS; i++) {
         if (w->cluster->slots[i].process != NULL)
             crash(&w->cluster->slots[i]);
+    }
 }

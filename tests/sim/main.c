@@ -35,9 +35,10 @@ static void settle(struct sim *w, const struct sim_options *o)
         sim_run(w, w->now_us + SIM_SECOND / 2);
         left = check_unfinished(w);
     }
-    if (!w->failed && left != NULL)
+    if (!w->failed && left != NULL) {
         sim_fail(w, "stuck", "%lld s after the last fault: %s",
                  (long long)((w->now_us - o->busy_us) / SIM_SECOND), left);
+    }
     if (!w->failed)
         check_end(w);
 }
@@ -124,11 +125,12 @@ static bool parse_faults(const char *list, uint32_t *ret)
 
 static bool parse_plant(const char *name, sim_plant *ret)
 {
-    for (int p = 0; p < SIM_PLANTS; p++)
+    for (int p = 0; p < SIM_PLANTS; p++) {
         if (strcmp(name, sim_plant_name((sim_plant)p)) == 0) {
             *ret = (sim_plant)p;
             return true;
         }
+    }
     return false;
 }
 
@@ -191,11 +193,12 @@ static double seconds(void)
 static void print_faults(uint32_t faults)
 {
     bool first = true;
-    for (uint32_t f = 1; f <= SIM_FAULT_RECREATE; f <<= 1)
+    for (uint32_t f = 1; f <= SIM_FAULT_RECREATE; f <<= 1) {
         if ((faults & f) != 0) {
             printf("%s%s", first ? "" : ",", sim_fault_name((sim_fault)f));
             first = false;
         }
+    }
     if (first)
         printf("none");
 }
@@ -259,12 +262,13 @@ static int run_seeds(const struct settings *s)
             break;
     }
     double took = seconds() - start;
-    if (failures == 0)
+    if (failures == 0) {
         printf("ok %s: %llu seeds hold\n",
                o.faults == 0                    ? "calm"
                : o.faults == SIM_FAULT_RECREATE ? "recreate"
                                                 : "seeds",
                (unsigned long long)seeds);
+    }
     printf("{\"sim\":{\"seed\":%llu,\"seeds\":%llu,\"failed\":%llu,\"steps\":%llu,"
            "\"steps_per_minute\":%.0f,\"commands\":%llu,\"events\":%llu,\"crashes\":%llu,"
            "\"pauses\":%llu,\"conflicts\":%llu,\"fenced\":%llu,\"history\":\"%016llx\"}}\n",
@@ -312,9 +316,10 @@ int main(int argc, char **argv)
                                  .busy_us = 30 * SIM_SECOND,
                                  .deadline_us = 200 * SIM_SECOND}};
     int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (!take_option(&s, option))
             return usage(option == 'h' ? "seeded simulation of the protocol" : "bad argument");
+    }
     if (optind < argc)
         return usage("unexpected argument");
     (void)signal(SIGABRT, on_abort);

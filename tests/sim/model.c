@@ -78,9 +78,10 @@ const char *sim_topic_name(int32_t topic)
 
 int32_t sim_topic_find(struct leat_str name)
 {
-    for (int32_t i = 0; i < SIM_TOPICS; i++)
+    for (int32_t i = 0; i < SIM_TOPICS; i++) {
         if (leat_str_eq(name, leat_str_of(topic_names[i])))
             return i;
+    }
     return -1;
 }
 

@@ -88,19 +88,21 @@ static void take_lane(struct sim_executor *e, size_t lane)
     bool made_again = w->cluster->recreated.done &&
                       w->cluster->recreated.topic == e->lanes[lane].topic &&
                       w->cluster->recreated.k == e->lanes[lane].k;
-    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_now_ms(w)) && !made_again)
+    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_now_ms(w)) && !made_again) {
         sim_fail(w, "lane", "%s stops %s %d: %s", e->worker->name,
                  sim_topic_name(e->lanes[lane].topic), e->lanes[lane].k,
                  leat_flow_lane_stopped(e->flow, lane));
+    }
 }
 
 /* ---- orders ---- */
 
 static const struct leat_lane_position *position(const struct sim_letter *l, const char *topic)
 {
-    for (size_t i = 0; i < l->lane_count; i++)
+    for (size_t i = 0; i < l->lane_count; i++) {
         if (leat_str_eq(l->at[i].topic, leat_str_of(topic)))
             return &l->at[i];
+    }
     return NULL;
 }
 
@@ -165,10 +167,11 @@ static void obey(struct sim_executor *e)
         struct sim_letter l = e->letters[e->first_letter];
         e->first_letter = (e->first_letter + 1) % SIM_LETTERS_MAX;
         e->letter_count--;
-        if (l.epoch > 0)
+        if (l.epoch > 0) {
             obey_start(e, &l);
-        else
+        } else {
             leat_flow_stop(e->flow, l.k);
+        }
         sim_worker_started(e->worker, l.k, l.epoch > 0);
     }
 }
@@ -236,9 +239,10 @@ static void settle_back(struct sim *w, struct sim_call *c)
         }
         l.lane_count = 0;
         l.head = c->fences[k].head_seq;
-        for (size_t i = 0; i < c->lane_count; i++)
+        for (size_t i = 0; i < c->lane_count; i++) {
             if (c->lanes[i].k == k)
                 l.at[l.lane_count++] = c->lanes[i];
+        }
         if (e->worker->held[k].hold == LEAT_HOLD_OWNED)
             obey_start(e, &l);
     }
@@ -326,10 +330,11 @@ static void lock_back(struct sim *w, struct sim_call *c)
         return;
     }
     e->in_transaction = true;
-    if (c->n > 0)
+    if (c->n > 0) {
         load(e, c->wants, c->n);
-    else
+    } else {
         decide(e);
+    }
 }
 
 static void run_batch(struct sim_executor *e, bool locked)
@@ -412,9 +417,10 @@ static void tail_back(struct sim *w, struct sim_call *c)
 {
     (void)w;
     struct sim_executor *e = c->who;
-    for (size_t i = 0; !c->failed && i < leat_flow_lane_count(e->flow); i++)
+    for (size_t i = 0; !c->failed && i < leat_flow_lane_count(e->flow); i++) {
         if (leat_flow_lane(e->flow, i) != NULL)
             leat_flow_tail(e->flow, i, c->published[e->lanes[i].k].seq);
+    }
     if (c->failed)
         e->session = sim_store_session(w);
     done(e);
@@ -474,10 +480,11 @@ static void turn(struct sim_executor *e)
     bool locked = false, again = leat_flow_again(e->flow, &locked);
     for (size_t i = 0; !again && i < leat_flow_lane_count(e->flow); i++)
         take_lane(e, i);
-    if (again || leat_flow_ready(e->flow, sim_now_ms(w)))
+    if (again || leat_flow_ready(e->flow, sim_now_ms(w))) {
         run_batch(e, locked);
-    else if (!check_tails(e))
+    } else if (!check_tails(e)) {
         wait_for_work(e);
+    }
 }
 
 /* ---- life ---- */
@@ -501,7 +508,8 @@ void sim_executor_done(struct sim_executor *e)
 {
     leat_flow_free(e->flow);
     e->flow = NULL;
-    if (e->out != 0)
+    if (e->out != 0) {
         sim_fail(e->worker->w, "release", "%s: %lld records were not released", e->worker->name,
                  (long long)e->out);
+    }
 }

@@ -35,9 +35,10 @@ static struct sim_join *request(struct sim_member *m)
 
 static struct sim_seat *seat_of(struct sim_group *g, int32_t instance)
 {
-    for (size_t i = 0; i < SIM_MEMBERS_MAX; i++)
+    for (size_t i = 0; i < SIM_MEMBERS_MAX; i++) {
         if (g->seats[i].used && g->seats[i].instance == instance)
             return &g->seats[i];
+    }
     return NULL;
 }
 
@@ -57,19 +58,22 @@ static void assign(struct sim_group *g)
 {
     struct sim_seat *order[SIM_MEMBERS_MAX];
     int32_t n = 0;
-    for (int32_t instance = 0; instance < SIM_MEMBERS_MAX * 2; instance++)
+    for (int32_t instance = 0; instance < SIM_MEMBERS_MAX * 2; instance++) {
         if (seat_of(g, instance) != NULL)
             order[n++] = seat_of(g, instance);
-    for (int32_t i = 0; i < n; i++)
+    }
+    for (int32_t i = 0; i < n; i++) {
         for (int32_t k = 0; k < SIM_PARTITIONS; k++)
             order[i]->ks[k] = k * n / SIM_PARTITIONS == i;
+    }
 }
 
 static void complete(struct sim *w, struct sim_group *g)
 {
-    for (size_t i = 0; i < SIM_MEMBERS_MAX; i++)
+    for (size_t i = 0; i < SIM_MEMBERS_MAX; i++) {
         if (g->seats[i].used && !g->seats[i].joined)
             g->seats[i].used = false;
+    }
     g->generation++;
     g->preparing = false;
     assign(g);
@@ -93,10 +97,11 @@ static void complete_if_all(struct sim *w, struct sim_group *g)
             return;
         there += g->seats[i].used;
     }
-    if (there > 0)
+    if (there > 0) {
         complete(w, g);
-    else
+    } else {
         g->preparing = false;
+    }
 }
 
 static void rebalance_timeout(struct sim *w, void *who, void *data)
@@ -121,9 +126,10 @@ static void prepare(struct sim *w, struct sim_group *g)
 
 static struct sim_seat *free_seat(struct sim_group *g)
 {
-    for (size_t i = 0; i < SIM_MEMBERS_MAX; i++)
+    for (size_t i = 0; i < SIM_MEMBERS_MAX; i++) {
         if (!g->seats[i].used)
             return &g->seats[i];
+    }
     leat_assert(!"a free seat in the group");
     return NULL;
 }
@@ -257,9 +263,10 @@ static void joined_back(struct sim *w, void *who, void *data)
     m->in = true;
     int32_t ks[SIM_PARTITIONS];
     size_t n = 0;
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         if (j->ks[k])
             ks[n++] = k;
+    }
     sim_trace(w, "%s is given %zu partitions of %s", m->actor->name, n,
               w->log->groups[m->group].name);
     m->assigned(m->who, ks, n);

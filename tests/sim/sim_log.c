@@ -7,13 +7,15 @@ void sim_log_init(struct sim *w)
     for (int32_t t = 0; t < SIM_TOPICS; t++) {
         int32_t n = sim_topic_partitions(t);
         log->topics[t] = leat_arena_zalloc(w->arena, (size_t)n, sizeof *log->topics[t]);
-        for (int32_t k = 0; k < n; k++)
+        for (int32_t k = 0; k < n; k++) {
             log->topics[t][k].records =
                 leat_arena_alloc(w->arena, SIM_RECORDS_MAX * sizeof(struct sim_record *));
+        }
     }
-    for (int32_t g = 0; g < SIM_GROUPS; g++)
+    for (int32_t g = 0; g < SIM_GROUPS; g++) {
         log->groups[g].name =
             g < SIM_PROCESSORS ? sim_topology()->processors[g].group : sim_topology()->relay_group;
+    }
     w->log = log;
 }
 

@@ -57,7 +57,7 @@ static struct leat_checkpoint checkpoint(const struct sim_projector *p, int32_t 
 
 static void keep(struct reading *r, int32_t stream, const struct sim_event_body *body)
 {
-    leat_assert(r->pending_count < TAKE_MAX * 2);
+    leat_assert(r->pending_count < sizeof r->pending / sizeof r->pending[0]);
     r->pending[r->pending_count++] = (struct pending){stream, *body};
 }
 

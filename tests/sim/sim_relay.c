@@ -56,10 +56,11 @@ static void acked(struct sim *w, void *who, void *data, bool ok)
     struct sim_relay *r = who;
     const struct opaque *o = data;
     struct owned *s = &r->slices[o->k];
-    if (!ok)
+    if (!ok) {
         send_again(r);
-    else if (s->ours && s->turn == o->turn)
+    } else if (s->ours && s->turn == o->turn) {
         leat_window_ack(o->outbox ? &s->outbox : &s->events, o->seq);
+    }
 }
 
 static void produce(struct sim_relay *r, const struct sim_message *m, const struct opaque *o)
@@ -206,11 +207,12 @@ static bool record(struct sim_relay *r)
     for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         const struct owned *s = &r->slices[k];
         if (s->ours &&
-            (s->events.acked > s->events.recorded || s->outbox.acked > s->outbox.recorded))
+            (s->events.acked > s->events.recorded || s->outbox.acked > s->outbox.recorded)) {
             moves[n++] = (struct leat_published){.slice = k,
                                                  .epoch = s->epoch,
                                                  .seq = s->events.acked,
                                                  .outbox_seq = s->outbox.acked};
+        }
     }
     if (n == 0)
         return false;
@@ -269,14 +271,16 @@ static void confirm_back(struct sim *w, void *who, void *ok)
     struct sim_relay *r = who;
     int32_t ks[SIM_PARTITIONS];
     size_t n = 0;
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         if (r->held[k].hold == LEAT_HOLD_CONFIRM)
             ks[n++] = k;
+    }
     r->busy = false;
-    if (ok != NULL)
+    if (ok != NULL) {
         leat_ownership_confirmed(&r->ownership, ks, n);
-    else
+    } else {
         leat_ownership_refused(&r->ownership, sim_now_ms(w));
+    }
     pump(r);
 }
 
@@ -318,9 +322,10 @@ static bool serve_callbacks(struct sim_relay *r)
         return false;
     int32_t ks[SIM_PARTITIONS];
     size_t n = 0;
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         if (r->ks[k])
             ks[n++] = k;
+    }
     r->assign = false;
     leat_ownership_assigned(&r->ownership, ks, n);
     return true;

@@ -103,10 +103,11 @@ void sim_call_send(struct sim *w, struct sim_call *c)
         bool quick = sim_rng_permille(&w->trouble, 700);
         int64_t gone = sim_rng_in(&w->trouble, 1, quick ? 60 : 5000) * SIM_MS;
         give_up_in(w, c, gone);
-        if (late)
+        if (late) {
             there = gone + sim_rng_in(&w->trouble, 0, quick ? 100 : 4000) * SIM_MS;
-        else if (sim_rng_permille(&w->trouble, 500))
+        } else if (sim_rng_permille(&w->trouble, 500)) {
             there = -1;
+        }
     }
     if (w->now_us < w->store_back_us && there >= 0) {
         give_up_in(w, c, sim_rng_in(&w->net, 1, 200) * SIM_MS);
@@ -122,9 +123,10 @@ void sim_call_send(struct sim *w, struct sim_call *c)
 
 static struct sim_transaction *transaction_of(struct sim_store *s, uint64_t session)
 {
-    for (size_t i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++) {
         if (s->transactions[i].session == session)
             return &s->transactions[i];
+    }
     return NULL;
 }
 
@@ -137,9 +139,10 @@ static void end_transaction(struct sim_store *s, uint64_t session)
     for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         if (s->slices[k].lock == session)
             s->slices[k].lock = 0;
-        for (int32_t p = 0; p < SIM_PROCESSORS; p++)
+        for (int32_t p = 0; p < SIM_PROCESSORS; p++) {
             if (s->owners[p][k].lock == session)
                 s->owners[p][k].lock = 0;
+        }
     }
 }
 
@@ -166,9 +169,10 @@ static bool must_wait(const struct sim_store *s, const struct sim_call *c)
         c->kind == SIM_CALL_CLAIM || c->kind == SIM_CALL_APPEND || c->kind == SIM_CALL_LOCK;
     if (!fences)
         return false;
-    for (size_t i = 0; c->kind == SIM_CALL_CLAIM && i < c->n; i++)
+    for (size_t i = 0; c->kind == SIM_CALL_CLAIM && i < c->n; i++) {
         if (blocks(s->owners[c->processor][c->ks[i]].lock, c->session))
             return true;
+    }
     for (size_t i = 0; c->kind != SIM_CALL_CLAIM && i < c->batch.fence_count; i++) {
         int32_t k = c->batch.fences[i].k;
         if (blocks(s->owners[c->processor][k].lock, c->session) ||
@@ -196,18 +200,20 @@ static void take_locks(struct sim *w, struct sim_call *c)
 int32_t sim_processor_find(struct leat_str name)
 {
     const struct leat_topology *t = sim_topology();
-    for (int32_t i = 0; i < SIM_PROCESSORS; i++)
+    for (int32_t i = 0; i < SIM_PROCESSORS; i++) {
         if (leat_str_eq(name, t->processors[i].name))
             return i;
+    }
     leat_assert(!"a processor of the topology");
     return -1;
 }
 
 static bool asked(const struct sim_call *c, int32_t k)
 {
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n; i++) {
         if (c->ks[i] == k)
             return true;
+    }
     return false;
 }
 
@@ -224,13 +230,14 @@ static void fill_fences(struct sim *w, struct sim_call *c)
     }
     for (int32_t i = 0; i < s->lane_count; i++) {
         const struct sim_lane *l = &s->lanes[i];
-        if (l->processor == c->processor && asked(c, l->k))
+        if (l->processor == c->processor && asked(c, l->k)) {
             c->lanes[c->lane_count++] =
                 (struct leat_lane_position){.topic = leat_str_of(sim_topic_name(l->topic)),
                                             .k = l->k,
                                             .next_offset = l->next_offset,
                                             .fingerprint = l->fingerprint,
                                             .next_seq = l->next_seq};
+        }
     }
 }
 
@@ -288,9 +295,10 @@ static void load(struct sim *w, struct sim_call *c)
             l->want[l->event_count] = (uint32_t)i;
             fill_event(w, s->slices[k].events[seq - 1], &l->events[l->event_count++]);
         }
-        if (!heads[k])
+        if (!heads[k]) {
             l->heads[l->head_count++] = (struct leat_fence_state){
                 .k = k, .head_seq = s->slices[k].head, .store_id = s->slices[k].store_id};
+        }
         heads[k] = true;
     }
 }

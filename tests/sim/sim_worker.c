@@ -40,9 +40,10 @@ static void keep_claim(struct sim_worker *p, const struct sim_call *c, size_t i)
     struct sim_letter *l = &p->claimed[c->fences[i].k];
     *l = (struct sim_letter){
         .k = c->fences[i].k, .epoch = c->fences[i].epoch, .head = c->fences[i].head_seq};
-    for (size_t j = 0; j < c->lane_count; j++)
+    for (size_t j = 0; j < c->lane_count; j++) {
         if (c->lanes[j].k == l->k)
             l->at[l->lane_count++] = c->lanes[j];
+    }
 }
 
 static void claim_back(struct sim *w, struct sim_call *c)
@@ -82,14 +83,16 @@ static void confirm_back(struct sim *w, void *who, void *ok)
     struct sim_worker *p = who;
     int32_t ks[SIM_PARTITIONS];
     size_t n = 0;
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         if (p->held[k].hold == LEAT_HOLD_CONFIRM)
             ks[n++] = k;
+    }
     p->busy = false;
-    if (ok != NULL)
+    if (ok != NULL) {
         leat_ownership_confirmed(&p->ownership, ks, n);
-    else
+    } else {
         leat_ownership_refused(&p->ownership, sim_now_ms(w));
+    }
     pump(p);
 }
 
@@ -187,9 +190,10 @@ static void serve_assigned(struct sim_worker *p)
 {
     int32_t ks[SIM_PARTITIONS];
     size_t n = 0;
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         if (p->ks[k])
             ks[n++] = k;
+    }
     p->assign = false;
     leat_ownership_assigned(&p->ownership, ks, n);
 }
@@ -259,9 +263,9 @@ static void pump(struct sim_worker *p)
         p->leaving = false;
         rejoin(p);
     }
-    if (p->revoke)
+    if (p->revoke) {
         serve_revoked(p);
-    else if (p->assign) {
+    } else if (p->assign) {
         serve_assigned(p);
         pump(p);
     } else

@@ -7,7 +7,7 @@
 
 static uint64_t row_key(int32_t k, int32_t processor, const struct leat_uuid *id)
 {
-    return leat_hash64(id->b, sizeof id->b, (uint64_t)(k * SIM_PROCESSORS + processor));
+    return leat_hash64(id->b, sizeof id->b, (uint64_t)k * SIM_PROCESSORS + (uint64_t)processor);
 }
 
 const struct sim_row *sim_store_row(const struct sim_store *s, int32_t k, int32_t processor,
@@ -35,9 +35,10 @@ struct sim_lane *sim_store_lane(struct sim_store *s, int32_t topic, int32_t k, i
 int32_t sim_store_stream(struct sim *w, int32_t k, struct leat_str name)
 {
     struct sim_store *s = w->store;
-    for (int32_t i = 0; i < s->stream_count; i++)
+    for (int32_t i = 0; i < s->stream_count; i++) {
         if (s->streams[i].k == k && leat_str_eq(s->streams[i].name, name))
             return i;
+    }
     leat_assert(s->stream_count < SIM_STREAMS_MAX);
     s->streams[s->stream_count] =
         (struct sim_stream){.k = k, .name = leat_arena_copy(w->arena, name)};
@@ -198,12 +199,14 @@ static void step_command(struct append *a, uint32_t index)
     if (stored)
         check_command(a->w, c, &a->s->streams[stream]);
     uint32_t events = 0, sends = 0;
-    for (; a->event < b->event_count && b->events[a->event].command == index; a->event++)
+    for (; a->event < b->event_count && b->events[a->event].command == index; a->event++) {
         if (stored && ++events > 0)
             store_event(a, &b->events[a->event], c, stream);
-    for (; a->outbox < b->outbox_count && b->outbox[a->outbox].command == index; a->outbox++)
+    }
+    for (; a->outbox < b->outbox_count && b->outbox[a->outbox].command == index; a->outbox++) {
         if (stored && ++sends > 0)
             store_outbox(a, &b->outbox[a->outbox], c->k);
+    }
     if (stored && c->outcome != LEAT_OUTCOME_FORWARDED)
         store_row(a, c, events, sends);
     a->c->result.conflicts += settled == LEAT_SETTLED_CONFLICT;
@@ -219,11 +222,12 @@ static void step_lane(struct append *a, size_t index)
     if (a->lost[a->fence_of[l->k]])
         return;
     int64_t next = l->next_offset;
-    for (size_t i = 0; i < a->b->command_count; i++)
+    for (size_t i = 0; i < a->b->command_count; i++) {
         if (a->b->commands[i].lane == (int32_t)index && a->b->commands[i].offset < next &&
             a->c->result.settled[i] == LEAT_SETTLED_CONFLICT &&
             a->w->o.plant != SIM_PLANT_MARK_PASSES)
             next = l->next_seq > 0 ? l->first_offset : a->b->commands[i].offset;
+    }
     struct sim_lane *have = sim_store_lane(a->s, topic, l->k, a->c->processor);
     if (have == NULL) {
         leat_assert(a->s->lane_count < SIM_LANES_MAX);
@@ -262,9 +266,10 @@ void sim_store_append(struct sim *w, struct sim_call *c)
         .fences = leat_arena_zalloc(c->arena, b->fence_count + 1, sizeof *c->result.fences),
         .settled = leat_arena_zalloc(c->arena, b->command_count + 1, 1)};
     step_fences(&a);
-    for (size_t i = 0; i < b->fence_count; i++)
+    for (size_t i = 0; i < b->fence_count; i++) {
         if (!lost[i])
             check_owner(w, c, b->fences[i].k);
+    }
     for (uint32_t i = 0; i < b->command_count; i++)
         step_command(&a, i);
     for (size_t i = 0; i < b->lane_count; i++)

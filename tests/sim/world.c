@@ -130,7 +130,7 @@ void sim_init(struct sim *w, const struct sim_options *o)
     static const int32_t batches[] = {1, 3, 16, 40, 200};
     w->cache_bytes = caches[sim_rng_in(&w->work, 0, 3)];
     w->batch_max = batches[sim_rng_in(&w->work, 0, 4)];
-    w->arena = leat_arena_new(64 * 1024, 0);
+    w->arena = leat_arena_new(1 << 16, 0);
 }
 
 static void undefer(struct sim *w, struct sim_actor *a);
@@ -169,7 +169,7 @@ static void push(struct sim *w, struct sim_event *e)
 {
     if (w->heap_len == w->heap_cap) {
         w->heap_cap = w->heap_cap == 0 ? 1024 : w->heap_cap * 2;
-        w->heap = realloc(w->heap, w->heap_cap * sizeof *w->heap);
+        w->heap = realloc(w->heap, w->heap_cap * sizeof(struct sim_event *));
         leat_assert(w->heap != NULL);
     }
     size_t i = w->heap_len++;
@@ -201,10 +201,11 @@ static struct sim_event *pop(struct sim *w)
 void sim_after(struct sim *w, int64_t delay_us, const struct sim_task *t)
 {
     struct sim_event *e = w->spare;
-    if (e != NULL)
+    if (e != NULL) {
         w->spare = e->next;
-    else
+    } else {
         e = malloc(sizeof *e);
+    }
     leat_assert(e != NULL);
     leat_assert(delay_us >= 0);
     *e = (struct sim_event){.at_us = w->now_us + delay_us,
