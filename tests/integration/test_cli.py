@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the program says when it is called wrongly, its exit codes (contract 6), its printed pages."""
+"""What the program says when called wrongly, its exit codes (contract 6), its printed pages."""
 
 import os
 import sys
