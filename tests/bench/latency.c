@@ -56,6 +56,12 @@ struct poller {
 
 static _Atomic long failed_sends;
 
+/* Of every record, from produce() to the broker's acknowledgement; only the sender polls. */
+static struct {
+    int64_t *took_ns;
+    size_t n, max;
+} acks;
+
 static int64_t now_ns(void)
 {
     struct timespec t;
@@ -204,6 +210,8 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
     (void)opaque;
     if (m->err)
         atomic_fetch_add(&failed_sends, 1);
+    else if (acks.n < acks.max)
+        acks.took_ns[acks.n++] = rd_kafka_message_latency(m) * 1000;
 }
 
 static void set(rd_kafka_conf_t *c, const char *name, const char *value)
@@ -305,12 +313,15 @@ static int report(const struct options *o, const struct probe *probes, size_t n,
                     probes[i].http_status);
     }
     qsort(took, seen, sizeof *took, by_value);
+    qsort(acks.took_ns, acks.n, sizeof *acks.took_ns, by_value);
     printf("{\"rate\":%ld,\"seconds\":%ld,\"p50_ms\":%.2f,\"p90_ms\":%.2f,\"p99_ms\":%.2f,"
            "\"max_ms\":%.2f,\"count\":%zu,\"missed\":%zu,\"failed_sends\":%ld,"
-           "\"http_requests\":%" PRIu64 "}\n",
+           "\"http_requests\":%" PRIu64 ",\"ack_p50_ms\":%.2f,\"ack_p99_ms\":%.2f,"
+           "\"ack_max_ms\":%.2f}\n",
            o->rate, o->seconds, at_share(took, seen, 500), at_share(took, seen, 900),
            at_share(took, seen, 990), at_share(took, seen, 1000), seen, n - seen,
-           atomic_load(&failed_sends), requests);
+           atomic_load(&failed_sends), requests, at_share(acks.took_ns, acks.n, 500),
+           at_share(acks.took_ns, acks.n, 990), at_share(acks.took_ns, acks.n, 1000));
     free(took);
     return seen > 0 && atomic_load(&failed_sends) == 0 ? 0 : 1;
 }
@@ -360,7 +371,9 @@ int main(int argc, char **argv)
     struct options o;
     read_options(&o, argc, argv);
     struct probe *probes = calloc(PROBES_MAX, sizeof *probes);
-    if (probes == NULL)
+    acks.max = (size_t)(o.rate * (o.warmup + o.seconds));
+    acks.took_ns = calloc(acks.max + 1, sizeof *acks.took_ns);
+    if (probes == NULL || acks.took_ns == NULL)
         die("start", "no memory");
     rd_kafka_t *rk = new_producer(o.broker);
     struct poller pollers[POLLERS];
@@ -373,5 +386,6 @@ int main(int argc, char **argv)
     int code = report(&o, probes, n, requests);
     rd_kafka_destroy(rk);
     free(probes);
+    free(acks.took_ns);
     return code;
 }
