@@ -56,10 +56,10 @@ struct poller {
 
 static _Atomic long failed_sends;
 
-/* Of every record, from produce() to the broker's acknowledgement; only the sender polls. */
+/* From produce() to the broker's acknowledgement, without the warm-up; only the sender polls. */
 static struct {
     int64_t *took_ns;
-    size_t n, max;
+    size_t seen, skip, n, max;
 } acks;
 
 static int64_t now_ns(void)
@@ -210,7 +210,7 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
     (void)opaque;
     if (m->err)
         atomic_fetch_add(&failed_sends, 1);
-    else if (acks.n < acks.max)
+    else if (acks.seen++ >= acks.skip && acks.n < acks.max)
         acks.took_ns[acks.n++] = rd_kafka_message_latency(m) * 1000;
 }
 
@@ -371,6 +371,7 @@ int main(int argc, char **argv)
     struct options o;
     read_options(&o, argc, argv);
     struct probe *probes = calloc(PROBES_MAX, sizeof *probes);
+    acks.skip = (size_t)(o.rate * o.warmup);
     acks.max = (size_t)(o.rate * (o.warmup + o.seconds));
     acks.took_ns = calloc(acks.max + 1, sizeof *acks.took_ns);
     if (probes == NULL || acks.took_ns == NULL)
