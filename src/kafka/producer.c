@@ -144,17 +144,16 @@ static rd_kafka_resp_err_t produce(struct leat_producer *p, rd_kafka_topic_t *to
     rd_kafka_resp_err_t e;
     if (headers != NULL) {
         e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(o->partition),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_KEY(key, (size_t)o->key.len), RD_KAFKA_VTYPE_VALUE, value,
-                              (size_t)o->value.len, RD_KAFKA_V_TIMESTAMP(o->timestamp_ms),
-                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(o->opaque),
-                              RD_KAFKA_V_END);
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_VTYPE_KEY, key,
+                              (size_t)o->key.len, RD_KAFKA_VTYPE_VALUE, value, (size_t)o->value.len,
+                              RD_KAFKA_V_TIMESTAMP(o->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+                              RD_KAFKA_V_OPAQUE(o->opaque), RD_KAFKA_V_END);
     } else {
         e = rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(o->partition),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                              RD_KAFKA_V_KEY(key, (size_t)o->key.len), RD_KAFKA_VTYPE_VALUE, value,
-                              (size_t)o->value.len, RD_KAFKA_V_TIMESTAMP(o->timestamp_ms),
-                              RD_KAFKA_V_OPAQUE(o->opaque), RD_KAFKA_V_END);
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_VTYPE_KEY, key,
+                              (size_t)o->key.len, RD_KAFKA_VTYPE_VALUE, value, (size_t)o->value.len,
+                              RD_KAFKA_V_TIMESTAMP(o->timestamp_ms), RD_KAFKA_V_OPAQUE(o->opaque),
+                              RD_KAFKA_V_END);
     }
     if (e != 0 && headers != NULL) {
         rd_kafka_headers_destroy(headers); /* ours again when it failed */
