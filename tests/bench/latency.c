@@ -4,7 +4,7 @@
  *                      [--seconds 30] [--warmup 3] [--every 20]
  * The main thread sends `rate` commands a second by an absolute schedule (linger 0). Each
  * `every`-th has a key of its own and is a probe: from then on a poller asks for that key's row,
- * every half millisecond, until it carries the probe's `ts`. Latency is that moment minus the one
+ * every millisecond, until it carries the probe's `ts`. Latency is that moment minus the one
  * before produce() was called. Prints one JSON object; exit 1 when a send failed or no probe came
  * back. */
 #include <arpa/inet.h>
@@ -24,7 +24,7 @@
 #define POLLERS       2
 #define ASKS_MAX      2 /* per turn and poller: asking must not become the load that is measured */
 #define PROBES_MAX    100000
-#define POLL_EVERY_NS 500000
+#define POLL_EVERY_NS 1000000
 #define GIVE_UP_NS    INT64_C(10000000000)
 #define FIRST_TS      INT64_C(1700000000000)
 
