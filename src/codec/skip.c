@@ -43,8 +43,8 @@ static bool skip_items(const struct leat_schema *s, const struct leat_node *n,
             return false;
         if (count == 0)
             return true;
-        bool ok = bytes >= 0 ? skip_raw(in, (size_t)bytes) : skip_block(s, n, count, in, depth);
-        if (!ok)
+        /* A block may say how long it is; one that lies must not be read in two ways. */
+        if (!skip_block(s, n, count, in, depth))
             return false;
     }
 }

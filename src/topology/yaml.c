@@ -354,8 +354,40 @@ static void drain(struct build *b, struct fy_parser *parser, struct fy_diag *dia
     }
 }
 
+static bool starts_line(struct leat_str text, uint32_t i)
+{
+    const uint8_t *at = (const uint8_t *)text.at;
+    if (i == 0 || at[i - 1] == '\n' || at[i - 1] == '\r')
+        return true;
+    if (i >= 2 && at[i - 2] == 0xc2 && at[i - 1] == 0x85)
+        return true; /* the other line breaks YAML knows */
+    if (i < 3)
+        return false;
+    bool separator = at[i - 3] == 0xe2 && at[i - 2] == 0x80 && (at[i - 1] & 0xfe) == 0xa8;
+    bool mark = i == 3 && at[0] == 0xef && at[1] == 0xbb && at[2] == 0xbf;
+    return separator || mark;
+}
+
+/* Nobody needs directives here, and libfyaml 0.7 never comes back from some broken ones. */
+static bool has_directive(struct build *b, struct leat_str text)
+{
+    struct leat_place place = {b->file, 1, 1};
+    for (uint32_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '%' && starts_line(text, i)) {
+            leat_report_add(b->report, LEAT_SEVERITY_ERROR, &place,
+                            "a line that begins with %% is a YAML directive; there are none here");
+            b->failed = true;
+            return true;
+        }
+        place.line += text.at[i] == '\n';
+    }
+    return false;
+}
+
 static void parse_with(struct build *b, struct fy_diag *diag, struct leat_str text)
 {
+    if (has_directive(b, text))
+        return;
     const struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG, .diag = diag};
     struct fy_parser *parser = fy_parser_create(&cfg);
     leat_assert(parser != NULL);
