@@ -249,7 +249,8 @@ def fuzz(context):
                     state) for state in ("clean", "defect")]
     for name in fuzz_targets():
         work.append(Item(f"fuzz_{name}", [*command, name, f"build/fuzz/bin/fuzz_{name}",
-                                          str(FUZZ_SECONDS), crashes], seconds=FUZZ_SECONDS + 120))
+                                          str(FUZZ_SECONDS), crashes],
+                         env={"LEAT_FUZZ_SEED": "1"}, seconds=FUZZ_SECONDS + 120))
     context.run("fuzz", work, JOBS)
 
 
