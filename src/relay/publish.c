@@ -57,14 +57,6 @@ static void put_headers(struct leat_buf *out, const struct relay_slice *s,
         put_id(out, "leat-correlation", &e->correlation_id);
 }
 
-/* The key of a stream id: what stands behind the aggregate's name. */
-static struct leat_str key_of_stream(struct leat_str stream)
-{
-    const char *dash = memchr(stream.at, '-', stream.len);
-    uint32_t skip = dash == NULL ? 0 : (uint32_t)(dash - stream.at) + 1;
-    return (struct leat_str){stream.at + skip, stream.len - skip};
-}
-
 /* Slice lock held. Nothing can publish it: readers find an event in the store, an outbox row is put
  * aside with its reason. The store's connection is the relay thread's: an executor leaves the row
  * to it, which reads it, sends it and is refused again. */
@@ -135,7 +127,7 @@ static size_t send_some(struct leat_relay *r, int32_t slice, const struct leat_s
         out[i] =
             (struct leat_outgoing){.topic = r->c.topology->events_topic.at,
                                    .partition = slice,
-                                   .key = key_of_stream(events[i].stream),
+                                   .key = leat_stored_key(events[i].stream),
                                    .value = events[i].payload,
                                    .headers = {headers->at + at[i], (uint32_t)(at[i + 1] - at[i])},
                                    .timestamp_ms = events[i].recorded_at_us / 1000,

@@ -193,6 +193,13 @@ struct leat_stored_event {
     struct leat_str stream, type, payload;
     int64_t recorded_at_us;
 };
+/* The key of a stream id: what stands behind the aggregate's name. */
+static inline struct leat_str leat_stored_key(struct leat_str stream)
+{
+    const char *dash = memchr(stream.at, '-', stream.len);
+    uint32_t skip = dash == NULL ? 0 : (uint32_t)(dash - stream.at) + 1;
+    return (struct leat_str){stream.at + skip, stream.len - skip};
+}
 struct leat_stream_want {
     int32_t k;
     struct leat_str stream;

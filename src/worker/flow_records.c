@@ -77,19 +77,9 @@ void leat_record_of_flow_release(void *arg, struct leat_incoming *r)
     released->at[released->n++] = (struct leat_record){.handle = r->handle};
 }
 
-/* The key of a stream id: what stands behind the aggregate's name. */
-static struct leat_str key_of_stream(struct leat_str stream)
-{
-    const char *dash = memchr(stream.at, '-', stream.len);
-    if (dash == NULL)
-        return stream;
-    uint32_t skip = (uint32_t)(dash - stream.at) + 1;
-    return (struct leat_str){stream.at + skip, stream.len - skip};
-}
-
 struct leat_incoming leat_fetched_new(const struct leat_stored_event *stored)
 {
-    struct leat_str key = key_of_stream(stored->stream);
+    struct leat_str key = leat_stored_key(stored->stream);
     struct fetched *e =
         malloc(sizeof *e + stored->type.len + (size_t)key.len + stored->payload.len);
     leat_assert(e != NULL);
