@@ -196,7 +196,8 @@ static size_t cache_bytes(const struct leat_roles *r)
     int64_t executors = 0;
     for (uint32_t i = 0; i < r->c.topology->n_processors; i++)
         if (chosen(r, r->c.topology->processors[i].name))
-            executors += r->c.threads > 0 ? r->c.threads : r->c.topology->processors[i].threads;
+            executors +=
+                leat_worker_executors(r->c.topology, &r->c.topology->processors[i], r->c.threads);
     return ROLES_CACHE_BYTES / (size_t)(executors > 0 ? executors : 1);
 }
 

@@ -154,8 +154,6 @@ static void load_processor(struct leat_loader *l, const struct leat_yaml_pair *p
         return;
     leat_load_overlay(l, LEAT_SECTION_PROCESSOR, pair->value, path, p);
     leat_load_required(l, LEAT_SECTION_PROCESSOR, pair->value, path);
-    if (p->threads == 0)
-        p->threads = l->t->partitions < 4 ? l->t->partitions : 4;
     warn_values(l, p, pair->value, path);
 }
 

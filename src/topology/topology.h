@@ -97,7 +97,7 @@ struct leat_processor {
     struct leat_names commands, events, emits, sends;
     struct leat_priorities priorities; /* own, else the topology's */
     const char *module;                /* name (default: the processor's) or path */
-    int64_t threads;                   /* default min(partitions, 4) */
+    int64_t threads;                   /* 0 = by processors, see worker.h */
     int64_t concurrency;
     int64_t timeout_ms;
     struct leat_retry retry;

@@ -20,7 +20,7 @@
 #define EXECUTOR_CACHE_BYTES (8u << 20)
 #define EXECUTOR_BATCH_MAX   2000
 #define EXECUTOR_SMALL       64
-#define EXECUTOR_DISTANCE_US 10000
+#define EXECUTOR_DISTANCE_US 5000
 
 struct order { /* from the group's thread */
     struct leat_executor_start start;

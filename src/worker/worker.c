@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -226,12 +227,24 @@ static void init_kafka(struct leat_worker *w)
     w->kafka = (struct leat_kafka_config){props, n, w->client_id};
 }
 
+/* One waits for Postgres while another decides, so there are two at least; more than processors
+ * make the batches smaller and nothing faster. */
+int32_t leat_worker_executors(const struct leat_topology *t, const struct leat_processor *p,
+                              int32_t asked)
+{
+    int64_t n = asked > 0 ? asked : p->threads;
+    if (n <= 0) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        n = cpus < 2 ? 2 : cpus > 4 ? 4 : cpus;
+    }
+    n = n < t->partitions ? n : t->partitions;
+    return (int32_t)(n < WORKER_EXECUTORS_MAX ? n : WORKER_EXECUTORS_MAX);
+}
+
 static leat_status start_executors(struct leat_worker *w, struct leat_error *err)
 {
-    int64_t threads = w->c.threads > 0 ? w->c.threads : w->c.processor->threads;
-    if (threads > w->c.topology->partitions)
-        threads = w->c.topology->partitions;
-    for (int32_t i = 0; i < threads && i < WORKER_EXECUTORS_MAX; i++) {
+    int32_t n = leat_worker_executors(w->c.topology, w->c.processor, w->c.threads);
+    for (int32_t i = 0; i < n; i++) {
         struct leat_executor_config ec = {
             .worker = &w->c, .dispatch = w->dispatch, .number = i, .lost = on_lost, .arg = w};
         LEAT_TRY(leat_executor_new(&ec, &w->executors[i], err), err, "executor %d", i);

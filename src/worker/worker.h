@@ -26,6 +26,11 @@ struct leat_worker_config {
     void (*appended)(void *arg, const struct leat_batch *batch, const struct leat_reply *reply);
     void *arg;
 };
+/* How many executors a worker gets: `asked`, else the processor's `threads`, else one a CPU of this
+ * machine but 2 to 4; never more than partitions. */
+int32_t leat_worker_executors(const struct leat_topology *t, const struct leat_processor *p,
+                              int32_t asked);
+
 LEAT_MUST_CHECK leat_status leat_worker_start(const struct leat_worker_config *c,
                                               struct leat_worker **ret, struct leat_error *err);
 /* Finishes the batches under way, commits offsets, leaves; at most timeout_ms. Frees. */

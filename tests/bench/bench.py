@@ -46,10 +46,13 @@ def options():
     p.add_argument("--no-warmup", action="store_true", help="no unmeasured pair before")
     p.add_argument("--rate", type=int, default=1000, help="commands/s of the latency run")
     p.add_argument("--seconds", type=int, default=30, help="of the latency run")
+    p.add_argument("--settle", type=int, default=30,
+                   help="seconds at that rate before it is measured: a broker's virtual machine "
+                   "compiles while it first handles many small requests (default 30)")
     p.add_argument("--keep", action="store_true", help="leave leat's schema, topics and folders")
     o = p.parse_args()
     if o.quick:
-        o.pairs, o.commands, o.seconds = 1, min(o.commands, 60000), 8
+        o.pairs, o.commands, o.seconds, o.settle = 1, min(o.commands, 60000), 8, 10
     return o
 
 
@@ -192,8 +195,8 @@ class Bench:
             done = subprocess.run(
                 [servers.tool("bench_latency"), "--broker", servers.KAFKA, "--topic",
                  s.topics()[0], "--http", f"127.0.0.1:{s.port}", "--rate", str(o.rate),
-                 "--seconds", str(o.seconds)],
-                capture_output=True, text=True, timeout=o.seconds + 120, check=False)
+                 "--seconds", str(o.seconds), "--warmup", str(o.settle)],
+                capture_output=True, text=True, timeout=o.seconds + o.settle + 120, check=False)
             sys.stderr.write(done.stderr[-2000:])
             if not done.stdout:
                 sys.exit(f"bench: the latency run failed:\n{s.tail()}")

@@ -1,8 +1,8 @@
 /* latency.c - time from a producer's send to the row read back over HTTP, at a steady rate.
  *
  * usage: bench_latency --broker B --topic T --http HOST:PORT [--model leads] [--rate 1000]
- *                      [--seconds 30] [--warmup 3] [--every 20]
- * The main thread sends `rate` commands a second by an absolute schedule (linger 0). Each
+ *                      [--seconds 30] [--warmup 3] [--every 50]
+ * The main thread sends `rate` commands a second by an absolute schedule (linger 1 ms). Each
  * `every`-th has a key of its own and is a probe: from then on a poller asks for that key's row,
  * every millisecond, until it carries the probe's `ts`. Latency is that moment minus the one
  * before produce() was called. Prints one JSON object; exit 1 when a send failed or no probe came
@@ -163,6 +163,8 @@ static void *poll_rows(void *arg)
 {
     struct poller *p = arg;
     while (take(p)) {
+        if (p->fd < 0) /* not sooner: the server drops connections that say nothing */
+            p->fd = connect_to(p->options->host, p->options->port);
         int64_t began_ns = now_ns();
         ask_some(p, began_ns);
         wait_until_ns(began_ns + POLL_EVERY_NS);
@@ -172,7 +174,7 @@ static void *poll_rows(void *arg)
 
 static void start_poller(struct poller *p, const struct options *o)
 {
-    *p = (struct poller){.options = o, .fd = connect_to(o->host, o->port)};
+    *p = (struct poller){.options = o, .fd = -1};
     p->queue = calloc(PROBES_MAX, sizeof(struct probe *));
     p->open = calloc(PROBES_MAX, sizeof(struct probe *));
     pthread_mutex_init(&p->lock, NULL);
@@ -196,7 +198,8 @@ static uint64_t finish_poller(struct poller *p)
     pthread_cond_signal(&p->handed);
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->thread, NULL);
-    close(p->fd);
+    if (p->fd >= 0)
+        close(p->fd);
     free(p->queue);
     free(p->open);
     return p->requests;
@@ -226,7 +229,7 @@ static rd_kafka_t *new_producer(const char *broker)
     char why[512];
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     set(c, "bootstrap.servers", broker);
-    set(c, "linger.ms", "0");
+    set(c, "linger.ms", "1"); /* as leat's own producers */
     set(c, "acks", "all");
     set(c, "partitioner", "murmur2_random");
     rd_kafka_conf_set_dr_msg_cb(c, delivered);
@@ -338,7 +341,7 @@ static void read_address(struct options *o, char *address)
 
 static void read_options(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.model = "leads", .rate = 1000, .seconds = 30, .warmup = 3, .every = 20};
+    *o = (struct options){.model = "leads", .rate = 1000, .seconds = 30, .warmup = 3, .every = 50};
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *name = argv[i];
         char *value = argv[i + 1];

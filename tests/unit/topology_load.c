@@ -86,7 +86,7 @@ Test(topology, processors_know_their_topics_groups_and_defaults)
     cr_expect_eq(p->anchor, 1);
     cr_expect(is(p->dlq_topic, "shop.orders.dlq"));
     cr_expect_str_eq(p->group, "shop.orders");
-    cr_expect_eq(p->threads, 4);
+    cr_expect_eq(p->threads, 0);
     cr_expect_eq(p->timeout_ms, 30000);
     cr_expect_eq(p->retry.n_delays, 3, "from defaults.processor");
     cr_expect_eq(p->retry.delays_ms[2], 600000);
