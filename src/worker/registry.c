@@ -68,8 +68,11 @@ static const char *search_path(const struct leat_topology *t, struct leat_arena 
 {
     const char *env = leat_env("LEAT_MODULES");
     struct leat_str exe = exe_dir(arena);
-    return leat_arena_printf(arena, "%s:%s/modules:%.*s/modules:%.*s/../lib/leat/modules",
-                             env == NULL ? "" : env, t->dir, LEAT_STR_FMT(exe), LEAT_STR_FMT(exe));
+    return leat_arena_printf(arena,
+                             "%s:%s/modules:%.*s/modules/%s:%.*s/modules:"
+                             "%.*s/../lib/leat/modules",
+                             env == NULL ? "" : env, t->dir, LEAT_STR_FMT(exe), t->name.at,
+                             LEAT_STR_FMT(exe), LEAT_STR_FMT(exe));
 }
 
 static leat_status load_named(const struct leat_topology *t, const char *name, bool required,
@@ -121,16 +124,16 @@ static bool wanted(const struct leat_str *names, size_t n, struct leat_str name)
 leat_status leat_modules_load(const struct leat_topology *t, const struct leat_str *names, size_t n,
                               struct leat_error *err)
 {
-    for (uint32_t i = 0; i < t->n_processors; i++) {
-        const struct leat_processor *p = &t->processors[i];
-        if (wanted(names, n, p->name) && leat_registry_processor(p->name) == NULL)
-            LEAT_TRY(load_module(t, p->module, true, err), err, "processor '%s'", p->name.at);
-    }
-    /* An aggregate usually lives in a module of its processors; of its own it need not have one. */
+    /* An aggregate's module often holds its processors too, and theirs may hold the aggregate. */
     for (uint32_t i = 0; i < t->n_aggregates; i++) {
         const struct leat_aggregate *a = &t->aggregates[i];
         if (leat_registry_aggregate(a->name) == NULL)
             LEAT_TRY(load_module(t, a->module, false, err), err, "aggregate '%s'", a->name.at);
+    }
+    for (uint32_t i = 0; i < t->n_processors; i++) {
+        const struct leat_processor *p = &t->processors[i];
+        if (wanted(names, n, p->name) && leat_registry_processor(p->name) == NULL)
+            LEAT_TRY(load_module(t, p->module, true, err), err, "processor '%s'", p->name.at);
     }
     return LEAT_OK;
 }
