@@ -43,6 +43,8 @@ def options():
                    help="three: three processors writing the same streams")
     p.add_argument("--only", choices=["throughput", "latency"], help="one part alone")
     p.add_argument("--no-floor", action="store_true", help="leat alone: no ratio")
+    p.add_argument("--against", metavar="LEAT",
+                   help="another build's bin/leat in the place of the floor: is this one slower?")
     p.add_argument("--no-warmup", action="store_true", help="no unmeasured pair before")
     p.add_argument("--rate", type=int, default=1000, help="commands/s of the latency run")
     p.add_argument("--seconds", type=int, default=30, help="of the latency run")
@@ -51,6 +53,8 @@ def options():
                    "compiles while it first handles many small requests (default 30)")
     p.add_argument("--keep", action="store_true", help="leave leat's schema, topics and folders")
     o = p.parse_args()
+    if o.against and not os.access(o.against, os.X_OK):
+        p.error(f"--against {o.against}: no such program")
     if o.quick:
         o.pairs, o.commands, o.seconds, o.settle = 1, min(o.commands, 60000), 8, 10
     return o
@@ -74,8 +78,11 @@ class Bench:
     def run_floor(self, commands):
         return self.floor.run(self.next_name(), commands, BATCH, self.meter)
 
-    def run_leat(self, commands):
-        s = Subject(self.next_name(), self.o.shape, self.folder)
+    def run_before(self, commands):
+        return self.run_leat(commands, self.o.against)
+
+    def run_leat(self, commands, binary=servers.BIN):
+        s = Subject(self.next_name(), self.o.shape, self.folder, binary)
         try:
             s.apply()
             each = commands // len(s.processors)
@@ -125,28 +132,31 @@ class Bench:
 
     # ---- the two parts ----
 
+    def sides(self):
+        if self.o.against:
+            return [self.run_before, self.run_leat]
+        return [self.run_leat] if self.o.no_floor else [self.run_floor, self.run_leat]
+
     def throughput(self):
         o = self.o
         if not o.no_warmup:
             say("bench: warming up the servers, not measured")
-            if not o.no_floor:
-                self.run_floor(min(o.commands, 60000))
-            self.run_leat(min(o.commands, 60000))
+            for side in self.sides():
+                side(min(o.commands, 60000))
         pairs = []
         for i in range(o.pairs):
-            sides = ["leat"] if o.no_floor else ["floor", "leat"] if i % 2 == 0 else ["leat",
-                                                                                   "floor"]
-            pair = {side: (self.run_floor if side == "floor" else self.run_leat)(o.commands)
-                    for side in sides}
+            sides = self.sides() if i % 2 == 0 else self.sides()[::-1]
+            pair = {side.__name__.removeprefix("run_"): side(o.commands) for side in sides}
             pairs.append(pair)
             self.say_pair(i, pair)
         return self.figures(pairs)
 
     def say_pair(self, i, pair):
-        leat, floor = pair["leat"], pair.get("floor")
+        leat, floor = pair["leat"], pair.get("floor") or pair.get("before")
         text = f"pair {i + 1}: leat {leat['rate_per_s']:,.0f}/s {leat['cpu_us']:.1f} us"
         if floor:
-            text += (f", floor {floor['rate_per_s']:,.0f}/s, ratio "
+            text += (f", {'floor' if 'floor' in pair else 'before'} "
+                     f"{floor['rate_per_s']:,.0f}/s, ratio "
                      f"{leat['rate_per_s'] / floor['rate_per_s']:.3f}")
         say(text + f", {leat['commands_per_batch']:.0f} a batch, rss {leat['rss_mb']:.0f} MB, "
             f"load {os.getloadavg()[0]:.1f}")
@@ -160,9 +170,18 @@ class Bench:
         def median(of):
             return statistics.median(of(p["leat"]) for p in pairs)
 
-        ratios = [p["leat"]["rate_per_s"] / p["floor"]["rate_per_s"] for p in pairs
-                  if "floor" in p]
+        def ratios_to(other, figure="rate_per_s"):
+            return [p["leat"][figure] / p[other][figure] for p in pairs if other in p]
+
+        ratios, before = ratios_to("floor"), ratios_to("before")
         found = {"pairs": len(pairs), "commands": self.o.commands, "shape": self.o.shape}
+        if before:
+            found |= {"before_ratio": round(statistics.median(before), 3),
+                      "before_lower_quartile": round(
+                          sorted(before)[(len(before) - 1) // 4], 3),
+                      "spread": [round(min(before), 3), round(max(before), 3)],
+                      "before_cpu_ratio": round(statistics.median(
+                          ratios_to("before", "cpu_us")), 3)}
         if ratios:
             found |= {"floor_ratio": round(statistics.median(ratios), 3),
                       "spread": [round(min(ratios), 3), round(max(ratios), 3)],

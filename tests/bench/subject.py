@@ -51,8 +51,9 @@ class Metrics:
 class Subject:
     """One topology under a name of its own, from `leat apply` to its removal."""
 
-    def __init__(self, name, shape, folder):
+    def __init__(self, name, shape, folder, binary=servers.BIN):
         source, self.processors = SHAPES[shape]
+        self.binary = binary
         self.name, self.folder = name, os.path.join(folder, name)
         self.path = os.path.join(self.folder, "leat.yaml")
         self.port = servers.free_port()
@@ -68,14 +69,14 @@ class Subject:
         self.env = {**os.environ, "KAFKA": servers.KAFKA, "STORE_URL": servers.STORE_URL,
                     "LEAT_TOPOLOGY": self.path, "LEAT_LOG_FORMAT": "json",
                     "HTTP_LISTEN": f"127.0.0.1:{self.port}",
-                    "LEAT_MODULES": os.path.join(servers.BIN_DIR, "modules", source)}
+                    "LEAT_MODULES": os.path.join(os.path.dirname(binary), "modules", source)}
         self.log_path = os.path.join(self.folder, "leat.log")
 
     def topics(self):
         return [f"{self.name}.{p}.normal" for p in self.processors]
 
     def apply(self):
-        done = subprocess.run([servers.BIN, "apply"], env=self.env, cwd=self.folder, check=False,
+        done = subprocess.run([self.binary, "apply"], env=self.env, cwd=self.folder, check=False,
                               capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             sys.exit(f"bench: leat apply: {done.stderr.strip()[-2000:]}")
@@ -85,7 +86,7 @@ class Subject:
         with open(self.log_path, "wb") as log:
             self.started_s = time.monotonic()
             self.popen = subprocess.Popen(
-                [servers.BIN, "run", "--data", os.path.join(self.folder, "data")],
+                [self.binary, "run", "--data", os.path.join(self.folder, "data")],
                 env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.metrics = wait.until(self._connect, 20, f"leat to answer; log in {self.log_path}",
                                   every=0.02)
