@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "leat/abi.h"
 #include "leat/str.h"
 #include "leat/type.h"
 
@@ -124,7 +125,7 @@ void leat_register_aggregate(struct leat_aggregate_def *def);
     {                                                                                              \
         leat_register_processor(&leat_def_##name_);                                                \
     }                                                                                              \
-    struct leat_on_end_##name_ /* takes the semicolon */
+    LEAT_ABI_NOTE(processor_##name_) /* takes the semicolon */
 
 /* LEAT_AGGREGATE(order, 1, FOLD_ORDER_PLACED(placed), FOLD_ORDER_PAID(paid)); */
 #define LEAT_AGGREGATE(name_, version_, ...)                                                       \
@@ -138,6 +139,6 @@ void leat_register_aggregate(struct leat_aggregate_def *def);
     {                                                                                              \
         leat_register_aggregate(&leat_aggregate_##name_);                                          \
     }                                                                                              \
-    struct leat_fold_end_##name_ /* takes the semicolon */
+    LEAT_ABI_NOTE(aggregate_##name_) /* takes the semicolon */
 
 #endif
