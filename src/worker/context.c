@@ -9,6 +9,26 @@
 #define CALL_TEXT_MAX 500
 #define CALL_MADE_MAX 10000 /* events and commands of one call */
 
+bool leat_fault_hit(struct leat_fault *fault, const char *where)
+{
+    if (++fault->seen != fault->nth)
+        return false;
+    fault->fired = where;
+    return true;
+}
+
+static inline bool faulty(const struct leat_ctx *ctx, const char *where)
+{
+    return ctx->d->fault != NULL && leat_fault_hit(ctx->d->fault, where);
+}
+
+/* Before memory is taken from the arena, which ends the process when there is none. */
+static inline void want_memory(const struct leat_ctx *ctx, const char *where)
+{
+    if (faulty(ctx, where))
+        longjmp(ctx->d->fault->out, 1);
+}
+
 static struct leat_str text_of(struct leat_ctx *ctx, const char *fmt, va_list ap)
 {
     char text[CALL_TEXT_MAX + 1];
@@ -18,6 +38,7 @@ static struct leat_str text_of(struct leat_ctx *ctx, const char *fmt, va_list ap
 
 leat_answer leat_reject(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
 {
+    want_memory(ctx, "leat_reject");
     va_list ap;
     va_start(ap, fmt);
     ctx->call->text = text_of(ctx, fmt, ap);
@@ -28,6 +49,7 @@ leat_answer leat_reject(struct leat_ctx *ctx, const char *code, const char *fmt,
 
 leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
 {
+    want_memory(ctx, "leat_retry");
     va_list ap;
     va_start(ap, fmt);
     ctx->call->text = text_of(ctx, fmt, ap);
@@ -37,6 +59,7 @@ leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
 
 leat_answer leat_poison(struct leat_ctx *ctx, const char *fmt, ...)
 {
+    want_memory(ctx, "leat_poison");
     va_list ap;
     va_start(ap, fmt);
     ctx->call->text = text_of(ctx, fmt, ap);
@@ -75,12 +98,14 @@ struct leat_str leat_priority(const struct leat_ctx *ctx)
 
 void *leat_alloc(struct leat_ctx *ctx, size_t bytes)
 {
+    want_memory(ctx, "leat_alloc");
     return leat_arena_alloc(ctx->call->arena, bytes);
 }
 
 struct leat_str leat_text(struct leat_ctx *ctx, const char *fmt, ...)
 {
     char text[4096];
+    want_memory(ctx, "leat_text");
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
@@ -111,6 +136,7 @@ static void fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
     va_end(ap);
     ctx->call->code = leat_str_of(code);
     ctx->failed = true;
+    ctx->failed_answer = LEAT_ANSWER_POISON;
 }
 
 void leat_send_priority(struct leat_ctx *ctx, const char *priority)
@@ -137,7 +163,9 @@ static bool encode(struct leat_ctx *ctx, const struct leat_type *type, const voi
     struct leat_buf *out = ctx->call->scratch;
     leat_buf_clear(out);
     leat_status status;
-    if (format == LEAT_FORMAT_AVRO) {
+    if (faulty(ctx, type->name)) {
+        status = leat_fail(&err, LEAT_RETRY, "out of memory");
+    } else if (format == LEAT_FORMAT_AVRO) {
         leat_framing_put(out, schema_id);
         status = leat_encode_avro(type, value, out, &err);
     } else {
@@ -145,6 +173,8 @@ static bool encode(struct leat_ctx *ctx, const struct leat_type *type, const voi
     }
     if (status != LEAT_OK) {
         fail(ctx, "unencodable", "%s: %s", type->name, err.msg);
+        if (status == LEAT_RETRY || status == LEAT_FATAL)
+            ctx->failed_answer = LEAT_ANSWER_RETRY; /* the message is not at fault */
         return false;
     }
     if (out->len > (size_t)ctx->d->topology->message_bytes_max) {
@@ -152,6 +182,7 @@ static bool encode(struct leat_ctx *ctx, const struct leat_type *type, const voi
              (long long)ctx->d->topology->message_bytes_max);
         return false;
     }
+    want_memory(ctx, type->name);
     *ret = leat_arena_copy(ctx->call->arena, leat_buf_str(out));
     return true;
 }
@@ -186,7 +217,8 @@ void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *v
     e->type = type;
     e->type_name = out->name;
     e->schema_id = out->schema_id;
-    e->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'e', ctx->made++);
+    e->index = ctx->made++;
+    e->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'e', e->index);
     call->event_count++;
 }
 
@@ -241,8 +273,11 @@ void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *v
     uint32_t priority = priority_there(ctx, out);
     c->topic = out->topics[priority].at;
     c->partition = leat_partition(c->key, ctx->d->topology->partitions);
-    c->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'c', ctx->made++);
-    c->headers = headers_of(ctx, c, out->name, out->to->priorities.at[priority].name);
+    c->type_name = out->name;
+    c->priority = out->to->priorities.at[priority].name;
+    c->index = ctx->made++;
+    c->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'c', c->index);
+    c->headers = headers_of(ctx, c, out->name, c->priority);
     call->command_count++;
 }
 
@@ -257,7 +292,7 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     call->event_count = call->command_count = 0;
     call->answer = leat_on_call(&call->dispatch->def->on[handler], &ctx, message, state);
     if (ctx.failed)
-        call->answer = LEAT_ANSWER_POISON;
+        call->answer = ctx.failed_answer;
     if (call->answer == LEAT_DONE)
         return;
     call->event_count = call->command_count = 0;

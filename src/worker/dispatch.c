@@ -220,6 +220,11 @@ struct leat_str leat_dispatch_prefix(const struct leat_dispatch *d)
     return d->prefix;
 }
 
+void leat_dispatch_fault(struct leat_dispatch *d, struct leat_fault *fault)
+{
+    d->fault = fault;
+}
+
 bool leat_dispatch_has_state(const struct leat_dispatch *d)
 {
     return d->state != NULL;

@@ -4,6 +4,8 @@
 #ifndef LEAT_WORKER_DISPATCH_H
 #define LEAT_WORKER_DISPATCH_H
 
+#include <setjmp.h>
+
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/uuid.h"
@@ -66,6 +68,7 @@ LEAT_MUST_CHECK leat_status leat_dispatch_fold(const struct leat_dispatch *d, st
 struct leat_made_event {
     const struct leat_type *type;
     int32_t schema_id;
+    uint32_t index; /* among events and commands of the call, in the order made */
     struct leat_uuid id;
     struct leat_str type_name, payload; /* payload framed, in the arena */
 };
@@ -73,6 +76,8 @@ struct leat_made_command {
     struct leat_uuid id;
     const char *topic;
     int32_t partition;
+    uint32_t index; /* as of events */
+    struct leat_str type_name, priority;
     struct leat_str key, headers, value; /* in the arena */
 };
 struct leat_call { /* in */
@@ -93,5 +98,19 @@ struct leat_call { /* in */
 };
 void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
                         const void *state);
+
+/* For `leat test`: the nth call that a handler makes through its ctx and that can fail does fail.
+ * Where a process would end for want of memory, the call jumps to `out`, from which nothing of it
+ * may be kept; what could not be encoded is answered retry, whatever the handler says. */
+struct leat_fault {
+    uint32_t nth;      /* 1 = the first; 0 = none, only count */
+    uint32_t seen;     /* out: fallible calls made */
+    const char *fired; /* out: the call that failed, or NULL */
+    jmp_buf out;
+};
+/* Until NULL is set again. One thread runs handlers meanwhile. */
+void leat_dispatch_fault(struct leat_dispatch *d, struct leat_fault *fault);
+/* True when this call is to fail; `where` is a literal. */
+bool leat_fault_hit(struct leat_fault *fault, const char *where);
 
 #endif

@@ -32,6 +32,7 @@ struct leat_dispatch {
     size_t event_count, command_count;
     struct leat_options options;
     void *module_data;
+    struct leat_fault *fault; /* NULL but in `leat test` */
     bool opened;
 };
 
@@ -43,7 +44,8 @@ struct leat_ctx { /* one call */
     uint64_t random;
     uint32_t made; /* events and commands so far: index of the next id */
     size_t event_cap, command_cap;
-    bool failed; /* emit or send could not be done: poison, whatever the handler answers */
+    bool failed; /* emit or send could not be done, so this is the answer, whatever the handler's */
+    leat_answer failed_answer;
 };
 
 /* registry.c */
