@@ -1,5 +1,6 @@
 /* leat check: every mistake of a topology and its schemas, with place and remedy. */
 #include "base/json.h"
+#include "cli/check_modules.h"
 #include "cli/check_schemas.h"
 #include "cli/cli.h"
 
@@ -73,8 +74,10 @@ static int check(const struct check_options *o)
     LEAT_AUTO(leat_buf_done) struct leat_buf text;
     leat_buf_init(&text, TEXT_BYTES_MAX);
     leat_status status = leat_topology_load(o->topology, &t, &report, &err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         leat_check_schemas(t, &report);
+        leat_check_modules(t, &report);
+    }
     if (o->json)
         put_json(o, t, &report, &text);
     else

@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "leat/leat.h"
 #include "worker/dispatch_internal.h"
+#include "worker/module_abi.h"
 
 /* Filled by constructors while dlopen runs, on the main thread, before any other thread exists. */
 static struct leat_processor_def *processors;
@@ -42,15 +43,12 @@ const struct leat_aggregate_def *leat_registry_aggregate(struct leat_str name)
     return NULL;
 }
 
-static bool try_file(const char *path, bool *ret_found, struct leat_error *err)
+static leat_status load_file(const char *path, struct leat_error *err)
 {
-    *ret_found = access(path, R_OK) == 0;
-    if (!*ret_found)
-        return true;
-    if (dlopen(path, RTLD_NOW | RTLD_LOCAL) != NULL)
-        return true;
-    (void)leat_fail(err, LEAT_INVALID, "could not load module '%s': %s", path, dlerror());
-    return false;
+    leat_status status = leat_module_abi_check(path, err);
+    if (status == LEAT_OK && dlopen(path, RTLD_NOW | RTLD_LOCAL) == NULL)
+        status = leat_fail(err, LEAT_INVALID, "could not load module '%s': %s", path, dlerror());
+    return status;
 }
 
 static struct leat_str exe_dir(struct leat_arena *arena)
@@ -75,22 +73,37 @@ static const char *search_path(const struct leat_topology *t, struct leat_arena 
                              LEAT_STR_FMT(exe), LEAT_STR_FMT(exe));
 }
 
-static leat_status load_named(const struct leat_topology *t, const char *name, bool required,
-                              struct leat_arena *arena, struct leat_error *err)
+/* Of the first folder that has it, or NULL. */
+static const char *find_named(const char *places, const char *name, struct leat_arena *arena)
 {
-    const char *places = search_path(t, arena);
-    bool found = false;
-    for (const char *at = places; *at != '\0' && !found;) {
+    for (const char *at = places; *at != '\0';) {
         size_t len = strcspn(at, ":");
         const char *path = leat_arena_printf(arena, "%.*s/%s.so", (int)len, at, name);
-        if (len > 0 && !try_file(path, &found, err))
-            return LEAT_INVALID;
+        if (len > 0 && access(path, R_OK) == 0)
+            return path;
         at += len + (at[len] == ':');
     }
-    if (found || !required)
-        return LEAT_OK;
-    (void)leat_fail(err, LEAT_INVALID, "could not find module '%s.so'", name);
-    leat_error_hint(err, "Looked in %s; set LEAT_MODULES or the key `module`.", places);
+    return NULL;
+}
+
+const char *leat_module_path(const struct leat_topology *t, const char *module,
+                             struct leat_arena *arena)
+{
+    if (strchr(module, '/') == NULL)
+        return find_named(search_path(t, arena), module, arena);
+    const char *path =
+        module[0] == '/' ? module : leat_arena_printf(arena, "%s/%s", t->dir, module);
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+static leat_status fail_missing(const struct leat_topology *t, const char *module,
+                                struct leat_arena *arena, struct leat_error *err)
+{
+    if (strchr(module, '/') != NULL)
+        return leat_fail(err, LEAT_INVALID, "could not find module '%s'", module);
+    (void)leat_fail(err, LEAT_INVALID, "could not find module '%s.so'", module);
+    leat_error_hint(err, "Looked in %s; set LEAT_MODULES or the key `module`.",
+                    search_path(t, arena));
     return LEAT_INVALID;
 }
 
@@ -98,17 +111,12 @@ static leat_status load_module(const struct leat_topology *t, const char *module
                                struct leat_error *err)
 {
     struct leat_arena *arena = leat_arena_new(16 * 1024, 0);
+    const char *path = leat_module_path(t, module, arena);
     leat_status status = LEAT_OK;
-    bool found = true;
-    if (strchr(module, '/') == NULL) {
-        status = load_named(t, module, required, arena, err);
-    } else {
-        const char *path =
-            module[0] == '/' ? module : leat_arena_printf(arena, "%s/%s", t->dir, module);
-        status = try_file(path, &found, err) ? LEAT_OK : LEAT_INVALID;
-        if (!found)
-            status = leat_fail(err, LEAT_INVALID, "could not find module '%s'", path);
-    }
+    if (path != NULL)
+        status = load_file(path, err);
+    else if (required || strchr(module, '/') != NULL)
+        status = fail_missing(t, module, arena, err);
     leat_arena_free(arena);
     return status;
 }

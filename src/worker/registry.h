@@ -14,5 +14,8 @@
 LEAT_MUST_CHECK leat_status leat_modules_load(const struct leat_topology *t,
                                               const struct leat_str *processors, size_t n,
                                               struct leat_error *err);
+/* Path of a module's file, looked for as above; NULL when it is nowhere. Nothing is loaded. */
+const char *leat_module_path(const struct leat_topology *t, const char *module,
+                             struct leat_arena *arena);
 
 #endif
