@@ -34,7 +34,7 @@ static leat_answer place(struct leat_ctx *ctx, const struct place_order *c,
     int64_t total = 0, line = 0;
     for (size_t i = 0; i < c->lines.len; i++) {
         if (c->lines.at[i].quantity < 1 || c->lines.at[i].price_cents < 0)
-            return leat_reject(ctx, "bad-line", "line %zu: quantity and price cannot be", i);
+            return leat_reject(ctx, "bad-line", "line %zu: at least 1 of it, for at least 0", i);
         if (__builtin_mul_overflow(c->lines.at[i].price_cents, c->lines.at[i].quantity, &line) ||
             __builtin_add_overflow(total, line, &total))
             return leat_poison(ctx, "total overflows int64 cents at line %zu", i);
