@@ -124,6 +124,16 @@ static leat_status parse_processors(const struct leat_topology *t, const char *l
 
 /* ---- running ---- */
 
+/* What is only not there yet is said, once per start. */
+static void log_unsupported(const struct leat_report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        const struct leat_finding *f = &report->findings[i];
+        leat_log(LEAT_LOG_WARN, "run", "not-run-yet", "%s:%u:%u: %s", f->place.file, f->place.line,
+                 f->place.column, f->message);
+    }
+}
+
 /* What would silently do something else than the file says must not run. */
 static int refuse_unsupported(const struct leat_topology *t)
 {
@@ -134,6 +144,8 @@ static int refuse_unsupported(const struct leat_topology *t)
     leat_report_text(&report, &text);
     if (errors > 0)
         (void)fprintf(stderr, "%.*s", LEAT_STR_FMT(leat_buf_str(&text)));
+    else
+        log_unsupported(&report);
     leat_buf_done(&text);
     leat_report_done(&report);
     return errors > 0 ? LEAT_EXIT_USAGE : LEAT_EXIT_GO_ON;

@@ -218,7 +218,9 @@ static leat_status start_workers(struct leat_roles *r, struct leat_error *err)
                                         .cache_bytes = cache_bytes(r),
                                         .appended = r->relay == NULL ? NULL : on_appended,
                                         .arg = r};
-        LEAT_TRY(leat_worker_start(&wc, &r->workers[r->worker_count], err), err, "worker");
+        leat_status status = leat_worker_start(&wc, &r->workers[r->worker_count], err);
+        if (status != LEAT_OK)
+            return status;
         r->processors[r->worker_count++] = wc.processor;
     }
     return LEAT_OK;

@@ -98,8 +98,10 @@ leat_status leat_worker_feeds(struct leat_worker *w, struct leat_error *err)
         int32_t count = 0;
         if (!reads_source(w, s))
             continue;
-        LEAT_TRY(leat_admin_partitions(w->admin, s->topic.at, &count, 5000, err), err,
-                 "source '%s'", s->name.at);
+        leat_status status = leat_admin_partitions(w->admin, s->topic.at, &count, 5000, err);
+        if (status == LEAT_ABSENT)
+            leat_error_hint(err, "It belongs to somebody else, so leat does not create it.");
+        LEAT_TRY(status, err, "source '%s'", s->name.at);
         LEAT_TRY(add_foreign(w, s->topic.at, 0, count, (int32_t)i, err), err, "source '%s'",
                  s->name.at);
     }
