@@ -1,15 +1,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/units.h"
 #include "projection/model.h"
+#include "projection/model_cursor.h"
+#include "projection/model_where.h"
 
-#define LIMIT_MAX        1000
-#define VALUE_BYTES_MAX  1024
-#define CURSOR_BYTES_MAX 2048
-
-/* Cursor: version, '.', hex of the last entry read. It names its version, so that a page of another
- * one is refused instead of being almost right. */
+#define VALUE_BYTES_MAX 1024
+#define LIST_BYTES_MAX  12288
+#define ARENA_BYTES     2048
 
 struct bounds {
     struct leat_index_key from, to; /* encoded; len 0 = open */
@@ -111,6 +111,23 @@ static leat_status encode_bound(const struct leat_shape_index *index, uint32_t i
     return LEAT_OK;
 }
 
+static leat_status encode_equal(const struct leat_shape_index *index, uint32_t index_no,
+                                const struct leat_column_kinds *kinds,
+                                const struct leat_model_range *r, struct leat_index_key *ret,
+                                struct leat_error *err)
+{
+    leat_index_key_start(ret, (uint8_t)index_no);
+    if (r->n_equal > index->n_columns) {
+        return leat_fail(err, LEAT_INVALID, "index '%.*s' has %u columns; more values given",
+                         LEAT_STR_FMT(index->name), index->n_columns);
+    }
+    for (uint32_t i = 0; i < r->n_equal; i++) {
+        struct leat_cell cell = typed(r->equal[i], false, kinds->bits[index_no][i]);
+        leat_index_key_column(ret, &cell, index->columns[i].descending);
+    }
+    return LEAT_OK;
+}
+
 static leat_status key_bound(struct leat_str key, struct leat_index_key *ret,
                              struct leat_error *err)
 {
@@ -124,82 +141,91 @@ static leat_status key_bound(struct leat_str key, struct leat_index_key *ret,
     return LEAT_OK;
 }
 
-/* ---- cursor ---- */
+/* ---- the scan ---- */
 
-static int hex_value(char c)
+/* What a cursor belongs to. */
+static void put_list(const struct leat_model_range *r, struct leat_buf *out)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    struct leat_str parts[3] = {r->index == NULL ? LEAT_STR("") : leat_str_of(r->index), r->from,
+                                r->to};
+    struct leat_str query = r->where == NULL ? LEAT_STR("") : r->where->name;
+    leat_buf_printf(out, "%d %u %.*s", r->index != NULL, r->n_equal, LEAT_STR_FMT(query));
+    for (uint32_t i = 0; i < 3 + r->n_equal; i++) {
+        struct leat_str part = i < 3 ? parts[i] : r->equal[i - 3];
+        leat_buf_printf(out, " %u:", part.len);
+        if (part.len > 0)
+            leat_buf_put(out, part.at, part.len);
+    }
 }
 
-static leat_status read_cursor(const struct leat_model_view *v, struct leat_str text,
-                               struct bounds *b, struct leat_error *err)
+static leat_status read_cursor(const struct leat_model_view *v, const struct leat_model_range *r,
+                               struct leat_str list, struct bounds *b, struct leat_error *err)
 {
-    const char *dot = text.len == 0 ? NULL : memchr(text.at, '.', text.len);
-    if (text.len == 0)
+    if (r->cursor.len == 0)
         return LEAT_OK;
-    uint32_t head = dot == NULL ? 0 : (uint32_t)(dot - text.at);
-    uint32_t digits = dot == NULL ? 0 : text.len - head - 1;
-    if (dot == NULL || digits == 0 || digits % 2 != 0 || digits / 2 > LEAT_INDEX_KEY_MAX)
-        return leat_fail(err, LEAT_INVALID, "the cursor is not one of ours");
-    if (!leat_str_eq((struct leat_str){text.at, head}, leat_str_of(v->version))) {
-        return leat_fail(err, LEAT_INVALID,
-                         "the cursor is of another version of the model: start again without it");
-    }
-    for (uint32_t i = 0; i < digits / 2; i++) {
-        int high = hex_value(dot[1 + 2 * i]), low = hex_value(dot[2 + 2 * i]);
-        if (high < 0 || low < 0)
-            return leat_fail(err, LEAT_INVALID, "the cursor is not one of ours");
-        b->after.bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    b->after.len = digits / 2;
-    if (b->after.len < b->prefix_len || memcmp(b->after.bytes, b->from.bytes, b->prefix_len) != 0)
+    leat_status status = leat_model_cursor_read(r->cursor, list, v->version, &b->after, err);
+    if (status == LEAT_OK &&
+        (b->after.len < b->prefix_len || memcmp(b->after.bytes, b->from.bytes, b->prefix_len) != 0))
         return leat_fail(err, LEAT_INVALID, "the cursor is of another index");
+    return status;
+}
+
+static leat_status find_index(const struct leat_shape *shape, const char *name, int *ret,
+                              struct leat_error *err)
+{
+    struct leat_suggest near;
+    *ret = leat_shape_index(shape, leat_str_of(name));
+    if (*ret >= 0)
+        return LEAT_OK;
+    leat_suggest_start(&near, leat_str_of(name));
+    for (uint32_t i = 0; i < shape->n_indexes; i++)
+        leat_suggest_offer(&near, shape->indexes[i].name);
+    leat_status status = leat_fail(err, LEAT_INVALID, "the model has no index '%.100s'", name);
+    if (near.best.len > 0) {
+        leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
+    } else if (shape->n_indexes == 0) {
+        leat_error_hint(err, "it has none: rows come by key");
+    }
+    return status;
+}
+
+static leat_status index_bounds(const struct leat_model_view *v, struct leat_env_txn *t,
+                                const struct leat_model_range *r, struct bounds *b,
+                                struct leat_error *err)
+{
+    struct leat_column_kinds kinds;
+    int found = -1;
+    leat_status status = find_index(v->shape, r->index, &found, err);
+    if (status != LEAT_OK)
+        return status;
+    uint32_t no = (uint32_t)found;
+    b->index = &v->shape->indexes[no];
+    b->prefix_len = 1;
+    leat_index_key_start(&b->from, (uint8_t)no);
+    LEAT_TRY(leat_column_kinds_read(t, &kinds, err), err, "list");
+    if (r->n_equal > 0) {
+        LEAT_TRY(encode_equal(b->index, no, &kinds, r, &b->from, err), err, "list");
+        b->to = b->from;
+        return LEAT_OK;
+    }
+    if (r->from.len > 0)
+        LEAT_TRY(encode_bound(b->index, no, &kinds, r->from, &b->from, err), err, "from");
+    if (r->to.len > 0)
+        LEAT_TRY(encode_bound(b->index, no, &kinds, r->to, &b->to, err), err, "to");
     return LEAT_OK;
 }
-
-static void write_cursor(const struct leat_model_view *v, struct leat_str entry,
-                         struct leat_json_writer *w)
-{
-    static const char hex[] = "0123456789abcdef";
-    char text[LEAT_VERSION_BYTES + 1 + 2 * LEAT_INDEX_KEY_MAX];
-    uint32_t n = (uint32_t)strlen(v->version);
-    memcpy(text, v->version, n);
-    text[n++] = '.';
-    for (uint32_t i = 0; i < entry.len; i++) {
-        text[n++] = hex[(uint8_t)entry.at[i] >> 4];
-        text[n++] = hex[(uint8_t)entry.at[i] & 15];
-    }
-    leat_json_put_str(w, "cursor", (struct leat_str){text, n});
-}
-
-/* ---- the scan ---- */
 
 static leat_status make_bounds(const struct leat_model_view *v, struct leat_env_txn *t,
                                const struct leat_model_range *r, struct bounds *b,
                                struct leat_error *err)
 {
-    struct leat_column_kinds kinds;
     memset(b, 0, sizeof *b);
     b->by_key = r->index == NULL;
-    if (b->by_key) {
-        LEAT_TRY(key_bound(r->from, &b->from, err), err, "from");
-        LEAT_TRY(key_bound(r->to, &b->to, err), err, "to");
-        return read_cursor(v, r->cursor, b, err);
-    }
-    int no = leat_shape_index(v->shape, leat_str_of(r->index));
-    if (no < 0)
-        return leat_fail(err, LEAT_INVALID, "the model has no index '%.100s'", r->index);
-    b->index = &v->shape->indexes[no];
-    b->prefix_len = 1;
-    leat_index_key_start(&b->from, (uint8_t)no);
-    LEAT_TRY(leat_column_kinds_read(t, &kinds, err), err, "list");
-    if (r->from.len > 0)
-        LEAT_TRY(encode_bound(b->index, (uint32_t)no, &kinds, r->from, &b->from, err), err, "from");
-    if (r->to.len > 0)
-        LEAT_TRY(encode_bound(b->index, (uint32_t)no, &kinds, r->to, &b->to, err), err, "to");
-    return read_cursor(v, r->cursor, b, err);
+    if (!b->by_key)
+        return index_bounds(v, t, r, b, err);
+    LEAT_TRY(key_bound(r->from, &b->from, err), err, "from");
+    LEAT_TRY(key_bound(r->to, &b->to, err), err, "to");
+    return LEAT_OK;
 }
 
 static int first_entry(MDB_cursor *cursor, const struct bounds *b, MDB_val *k, MDB_val *d)
@@ -232,42 +258,65 @@ struct scan {
     struct leat_env_txn *txn;
     MDB_cursor *cursor;
     struct bounds bounds;
+    struct leat_where where;
+    struct leat_str list; /* what a cursor belongs to */
     struct leat_json_writer w;
+    int32_t written;
 };
 
+/* One entry of the key's or the index's order; left out when `where` does not hold. */
 static leat_status write_entry(struct scan *s, const MDB_val *k, const MDB_val *d,
                                struct leat_error *err)
 {
     const struct leat_shape_index *index = s->bounds.index;
-    struct leat_str entry = {k->mv_data, (uint32_t)k->mv_size};
+    struct leat_str row_key = {k->mv_data, (uint32_t)k->mv_size};
     struct leat_str row = {d->mv_data, (uint32_t)d->mv_size};
-    if (s->bounds.by_key)
-        return leat_model_row_json(s->view, entry, row, &s->w, err);
-    struct leat_str row_key;
-    if (!leat_index_key_row(entry, index->columns, index->n_columns, &row_key))
-        return leat_fail(err, LEAT_FATAL, "index '%.*s' is damaged", LEAT_STR_FMT(index->name));
-    LEAT_TRY(leat_env_get(s->txn, LEAT_DB_ROWS, row_key, &row, err), err, "index without row");
+    bool wanted = true;
+    if (!s->bounds.by_key) {
+        struct leat_str entry = row_key;
+        if (!leat_index_key_row(entry, index->columns, index->n_columns, &row_key))
+            return leat_fail(err, LEAT_FATAL, "index '%.*s' is damaged", LEAT_STR_FMT(index->name));
+        LEAT_TRY(leat_env_get(s->txn, LEAT_DB_ROWS, row_key, &row, err), err, "index without row");
+    }
+    if (s->where.n > 0)
+        LEAT_TRY(leat_where_holds(&s->where, row, s->view->shape->n_fields, &wanted, err), err,
+                 "where");
+    if (!wanted)
+        return LEAT_OK;
+    s->written++;
     return leat_model_row_json(s->view, row_key, row, &s->w, err);
+}
+
+static void put_cursor(struct scan *s, const struct leat_index_key *last)
+{
+    struct leat_buf text;
+    leat_buf_init(&text, LEAT_CURSOR_BYTES_MAX);
+    leat_model_cursor_put(s->list, s->view->version,
+                          (struct leat_str){(const char *)last->bytes, last->len}, &text);
+    leat_json_put_str(&s->w, "cursor", leat_buf_str(&text));
+    leat_buf_done(&text);
 }
 
 static leat_status run_scan(struct scan *s, int32_t limit, struct leat_error *err)
 {
     MDB_val k, d;
     struct leat_index_key last = {.len = 0};
-    int32_t n = 0;
+    int32_t looked_at = 0;
     int rc = first_entry(s->cursor, &s->bounds, &k, &d);
     leat_json_begin_object(&s->w);
     leat_json_key(&s->w, LEAT_STR("rows"));
     leat_json_begin_array(&s->w);
-    for (; rc == 0 && n < limit && !is_past(&s->bounds, &k); n++) {
+    for (; rc == 0 && s->written < limit && looked_at < LEAT_MODEL_SCAN_MAX &&
+           !is_past(&s->bounds, &k);
+         looked_at++) {
         LEAT_TRY(write_entry(s, &k, &d, err), err, "list");
         last.len = (uint32_t)k.mv_size;
         memcpy(last.bytes, k.mv_data, k.mv_size);
         rc = mdb_cursor_get(s->cursor, &k, &d, MDB_NEXT);
     }
     leat_json_end_array(&s->w);
-    if (rc == 0 && n == limit && !is_past(&s->bounds, &k)) {
-        write_cursor(s->view, (struct leat_str){(const char *)last.bytes, last.len}, &s->w);
+    if (rc == 0 && looked_at > 0 && !is_past(&s->bounds, &k)) {
+        put_cursor(s, &last);
     } else {
         leat_json_put_cstr(&s->w, "cursor", NULL);
     }
@@ -275,21 +324,24 @@ static leat_status run_scan(struct scan *s, int32_t limit, struct leat_error *er
     return rc == 0 || rc == MDB_NOTFOUND ? LEAT_OK : leat_env_fail(NULL, rc, err, "list a model");
 }
 
-static leat_status list_in_txn(const struct leat_model_view *v, struct leat_env_txn *t,
-                               const struct leat_model_range *r, struct leat_buf *out,
+static leat_status list_in_txn(struct scan *s, const struct leat_model_range *r,
+                               struct leat_arena *arena, struct leat_buf *out,
                                struct leat_error *err)
 {
-    struct scan s = {.view = v, .txn = t};
-    leat_status status = make_bounds(v, t, r, &s.bounds, err);
+    leat_status status = make_bounds(s->view, s->txn, r, &s->bounds, err);
+    if (status == LEAT_OK)
+        status = read_cursor(s->view, r, s->list, &s->bounds, err);
+    if (status == LEAT_OK && r->where != NULL)
+        status = leat_where_of(r->where, s->view->shape, arena, &s->where, err);
     if (status != LEAT_OK)
         return status; /* worded for the asker */
-    int rc =
-        mdb_cursor_open(t->txn, t->dbi[s.bounds.by_key ? LEAT_DB_ROWS : LEAT_DB_INDEX], &s.cursor);
+    leat_env_db db = s->bounds.by_key ? LEAT_DB_ROWS : LEAT_DB_INDEX;
+    int rc = mdb_cursor_open(s->txn->txn, s->txn->dbi[db], &s->cursor);
     if (rc != 0)
         return leat_env_fail(NULL, rc, err, "list a model");
-    leat_json_writer_init(&s.w, out);
-    status = run_scan(&s, r->limit, err);
-    mdb_cursor_close(s.cursor);
+    leat_json_writer_init(&s->w, out);
+    status = run_scan(s, r->limit, err);
+    mdb_cursor_close(s->cursor);
     return status;
 }
 
@@ -297,13 +349,24 @@ leat_status leat_model_list_in(const struct leat_model_view *v, const struct lea
                                struct leat_buf *out, struct leat_error *err)
 {
     struct leat_env_txn t;
-    if (r->limit < 1 || r->limit > LIMIT_MAX)
-        return leat_fail(err, LEAT_INVALID, "limit must be 1 to %d", LIMIT_MAX);
-    if (r->cursor.len > CURSOR_BYTES_MAX)
-        return leat_fail(err, LEAT_INVALID, "the cursor is not one of ours");
-    LEAT_TRY(leat_env_read_begin(v->env, &t, err), err, "list");
-    leat_status status = list_in_txn(v, &t, r, out, err);
-    leat_env_read_end(&t);
+    struct leat_buf list;
+    struct scan s = {.view = v, .txn = &t};
+    if (r->limit < 1 || r->limit > LEAT_MODEL_LIMIT_MAX)
+        return leat_fail(err, LEAT_INVALID, "limit must be 1 to %d", LEAT_MODEL_LIMIT_MAX);
+    leat_buf_init(&list, LIST_BYTES_MAX);
+    put_list(r, &list);
+    bool too_long = list.overflow;
+    s.list = leat_buf_str(&list);
+    leat_status status = LEAT_OK;
+    if (too_long) {
+        status = leat_fail(err, LEAT_INVALID, "the values of the range are too long");
+    } else if ((status = leat_env_read_begin(v->env, &t, err)) == LEAT_OK) {
+        struct leat_arena *arena = leat_arena_new(ARENA_BYTES, 0);
+        status = list_in_txn(&s, r, arena, out, err);
+        leat_arena_free(arena);
+        leat_env_read_end(&t);
+    }
+    leat_buf_done(&list);
     return status;
 }
 

@@ -45,13 +45,21 @@ void leat_model_close(struct leat_model *m);
 /* One row as a JSON object into `out`; ABSENT when there is none. */
 LEAT_MUST_CHECK leat_status leat_model_get(struct leat_model *m, struct leat_str key,
                                            struct leat_buf *out, struct leat_error *err);
+#define LEAT_MODEL_LIMIT_MAX 10000
+#define LEAT_MODEL_SCAN_MAX  10000 /* rows looked at per answer when `where` leaves some out */
 struct leat_model_range {
     const char *index;        /* NULL: by key */
     struct leat_str from, to; /* comma-separated leading column values; empty = open */
-    struct leat_str cursor;   /* from a former answer */
-    int32_t limit;            /* 1..1000 */
+    /* Instead of from and to, with an index: its leading columns, one value each, as text. */
+    const struct leat_str *equal;
+    uint32_t n_equal;
+    const struct leat_query *where; /* NULL: all rows; else those its `where` holds for */
+    struct leat_str cursor; /* from a former answer about the same index, from, to, equal, where */
+    int32_t limit;          /* 1..LEAT_MODEL_LIMIT_MAX */
 };
-/* {"rows":[…],"cursor":"…"|null} */
+/* {"rows":[…],"cursor":"…"|null}. With `where` an answer may hold fewer rows than `limit`, even
+ * none, and still have a cursor: after LEAT_MODEL_SCAN_MAX rows looked at. INVALID: a name or value
+ * that does not fit, with the nearest; a cursor that is not from such a list. */
 LEAT_MUST_CHECK leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,
                                             struct leat_buf *out, struct leat_error *err);
 /* Position of the model: seq applied per slice (array of topology partitions) and when it was last

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define KEY_BYTES_MAX 4096
+#define KEY_PARTS_MAX 8 /* as the topology allows */
 
 static leat_row_op row_op(leat_op_kind kind)
 {
@@ -210,7 +211,7 @@ leat_status leat_rule_pick(struct leat_rule *rule, const struct leat_schemas *sc
 static uint32_t put_escaped(char *to, uint32_t len, struct leat_str part)
 {
     static const char hex[] = "0123456789ABCDEF";
-    for (uint32_t i = 0; i < part.len && len + 3 < KEY_BYTES_MAX; i++) {
+    for (uint32_t i = 0; i < part.len; i++) {
         char c = part.at[i];
         if (c != '/' && c != '%') {
             to[len++] = c;
@@ -223,27 +224,38 @@ static uint32_t put_escaped(char *to, uint32_t len, struct leat_str part)
     return len;
 }
 
+struct leat_str leat_key_join(const struct leat_str *parts, uint32_t n, struct leat_arena *arena)
+{
+    if (n == 1)
+        return parts[0].len <= KEY_BYTES_MAX ? parts[0] : (struct leat_str){NULL, 0};
+    uint64_t room = n;
+    for (uint32_t i = 0; i < n; i++)
+        room += (uint64_t)parts[i].len * 3;
+    char *text = leat_arena_alloc(arena, room < KEY_BYTES_MAX * 3 ? room : KEY_BYTES_MAX * 3);
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (len + 1 + (uint64_t)parts[i].len * 3 > KEY_BYTES_MAX * 3)
+            return (struct leat_str){NULL, 0};
+        if (i > 0)
+            text[len++] = '/';
+        len = put_escaped(text, len, parts[i]);
+    }
+    return len <= KEY_BYTES_MAX ? (struct leat_str){text, len} : (struct leat_str){NULL, 0};
+}
+
 bool leat_rule_key(const struct leat_rule *rule, const struct leat_eval_scope *scope,
                    struct leat_str *ret)
 {
-    if (rule->n_keys == 1) {
-        struct leat_cell cell = leat_eval(rule->keys[0], scope);
-        *ret = leat_cell_text(&cell, scope->arena);
-        return ret->len > 0 && ret->len <= KEY_BYTES_MAX;
-    }
-    char *text = leat_arena_alloc(scope->arena, KEY_BYTES_MAX);
-    uint32_t len = 0;
+    struct leat_str parts[KEY_PARTS_MAX];
+    leat_assert(rule->n_keys <= KEY_PARTS_MAX);
     for (uint32_t i = 0; i < rule->n_keys; i++) {
         struct leat_cell cell = leat_eval(rule->keys[i], scope);
-        struct leat_str part = leat_cell_text(&cell, scope->arena);
-        if (part.len == 0)
+        parts[i] = leat_cell_text(&cell, scope->arena);
+        if (parts[i].len == 0)
             return false;
-        if (i > 0 && len < KEY_BYTES_MAX)
-            text[len++] = '/';
-        len = put_escaped(text, len, part);
     }
-    *ret = (struct leat_str){text, len};
-    return len > 0;
+    *ret = leat_key_join(parts, rule->n_keys, scope->arena);
+    return ret->len > 0;
 }
 
 bool leat_rule_holds(const struct leat_rule *rule, const struct leat_eval_scope *scope)

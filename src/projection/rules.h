@@ -61,4 +61,7 @@ bool leat_rule_key(const struct leat_rule *rule, const struct leat_eval_scope *s
                    struct leat_str *ret);
 bool leat_rule_holds(const struct leat_rule *rule, const struct leat_eval_scope *scope);
 
+/* The key that joins these texts as leat_rule_key() does; empty when it is too long for one. */
+struct leat_str leat_key_join(const struct leat_str *parts, uint32_t n, struct leat_arena *arena);
+
 #endif

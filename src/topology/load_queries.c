@@ -1,39 +1,38 @@
-#include "base/suggest.h"
 #include "topology/loader.h"
 
 LEAT_KEY_LOADER(leat_load_query_model)
 {
     struct leat_query *q = target;
     struct leat_str name;
-    struct leat_suggest s;
+    struct leat_choice choice;
     if (!leat_load_word(l, n, path, &name))
         return;
     q->model = leat_topology_projection(l->t, name);
     if (q->model != NULL)
         return;
-    leat_suggest_start(&s, name);
+    leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < l->t->n_projections; i++)
-        leat_suggest_offer(&s, l->t->projections[i].name);
+        leat_choice_offer(&choice, l->t->projections[i].name);
     leat_load_error(l, &n->place, "%s: no projection '%.*s'", path, LEAT_STR_FMT(name));
-    leat_load_suggest(l, s.best);
+    leat_choice_hint(&choice, l->report);
 }
 
 LEAT_KEY_LOADER(leat_load_query_index)
 {
     struct leat_query *q = target;
     struct leat_str name;
-    struct leat_suggest s;
+    struct leat_choice choice;
     if (!leat_load_word(l, n, path, &name) || q->model == NULL)
         return;
     q->index = leat_projection_index(q->model, name);
     if (q->index != NULL)
         return;
-    leat_suggest_start(&s, name);
+    leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < q->model->n_indexes; i++)
-        leat_suggest_offer(&s, q->model->indexes[i].name);
+        leat_choice_offer(&choice, q->model->indexes[i].name);
     leat_load_error(l, &n->place, "%s: projection '%.*s' has no index '%.*s'", path,
                     LEAT_STR_FMT(q->model->name), LEAT_STR_FMT(name));
-    leat_load_suggest(l, s.best);
+    leat_choice_hint(&choice, l->report);
 }
 
 LEAT_KEY_LOADER(leat_load_query_where)
@@ -61,11 +60,59 @@ LEAT_KEY_LOADER(leat_load_query_where)
     q->n_where = kept;
 }
 
+static bool is_where_value(const struct leat_expr *e)
+{
+    return e->kind == LEAT_EXPR_ROW || leat_expr_is_constant(e);
+}
+
+static void check_where(struct leat_loader *l, const struct leat_query *q, const char *path)
+{
+    for (uint32_t i = 0; i < q->n_where; i++) {
+        const struct leat_expr *value = q->where[i].value;
+        struct leat_str field = q->model->fields.at[q->where[i].field];
+        if (!is_where_value(value)) {
+            leat_load_error(l, &q->place, "%s.where.%.*s: there is no event here", path,
+                            LEAT_STR_FMT(field));
+            leat_report_hint(l->report, "a constant, or $row.<field>");
+        } else if (value->kind == LEAT_EXPR_ROW &&
+                   leat_projection_field(q->model, value->text) < 0) {
+            leat_load_error(l, &q->place, "%s.where.%.*s: no rule sets the field of $row.%.*s",
+                            path, LEAT_STR_FMT(field), LEAT_STR_FMT(value->text));
+        }
+    }
+}
+
+/* Without an index the key is asked for, as a whole or in its parts; with `where` no key is. */
+static void check_key_params(struct leat_loader *l, const struct leat_query *q, const char *path)
+{
+    bool fits =
+        q->n_where > 0 ? q->params.n == 0 : q->params.n <= 1 || q->params.n == q->model->n_keys;
+    if (fits)
+        return;
+    leat_load_error(l, &q->place, "%s.params: %u values do not make the key of '%.*s'", path,
+                    q->params.n, LEAT_STR_FMT(q->model->name));
+    if (q->n_where > 0) {
+        leat_report_hint(l->report, "with `where` and no index all rows are walked in the order "
+                                    "of their keys: name an index to give values");
+    } else {
+        leat_report_hint(l->report, "one name for the whole key, or one for each of its %u parts",
+                         q->model->n_keys);
+    }
+}
+
 /* What the caller gives must be the first fields of the index, or the key. */
 static void check_params(struct leat_loader *l, const struct leat_query *q, const char *path)
 {
-    if (q->model == NULL || q->index == NULL)
+    for (uint32_t i = 0; i < q->params.n; i++) {
+        struct leat_str name = q->params.at[i];
+        if (leat_str_eq(name, LEAT_STR("limit")) || leat_str_eq(name, LEAT_STR("cursor")))
+            leat_load_error(l, &q->place, "%s.params: every query has a parameter '%.*s' already",
+                            path, LEAT_STR_FMT(name));
+    }
+    if (q->index == NULL) {
+        check_key_params(l, q, path);
         return;
+    }
     for (uint32_t i = 0; i < q->params.n; i++) {
         bool fits = i < q->index->n_columns &&
                     leat_str_eq(q->model->fields.at[q->index->columns[i].field], q->params.at[i]);
@@ -84,8 +131,12 @@ static void load_query(struct leat_loader *l, const struct leat_yaml_pair *pair,
     (void)index;
     q->place = pair->place;
     q->name = pair->key;
+    size_t errors = l->report->errors;
     leat_load_section(l, LEAT_SECTION_QUERY, pair->value, path, q);
+    if (q->model == NULL || l->report->errors != errors)
+        return; /* what does not stand cannot be compared */
     check_params(l, q, path);
+    check_where(l, q, path);
 }
 
 LEAT_KEY_LOADER(leat_load_queries)

@@ -394,11 +394,17 @@ Test(fold, a_cursor_goes_on_and_names_its_version)
         r.cursor = leat_str_of(cursor);
     }
     cr_assert_str_eq(keys, "ebdac");
-    cursor[0] = cursor[0] == '0' ? '1' : '0';
-    r.cursor = leat_str_of(cursor);
+    r.index = NULL; /* the cursor of another list, then one that was changed */
     cr_assert_eq(list("card", &r, &out, &err), LEAT_INVALID);
-    cr_assert_str_eq(err.msg,
-                     "the cursor is of another version of the model: start again without it");
+    cr_assert_str_eq(err.msg, "the cursor is not one of this list");
+    r.index = "by_tier";
+    for (size_t i = 0; i < strlen(cursor); i++) {
+        char before = cursor[i];
+        cursor[i] = before == 'A' ? 'B' : 'A';
+        cr_assert_eq(list("card", &r, &out, &err), LEAT_INVALID, "changed at %zu", i);
+        cursor[i] = before;
+    }
+    cr_assert_eq(list("card", &r, &out, &err), LEAT_OK);
     r.cursor = LEAT_STR("nonsense");
     cr_assert_eq(list("card", &r, &out, &err), LEAT_INVALID);
     r = (struct leat_model_range){.index = "by_tire", .limit = 2};
