@@ -1,38 +1,39 @@
+#include "base/suggest.h"
 #include "topology/loader.h"
 
 LEAT_KEY_LOADER(leat_load_query_model)
 {
     struct leat_query *q = target;
     struct leat_str name;
-    struct leat_choice choice;
+    struct leat_suggest s;
     if (!leat_load_word(l, n, path, &name))
         return;
     q->model = leat_topology_projection(l->t, name);
     if (q->model != NULL)
         return;
-    leat_choice_start(&choice, name);
+    leat_suggest_start(&s, name);
     for (uint32_t i = 0; i < l->t->n_projections; i++)
-        leat_choice_offer(&choice, l->t->projections[i].name);
+        leat_suggest_offer(&s, l->t->projections[i].name);
     leat_load_error(l, &n->place, "%s: no projection '%.*s'", path, LEAT_STR_FMT(name));
-    leat_choice_hint(&choice, l->report);
+    leat_load_suggest(l, s.best);
 }
 
 LEAT_KEY_LOADER(leat_load_query_index)
 {
     struct leat_query *q = target;
     struct leat_str name;
-    struct leat_choice choice;
+    struct leat_suggest s;
     if (!leat_load_word(l, n, path, &name) || q->model == NULL)
         return;
     q->index = leat_projection_index(q->model, name);
     if (q->index != NULL)
         return;
-    leat_choice_start(&choice, name);
+    leat_suggest_start(&s, name);
     for (uint32_t i = 0; i < q->model->n_indexes; i++)
-        leat_choice_offer(&choice, q->model->indexes[i].name);
+        leat_suggest_offer(&s, q->model->indexes[i].name);
     leat_load_error(l, &n->place, "%s: projection '%.*s' has no index '%.*s'", path,
                     LEAT_STR_FMT(q->model->name), LEAT_STR_FMT(name));
-    leat_choice_hint(&choice, l->report);
+    leat_load_suggest(l, s.best);
 }
 
 LEAT_KEY_LOADER(leat_load_query_where)
