@@ -11,14 +11,15 @@
 #define LOCKED_MS    "5000" /* idle_in_transaction_session_timeout between lock and append */
 #define STATEMENT_MS "30000"
 
-static leat_status make_append_sql(struct leat_store *s, struct leat_error *err)
+static leat_status make_sql(const struct leat_store *s, const char *function, int params,
+                            char **text_of, struct leat_error *err)
 {
-    if (s->append_sql != NULL)
+    if (*text_of != NULL)
         return LEAT_OK;
     struct leat_buf text;
     leat_buf_init(&text, 4096);
-    leat_buf_printf(&text, "select * from %s.append_batch(", s->quoted);
-    for (int i = 1; i <= LEAT_APPEND_PARAMS; i++)
+    leat_buf_printf(&text, "select * from %s.%s(", s->quoted, function);
+    for (int i = 1; i <= params; i++)
         leat_buf_printf(&text, i == 1 ? "$%d" : ",$%d", i);
     leat_buf_puts(&text, ")");
     leat_buf_putc(&text, '\0');
@@ -26,7 +27,7 @@ static leat_status make_append_sql(struct leat_store *s, struct leat_error *err)
         leat_buf_done(&text);
         return leat_fail(err, LEAT_FATAL, "out of memory");
     }
-    s->append_sql = text.at; /* ownership moves */
+    *text_of = text.at; /* ownership moves */
     return LEAT_OK;
 }
 
@@ -107,19 +108,31 @@ static leat_status commit(struct leat_store *s, struct leat_error *err)
     return status;
 }
 
+static leat_status send_append(struct leat_store *s, const struct leat_batch *b, PGresult **ret,
+                               struct leat_error *err)
+{
+    if (b->snapshot_count > 0) {
+        LEAT_TRY(make_sql(s, "append_batch_with_snapshots",
+                          LEAT_APPEND_PARAMS + LEAT_SNAPSHOT_PARAMS, &s->append_with_snapshots_sql,
+                          err),
+                 err, "append");
+        leat_snapshot_params(b, &s->params);
+        return leat_pg_call_text(s, LEAT_PG_WRITE, s->append_with_snapshots_sql, NULL, ret, err);
+    }
+    LEAT_TRY(make_sql(s, "append_batch", LEAT_APPEND_PARAMS, &s->append_sql, err), err, "append");
+    return leat_pg_call_text(s, LEAT_PG_WRITE, s->append_sql, s->prepare ? APPEND_NAME : NULL, ret,
+                             err);
+}
+
 static leat_status call_append(struct leat_store *s, const struct leat_batch *b,
                                const struct leat_plan *plan, struct leat_arena *arena,
                                struct leat_reply *ret, struct leat_error *err)
 {
-    leat_status status = make_append_sql(s, err);
-    if (status != LEAT_OK)
-        return status;
     leat_plan_params(b, plan, s->lock_timeout_ms, arena, &s->params);
     s->counts.batches++;
     LEAT_PG_AUTO PGresult *result = NULL;
     struct leat_reply reply = {0};
-    status = leat_pg_call_text(s, LEAT_PG_WRITE, s->append_sql, s->prepare ? APPEND_NAME : NULL,
-                               &result, err);
+    leat_status status = send_append(s, b, &result, err);
     if (status == LEAT_OK)
         status = read_append(result, b, plan, arena, &reply, err);
     if (status == LEAT_OK && s->locked)

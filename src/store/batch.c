@@ -178,6 +178,17 @@ static leat_status number_commands(const struct leat_batch *b, struct stream_tab
     return LEAT_OK;
 }
 
+static leat_status check_snapshots(const struct leat_batch *b, struct leat_error *err)
+{
+    for (size_t i = 0; i < b->snapshot_count; i++) {
+        const struct leat_batch_snapshot *s = &b->snapshots[i];
+        if (s->command >= b->command_count || s->version < 1 ||
+            b->commands[s->command].outcome == LEAT_OUTCOME_FORWARDED)
+            return leat_fail(err, LEAT_INVALID, "snapshot %zu is of no command or version", i);
+    }
+    return LEAT_OK;
+}
+
 static leat_status number_outbox(const struct leat_batch *b, struct leat_arena *arena,
                                  struct leat_plan *plan, struct leat_error *err)
 {
@@ -269,6 +280,8 @@ leat_status leat_plan_batch(const struct leat_batch *b, struct leat_arena *arena
     status = number_commands(b, &streams, &plan, err);
     if (status == LEAT_OK)
         status = number_outbox(b, arena, &plan, err);
+    if (status == LEAT_OK)
+        status = check_snapshots(b, err);
     if (status != LEAT_OK)
         return status;
     order_commands(b, arena, &plan);

@@ -32,5 +32,10 @@ LEAT_MUST_CHECK leat_status leat_plan_batch(const struct leat_batch *b, struct l
 void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, int lock_timeout_ms,
                       struct leat_arena *arena, struct leat_pg_params *p);
 #define LEAT_APPEND_PARAMS 51
+/* snapshots.c: what append_batch_with_snapshots() takes after those. */
+void leat_snapshot_params(const struct leat_batch *b, struct leat_pg_params *p);
+#define LEAT_SNAPSHOT_PARAMS 6
+/* Of a snapshot's row: damaged bytes, or bytes of another stream, have another. */
+int64_t leat_snapshot_checksum(struct leat_str stream, int64_t version, struct leat_str state);
 
 #endif

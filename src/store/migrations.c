@@ -11,7 +11,10 @@
     M(3, 0003_ownership)                                                                           \
     M(4, 0004_reading)                                                                             \
     M(5, 0005_append_events)                                                                       \
-    M(6, 0006_anchors)
+    M(6, 0006_anchors)                                                                             \
+    M(7, 0007_snapshots)                                                                           \
+    M(8, 0008_settle)
+
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

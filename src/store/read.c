@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "store/batch.h"
 #include "store/reply.h"
 
 #define EVENT_COLUMNS                                                                              \
@@ -61,14 +62,45 @@ static void put_wants(struct leat_pg_params *p, const struct leat_stream_want *w
     leat_pg_array_end(p);
 }
 
-/* Head rows (want 0) come first, then events in order of their wants, which count from 1. */
-static struct leat_loaded read_loaded(struct leat_pg_reply *r, size_t wants)
+/* Which of the wants may start from a snapshot, and of what form; NULL: none may. */
+static const struct leat_snapshot_form *put_forms(struct leat_pg_params *p,
+                                                  const struct leat_stream_want *wants, size_t n)
+{
+    const struct leat_snapshot_form *form = NULL;
+    for (size_t i = 0; i < n && form == NULL; i++)
+        form = wants[i].form;
+    if (form == NULL)
+        return NULL;
+    leat_pg_array(p, LEAT_PG_BOOL, n);
+    for (size_t i = 0; i < n; i++)
+        leat_pg_put(p, wants[i].form != NULL ? "\1" : "\0", 1);
+    leat_pg_array_end(p);
+    leat_pg_int4(p, form->aggregate_version);
+    leat_pg_int8(p, (int64_t)form->state_schema);
+    return form;
+}
+
+static void read_snapshot(struct leat_pg_reply *r, int row, struct leat_str stream,
+                          struct leat_loaded_snapshot *ret)
+{
+    ret->want = (uint32_t)leat_reply_int4(r, row, 0) - 1;
+    ret->version = leat_reply_int8(r, row, 3);
+    ret->state = leat_reply_bytes(r, row, 10);
+    ret->damaged =
+        leat_reply_int8(r, row, 2) != leat_snapshot_checksum(stream, ret->version, ret->state);
+}
+
+/* Head rows (want 0) come first, then snapshots (without a type) and events in order of their
+ * wants, which count from 1, and versions. */
+static struct leat_loaded read_loaded(struct leat_pg_reply *r, const struct leat_stream_want *wants,
+                                      size_t n)
 {
     struct leat_loaded l = {0};
     size_t rows = (size_t)r->rows;
     l.want = leat_arena_alloc(r->arena, (rows + 1) * sizeof *l.want);
     l.events = leat_arena_alloc(r->arena, (rows + 1) * sizeof *l.events);
     l.heads = leat_arena_zalloc(r->arena, rows + 1, sizeof *l.heads);
+    l.snapshots = leat_arena_alloc(r->arena, (n + 1) * sizeof *l.snapshots);
     for (int i = 0; i < r->rows && !r->bad; i++) {
         int32_t want = leat_reply_int4(r, i, 0);
         if (want == 0) {
@@ -76,8 +108,10 @@ static struct leat_loaded read_loaded(struct leat_pg_reply *r, size_t wants)
             head->k = leat_reply_int4(r, i, 1);
             head->head_seq = leat_reply_int8(r, i, 2);
             head->store_id = leat_reply_uuid(r, i, 5);
-        } else if (want < 0 || (size_t)want > wants) {
+        } else if (want < 0 || (size_t)want > n || l.snapshot_count > n) {
             r->bad = true;
+        } else if (leat_reply_null(r, i, 9)) {
+            read_snapshot(r, i, wants[want - 1].stream, &l.snapshots[l.snapshot_count++]);
         } else {
             l.want[l.event_count] = (uint32_t)want - 1;
             read_event(r, i, 1, &l.events[l.event_count++]);
@@ -92,11 +126,13 @@ leat_status leat_store_load(struct leat_store *s, const struct leat_stream_want 
 {
     put_wants(&s->params, wants, n);
     LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, "select * from @.load_streams($1,$2,$3) order by 1, 4",
-                          &result, err),
-             err, "could not load %zu streams", n);
+    const char *sql = put_forms(&s->params, wants, n) == NULL
+                          ? "select * from @.load_streams($1,$2,$3) order by 1, 4"
+                          : "select * from @.load_states($1,$2,$3,$4,$5,$6) order by 1, 4";
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, sql, &result, err), err, "could not load %zu streams",
+             n);
     struct leat_pg_reply r = leat_reply_of(result, 1 + EVENT_COLUMN_COUNT, arena);
-    struct leat_loaded loaded = read_loaded(&r, n);
+    struct leat_loaded loaded = read_loaded(&r, wants, n);
     LEAT_TRY(leat_reply_ok(&r, "load", err), err, "could not load %zu streams", n);
     *ret = loaded;
     return LEAT_OK;

@@ -130,6 +130,16 @@ struct leat_batch_outbox { /* in the order of commands */
     struct leat_str topic, key, headers /* as record_headers.h packs them */, value;
     bool key_null, value_null;
 };
+/* Which snapshots may be believed: those of the same folding into the same state. */
+struct leat_snapshot_form {
+    int32_t aggregate_version; /* of LEAT_AGGREGATE */
+    uint64_t state_schema;     /* fingerprint */
+};
+struct leat_batch_snapshot { /* a stream's state after the last of its commands in the batch */
+    uint32_t command;        /* that one: the snapshot is kept if it is stored */
+    int64_t version;
+    struct leat_str state;
+};
 struct leat_batch {
     struct leat_str processor;
     struct leat_batch_fence *fences;
@@ -138,6 +148,9 @@ struct leat_batch {
     struct leat_batch_event *events;
     struct leat_batch_outbox *outbox;
     size_t fence_count, lane_count, command_count, event_count, outbox_count;
+    struct leat_snapshot_form snapshot_form;
+    struct leat_batch_snapshot *snapshots; /* each stream once; they cost nothing when none */
+    size_t snapshot_count;
 };
 
 typedef enum leat_settled {
@@ -204,10 +217,21 @@ struct leat_stream_want {
     int32_t k;
     struct leat_str stream;
     int64_t after_version; /* cached version; 0 = from the start */
+    /* Start from the stream's snapshot, if it is of this form and after `after_version`; NULL: from
+     * events alone. The same for all wants of a call that have one. */
+    const struct leat_snapshot_form *form;
 };
-/* For each wanted stream its events after `after_version`, ordered by (index of want, version), and
- * the head of every slice named, all in one statement = one snapshot. */
+struct leat_loaded_snapshot {
+    uint32_t want;
+    bool damaged; /* its bytes are not those that were written: ask again, without */
+    int64_t version;
+    struct leat_str state;
+};
+/* For each wanted stream its snapshot if any, its events after that or `after_version`, ordered by
+ * (index of want, version), and the head of every slice named, all as of one moment. */
 struct leat_loaded {
+    struct leat_loaded_snapshot *snapshots;
+    size_t snapshot_count;
     uint32_t *want; /* per event: index into wants */
     struct leat_stored_event *events;
     size_t event_count;
@@ -218,6 +242,18 @@ LEAT_MUST_CHECK leat_status leat_store_load(struct leat_store *s,
                                             const struct leat_stream_want *wants, size_t n,
                                             struct leat_arena *arena, struct leat_loaded *ret,
                                             struct leat_error *err);
+struct leat_snapshot_clean { /* one step through the snapshots of an aggregate in a slice */
+    int32_t slice;
+    struct leat_str prefix; /* of the aggregate's streams: "order-" */
+    struct leat_snapshot_form form;
+    struct leat_str after; /* stream; "" = from the start */
+    int32_t limit;         /* rows looked at */
+};
+/* Deletes what `form` voids: snapshots of lower versions of the aggregate, and of its own version
+ * with another state. *ret_after is where the next step goes on, in the arena; "" = done. */
+LEAT_MUST_CHECK leat_status leat_store_clean_snapshots(
+    struct leat_store *s, const struct leat_snapshot_clean *c, struct leat_arena *arena,
+    struct leat_str *ret_after, int32_t *ret_removed, struct leat_error *err);
 struct leat_store_page {
     int32_t slice;
     struct leat_str stream; /* leat_store_stream() only */

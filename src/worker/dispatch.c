@@ -271,6 +271,19 @@ struct leat_str leat_type_key(const struct leat_type *type, const void *value,
 
 /* ---- state ---- */
 
+struct leat_snapshot_form leat_dispatch_snapshot_form(const struct leat_dispatch *d)
+{
+    if (d->state == NULL)
+        return (struct leat_snapshot_form){0};
+    return (struct leat_snapshot_form){d->aggregate->version,
+                                       leat_schema_fingerprint(d->state_schema)};
+}
+
+int64_t leat_dispatch_snapshot_every(const struct leat_dispatch *d)
+{
+    return d->state == NULL ? 0 : d->processor->aggregate->snapshot_every;
+}
+
 void *leat_dispatch_state_new(const struct leat_dispatch *d, struct leat_arena *arena)
 {
     return leat_arena_zalloc(arena, 1, d->state->size);

@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "codec/schemas.h"
 #include "leat/leat.h"
+#include "store/store.h"
 #include "topology/topology.h"
 
 struct leat_dispatch;
@@ -51,6 +52,10 @@ struct leat_str leat_type_key(const struct leat_type *type, const void *value,
                               struct leat_arena *arena);
 
 /* ---- state ---- */
+/* Which snapshots of the aggregate may be believed here, and after how many events one is to be
+ * kept; 0 = never. */
+struct leat_snapshot_form leat_dispatch_snapshot_form(const struct leat_dispatch *d);
+int64_t leat_dispatch_snapshot_every(const struct leat_dispatch *d);
 void *leat_dispatch_state_new(const struct leat_dispatch *d, struct leat_arena *arena);
 LEAT_MUST_CHECK leat_status leat_dispatch_state_decode(const struct leat_dispatch *d,
                                                        struct leat_str bytes,

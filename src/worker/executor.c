@@ -139,11 +139,18 @@ static leat_status load(struct leat_executor *e, bool locked, struct leat_error 
     leat_flow_wants(e->flow, leat_now_ms(), &wants, &n);
     if (locked)
         LEAT_TRY(leat_store_lock(e->store, leat_flow_locks(e->flow), err), err, "lock");
-    if (n == 0)
-        return LEAT_OK;
-    struct leat_loaded loaded = {0};
-    LEAT_TRY(leat_store_load(e->store, wants, n, e->arena, &loaded, err), err, "load");
-    leat_flow_loaded(e->flow, &loaded);
+    while (n > 0) {
+        struct leat_loaded loaded = {0};
+        LEAT_TRY(leat_store_load(e->store, wants, n, e->arena, &loaded, err), err, "load");
+        leat_flow_loaded(e->flow, &loaded);
+        leat_flow_wants_again(e->flow, &wants, &n);
+        for (size_t i = 0; i < n; i++)
+            leat_log_limited_kv(LEAT_LOG_WARN, "worker", "snapshot-damaged",
+                                LEAT_LOG_FIELDS(LEAT_LOG_STR("stream", wants[i].stream),
+                                                LEAT_LOG_INT("slice", wants[i].k)),
+                                "its snapshot can not be used: the stream is folded from its "
+                                "events");
+    }
     return LEAT_OK;
 }
 

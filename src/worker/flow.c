@@ -11,6 +11,8 @@ struct leat_flow *leat_flow_new(const struct leat_flow_config *c)
     f->c = *c;
     f->topology = leat_dispatch_topology(c->dispatch);
     f->priorities = &leat_dispatch_processor(c->dispatch)->priorities;
+    f->form = leat_dispatch_snapshot_form(c->dispatch);
+    f->snapshot_every = leat_dispatch_snapshot_every(c->dispatch);
     f->slices = calloc((size_t)c->partitions, sizeof *f->slices);
     leat_assert(f->slices != NULL);
     f->cache = leat_cache_new(c->cache_bytes, c->partitions);

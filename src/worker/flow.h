@@ -5,6 +5,7 @@
  *   leat_flow_quota   how many records may be taken from each lane now
  *   leat_flow_offer   the records taken, in offset order per lane
  *   leat_flow_wants   streams whose state is not known      -> shell loads them -> leat_flow_loaded
+ *                     (those of leat_flow_wants_again a second time)
  *   leat_flow_decide  runs the handlers, fills a leat_batch -> shell appends it ->
  * leat_flow_replied
  *
@@ -107,6 +108,10 @@ void leat_flow_wants(struct leat_flow *f, int64_t now_ms, const struct leat_stre
 /* Processor and fences of the coming batch, for leat_store_lock(). */
 const struct leat_batch *leat_flow_locks(const struct leat_flow *f);
 void leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded);
+/* Streams whose snapshot turned out damaged or undecodable, to be loaded from their events: until
+ * there are none, load them and call leat_flow_loaded again. Valid until then. */
+void leat_flow_wants_again(const struct leat_flow *f, const struct leat_stream_want **ret,
+                           size_t *ret_n);
 /* Runs handlers. The batch is the flow's until replied; NULL = nothing is to be written (every
  * record was held back), and neither replied nor unknown must be called. */
 const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms);
@@ -135,6 +140,7 @@ void leat_flow_tail(struct leat_flow *f, size_t lane, int64_t published_seq);
 struct leat_flow_figures {
     uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
         retries, fenced, foreign_partition;
+    uint64_t folded, snapshots, snapshots_damaged; /* events read to load states; rows */
 };
 const struct leat_flow_figures *leat_flow_figures(const struct leat_flow *f);
 

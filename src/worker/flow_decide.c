@@ -55,7 +55,7 @@ static void state_from_cache(struct leat_flow *f, struct flow_key *key, const st
         key->state = NULL; /* load it from the start */
         return;
     }
-    key->version = c->version;
+    key->version = key->from_version = c->version;
     key->as_of = c->as_of;
 }
 
@@ -72,7 +72,8 @@ static void want_state(struct leat_flow *f, struct flow_key *key)
     }
     if (key->state == NULL)
         key->state = leat_dispatch_state_new(f->c.dispatch, f->arena);
-    f->wants[f->want_count] = (struct leat_stream_want){key->k, key->stream, key->version};
+    f->wants[f->want_count] = (struct leat_stream_want){key->k, key->stream, key->version,
+                                                        f->snapshot_every > 0 ? &f->form : NULL};
     f->want_keys[f->want_count++] = key;
 }
 
@@ -92,8 +93,10 @@ static void lanes_and_fences(struct leat_flow *f)
     f->batch.fences = leat_arena_alloc(f->arena, (size_t)f->c.partitions * sizeof *f->batch.fences);
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
-        if (l->gone || l->taken == 0)
+        if (l->gone || l->stopped != NULL || (l->taken == 0 && l->owed == 0))
             continue;
+        if (l->taken == 0)
+            l->batch_next = l->committed;
         (void)fence_of(f, l->spec.k);
         l->batch_lane = (int32_t)f->batch.lane_count++;
         f->batch.lanes[l->batch_lane] =
@@ -151,6 +154,24 @@ static void heads_loaded(struct leat_flow *f, const struct leat_loaded *loaded)
     }
 }
 
+/* What can't be used is as if it were not there: the events tell. */
+static void from_snapshot(struct leat_flow *f, struct flow_key *key,
+                          const struct leat_loaded_snapshot *s)
+{
+    struct leat_error err = {0};
+    /* The state keeps slices of the bytes, which are the shell's. */
+    struct leat_str bytes = leat_arena_copy(f->arena, s->state);
+    key->state = leat_dispatch_state_new(f->c.dispatch, f->arena);
+    key->version = s->version;
+    if (!s->damaged &&
+        leat_dispatch_state_decode(f->c.dispatch, bytes, f->arena, key->state, &err) == LEAT_OK)
+        return;
+    key->state = leat_dispatch_state_new(f->c.dispatch, f->arena);
+    key->version = 0;
+    key->again = true;
+    f->figures.snapshots_damaged++;
+}
+
 static leat_status fold_event(struct leat_flow *f, struct flow_key *key,
                               const struct leat_stored_event *e, struct leat_error *err)
 {
@@ -176,20 +197,50 @@ static void fold_stored(struct leat_flow *f, struct flow_key *key,
         key->unreadable = leat_arena_printf(f->arena, "could not fold version %lld: %s",
                                             (long long)e->version, err.msg);
     key->version = e->version;
+    key->folded++;
+}
+
+/* Keeps, of the wants, those to be loaded again. */
+static void wants_loaded(struct leat_flow *f)
+{
+    size_t again = 0;
+    for (size_t i = 0; i < f->want_count; i++) {
+        struct flow_key *key = f->want_keys[i];
+        if (key->again) {
+            key->again = false;
+            f->want_keys[again] = key;
+            f->wants[again++] = (struct leat_stream_want){key->k, key->stream, 0, NULL};
+            continue;
+        }
+        key->known = true;
+        key->as_of = f->slices[key->k].head_seen;
+        key->from_version = key->version;
+        f->figures.folded += (uint64_t)key->folded;
+    }
+    f->want_count = again;
 }
 
 void leat_flow_loaded(struct leat_flow *f, const struct leat_loaded *loaded)
 {
     heads_loaded(f, loaded);
+    for (size_t i = 0; i < loaded->snapshot_count; i++) {
+        leat_assert(loaded->snapshots[i].want < f->want_count);
+        from_snapshot(f, f->want_keys[loaded->snapshots[i].want], &loaded->snapshots[i]);
+    }
     for (size_t i = 0; i < loaded->event_count; i++) {
         leat_assert(loaded->want[i] < f->want_count);
-        fold_stored(f, f->want_keys[loaded->want[i]], &loaded->events[i]);
+        struct flow_key *key = f->want_keys[loaded->want[i]];
+        if (!key->again)
+            fold_stored(f, key, &loaded->events[i]);
     }
-    for (size_t i = 0; i < f->want_count; i++) {
-        struct flow_key *key = f->want_keys[i];
-        key->known = true;
-        key->as_of = f->slices[key->k].head_seen;
-    }
+    wants_loaded(f);
+}
+
+void leat_flow_wants_again(const struct leat_flow *f, const struct leat_stream_want **ret,
+                           size_t *ret_n)
+{
+    *ret = f->wants;
+    *ret_n = f->want_count;
 }
 
 /* ---- decide ---- */
@@ -326,11 +377,12 @@ static void finish_lanes(struct leat_flow *f)
         move->next_offset = l->batch_next;
         /* On an events topic seqs tell more than bytes would. */
         bool compare = l->taken > 0 && l->spec.kind != LEAT_LANE_EVENTS;
-        move->fingerprint = compare ? flow_fingerprint(&flow_item_at(l, l->taken - 1)->in) : 0;
+        move->fingerprint =
+            compare ? flow_fingerprint(&flow_item_at(l, l->taken - 1)->in) : l->owed;
     }
 }
 
-/* Lanes of which nothing moves (a first record held back) leave the batch. */
+/* Lanes of which nothing moves (a first record held back) and nothing is owed leave the batch. */
 static void drop_idle_lanes(struct leat_flow *f)
 {
     size_t kept = 0;
@@ -339,7 +391,7 @@ static void drop_idle_lanes(struct leat_flow *f)
         if (l->batch_lane < 0)
             continue;
         struct leat_batch_lane move = f->batch.lanes[l->batch_lane];
-        if (l->taken == 0) {
+        if (l->taken == 0 && l->owed == 0) {
             l->batch_lane = -1;
             continue;
         }
@@ -363,6 +415,8 @@ const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms)
     }
     finish_lanes(f);
     drop_idle_lanes(f);
+    if (f->snapshot_every > 0)
+        flow_add_snapshots(f);
     since(f);
     f->under_way = f->batch.lane_count > 0;
     if (f->under_way)

@@ -37,6 +37,8 @@ struct flow_lane {
     int32_t batch_lane; /* index in batch.lanes, -1 = none */
     bool cut;           /* the batch ends, for this lane, before some record */
     int64_t batch_seq;  /* EVENTS: next seq as far as the batch goes */
+    uint64_t owed; /* fingerprint of the record before `committed`, which the store lacks since a
+                      conflict stopped the lane there; 0 = none */
     /* EVENTS: seqs missing before the first record on hand; to 0 = none */
     int64_t hole_from, hole_to;
 };
@@ -63,6 +65,10 @@ struct flow_key {
     const char *unreadable; /* why its history can't be folded, else NULL */
     bool broken;            /* something of it did not settle as decided */
     bool decided;           /* some command of it is in the batch */
+    bool again;             /* its snapshot can't be used: to be loaded from events */
+    uint32_t last_command;  /* decided: index in batch.commands */
+    int64_t from_version;   /* before the batch */
+    int64_t folded;         /* events that loading took */
     struct flow_key *next;
 };
 
@@ -95,6 +101,8 @@ struct leat_flow {
     struct leat_flow_config c;
     const struct leat_topology *topology;
     const struct leat_priorities *priorities; /* of the processor */
+    struct leat_snapshot_form form;
+    int64_t snapshot_every; /* events; 0 = no snapshots */
     struct flow_lane *lanes;
     size_t lane_count, lane_cap;
     struct flow_slice *slices; /* [partitions] */
@@ -141,5 +149,6 @@ uint64_t flow_fingerprint(const struct leat_incoming *r);
 void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct leat_call *call);
 void flow_add_forward(struct leat_flow *f, struct flow_work *w);
 void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms);
+void flow_add_snapshots(struct leat_flow *f);
 
 #endif

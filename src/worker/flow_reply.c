@@ -81,6 +81,9 @@ static void work_replied(struct leat_flow *f, const struct leat_reply *reply)
         command_replied(f, w, settled);
     }
     f->figures.events += f->batch.event_count;
+    for (size_t i = 0; i < f->batch.snapshot_count; i++)
+        f->figures.snapshots +=
+            reply->settled[f->batch.snapshots[i].command] == LEAT_SETTLED_STORED;
 }
 
 /* States of streams that settled as decided are kept; others are read again. */
@@ -107,7 +110,12 @@ static void keep_states(struct leat_flow *f)
 /* The low-water mark: the first record of the lane that is not settled. */
 static void advance(struct leat_flow *f, struct flow_lane *l)
 {
+    if (l->taken == 0 || flow_item_at(l, 0)->settled)
+        l->owed = 0; /* else it has not moved */
     while (l->count > 0 && l->taken > 0 && flow_item_at(l, 0)->settled) {
+        bool stops = l->taken > 1 && !flow_item_at(l, 1)->settled;
+        if (stops && l->spec.kind != LEAT_LANE_EVENTS)
+            l->owed = flow_fingerprint(&flow_item_at(l, 0)->in);
         f->c.release(f->c.arg, &flow_item_at(l, 0)->in);
         l->head = (l->head + 1) & (l->cap - 1);
         l->count--;

@@ -33,9 +33,11 @@ static struct leat_batch_command *add(struct leat_flow *f, struct flow_work *w,
         .outcome = outcome,
         .correlation_id = w->correlation_id,
         .causation_id = w->id};
-    if (w->stream != NULL)
-        w->stream->decided = true;
     w->batch_command = (int32_t)b->command_count++;
+    if (w->stream != NULL) {
+        w->stream->decided = true;
+        w->stream->last_command = (uint32_t)w->batch_command;
+    }
     return c;
 }
 
@@ -172,4 +174,35 @@ void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     o->value = large ? c->payload : r->value;
     o->value_null = r->value_null;
     o->headers = headers;
+}
+
+/* Due when the batch takes the stream past a multiple of `every`, or when loading it has just taken
+ * as many events: its snapshot is missing, void or damaged. */
+static bool snapshot_due(const struct leat_flow *f, const struct flow_key *key)
+{
+    return key->decided && key->known && key->unreadable == NULL && key->version > 0 &&
+           (key->version / f->snapshot_every > key->from_version / f->snapshot_every ||
+            key->folded >= f->snapshot_every);
+}
+
+void flow_add_snapshots(struct leat_flow *f)
+{
+    struct leat_batch *b = &f->batch;
+    size_t cap = 0;
+    b->snapshot_form = f->form;
+    for (const struct flow_key *key = f->first_key; key != NULL; key = key->next) {
+        struct leat_error err = {0};
+        if (!snapshot_due(f, key))
+            continue;
+        leat_buf_clear(&f->scratch);
+        if (leat_dispatch_state_encode(f->c.dispatch, key->state, &f->scratch, &err) != LEAT_OK)
+            continue;
+        if (b->snapshot_count == cap)
+            b->snapshots = leat_arena_grow(f->arena, b->snapshots, sizeof *b->snapshots, &cap,
+                                           b->snapshot_count + 8);
+        b->snapshots[b->snapshot_count++] = (struct leat_batch_snapshot){
+            .command = key->last_command,
+            .version = key->version,
+            .state = leat_arena_copy(f->arena, leat_buf_str(&f->scratch))};
+    }
 }

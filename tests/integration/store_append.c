@@ -265,6 +265,35 @@ static void known_duplicates_stay_duplicates_and_spoil_the_rest(void)
     leat_store_close(s);
 }
 
+/* Nothing of a stream that conflicts is inserted, so no index would show that an id is known. */
+static void a_known_id_is_a_duplicate_where_its_stream_conflicts(void)
+{
+    struct leat_store *s = kit_fresh();
+    struct kit_batch *k = kit_batch("a");
+    kit_fence(k, 0, 0, 0);
+    (void)kit_command(k, 0, "order-1", 0, 1);
+    kit_event(k);
+    kit_append(s, k);
+    CHECK_EQ(S(k, 0), LEAT_SETTLED_STORED);
+    kit_poke(s, 0, "order-1", 100); /* somebody else */
+    k->b.command_count = k->b.event_count = 0;
+    k->fences[0].since = 1;
+    (void)kit_command(k, 0, "order-1", 1, 2); /* new, and decided on version 1 of 2 */
+    kit_event(k);
+    (void)kit_command(k, 0, "order-1", 2, 1); /* known */
+    kit_event(k);
+    (void)kit_command(k, 0, "order-1", 3, 3);
+    kit_event(k);
+    kit_append(s, k);
+    CHECK_EQ(S(k, 0), LEAT_SETTLED_CONFLICT);
+    CHECK_EQ(S(k, 1), LEAT_SETTLED_DUPLICATE);
+    CHECK_EQ(S(k, 2), LEAT_SETTLED_CONFLICT);
+    CHECK_EQ(kit_number(kit_admin, "select count(*) from shop.events"), 2);
+    kit_check_dense(kit_admin);
+    kit_batch_free(k);
+    leat_store_close(s);
+}
+
 static void second_of_two_in_one_batch_is_a_duplicate(void)
 {
     struct leat_store *s = kit_fresh();
@@ -432,6 +461,7 @@ int main(int argc, char **argv)
         T(another_offset_leaves_its_k_out),
         T(accidental_match_is_a_conflict),
         T(known_duplicates_stay_duplicates_and_spoil_the_rest),
+        T(a_known_id_is_a_duplicate_where_its_stream_conflicts),
         T(second_of_two_in_one_batch_is_a_duplicate),
         T(versions_are_looked_up_when_they_may_have_changed),
         T(event_lanes_move_all_or_nothing),

@@ -206,7 +206,7 @@ static void second_try_decides_under_the_lock(void)
     kit_poke(other, 1, "order-1", 50);
     struct kit_batch *k = first_command(0, 1);
     OK(leat_store_lock(s, &k->b, &err));
-    struct leat_stream_want want = {1, LEAT_STR("order-1"), 0};
+    struct leat_stream_want want = {1, LEAT_STR("order-1"), 0, NULL};
     struct leat_loaded loaded;
     OK(leat_store_load(s, &want, 1, k->arena, &loaded, &err));
     CHECK_EQ(loaded.event_count, 1);
@@ -275,7 +275,8 @@ static void load_sees_one_moment(void)
     struct leat_store *s = kit_fresh();
     struct pokes pokes = {.store = kit_open()};
     struct leat_arena *arena = leat_arena_new(1 << 16, 1 << 20);
-    struct leat_stream_want wants[] = {{0, LEAT_STR("order-0"), 0}, {1, LEAT_STR("order-1"), 0}};
+    struct leat_stream_want wants[] = {{0, LEAT_STR("order-0"), 0, NULL},
+                                       {1, LEAT_STR("order-1"), 0, NULL}};
     CHECK(pthread_create(&pokes.thread, NULL, poke_in_thread, &pokes) == 0);
     bool same = true;
     int64_t reached = 0;

@@ -53,6 +53,11 @@ def store_rest():
 
 
 @check.test
+def store_snapshots():
+    program("store_snapshots")
+
+
+@check.test
 def store_random():
     program("store_random")
 

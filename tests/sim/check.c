@@ -54,6 +54,16 @@ void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s
     sim_fold(&s->state, &e->body);
 }
 
+void check_snapshot(struct sim *w, const struct leat_batch_snapshot *kept,
+                    const struct sim_stream *s)
+{
+    if (kept->version == s->version && kept->state.len == sizeof s->state &&
+        memcmp(kept->state.at, &s->state, sizeof s->state) == 0)
+        return;
+    sim_fail(w, "snapshot", "of %.*s, version %lld: the stream is at %lld, or was never like that",
+             LEAT_STR_FMT(s->name), (long long)kept->version, (long long)s->version);
+}
+
 static int32_t key_index(const struct leat_batch_command *c)
 {
     /* "account-<letter>": one letter per account, see client.c. */

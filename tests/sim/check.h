@@ -11,6 +11,8 @@
 void check_owner(struct sim *w, const struct sim_call *c, int32_t k);
 void check_command(struct sim *w, const struct leat_batch_command *c, const struct sim_stream *s);
 void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s); /* folds it */
+void check_snapshot(struct sim *w, const struct leat_batch_snapshot *kept,
+                    const struct sim_stream *s);
 void check_settled(struct sim *w, const struct sim_call *call, const struct leat_batch_command *c,
                    leat_settled settled);
 void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *lane, int64_t next,

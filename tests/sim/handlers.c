@@ -115,6 +115,18 @@ struct leat_str leat_dispatch_key(const struct leat_dispatch *d, int32_t handler
 
 /* ---- state ---- */
 
+struct leat_snapshot_form leat_dispatch_snapshot_form(const struct leat_dispatch *d)
+{
+    (void)d;
+    return (struct leat_snapshot_form){1, 1};
+}
+
+int64_t leat_dispatch_snapshot_every(const struct leat_dispatch *d)
+{
+    const struct leat_aggregate *a = leat_dispatch_processor(d)->aggregate;
+    return a == NULL ? 0 : a->snapshot_every;
+}
+
 void sim_fold(struct sim_state *s, const struct sim_event_body *e)
 {
     s->seen = leat_hash64(e, sizeof *e, s->seen);

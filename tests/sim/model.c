@@ -11,7 +11,7 @@ static const struct leat_priority priorities[SIM_PRIORITIES] = {
     {.name = {"cold", 4}, .weight = 30, .max_wait_ms = 2000, .is_default = true},
 };
 static const struct leat_aggregate aggregates[] = {
-    {.name = {"account", 7}, .key = {"key", 3}},
+    {.name = {"account", 7}, .key = {"key", 3}, .snapshot_every = 3},
     {.name = {"audit", 5}, .key = {"key", 3}},
 };
 static const struct leat_str topics[SIM_PROCESSORS][SIM_PRIORITIES] = {

@@ -296,6 +296,8 @@ static void decide(struct sim_executor *e)
     done(e);
 }
 
+static void load(struct sim_executor *e, const struct leat_stream_want *wants, size_t n);
+
 static void load_back(struct sim *w, struct sim_call *c)
 {
     (void)w;
@@ -305,8 +307,14 @@ static void load_back(struct sim *w, struct sim_call *c)
         done(e);
         return;
     }
+    const struct leat_stream_want *wants = NULL;
+    size_t n = 0;
     leat_flow_loaded(e->flow, &c->loaded);
-    decide(e);
+    leat_flow_wants_again(e->flow, &wants, &n);
+    if (n > 0)
+        load(e, wants, n);
+    else
+        decide(e);
 }
 
 static void load(struct sim_executor *e, const struct leat_stream_want *wants, size_t n)

@@ -273,6 +273,25 @@ static void fill_event(struct sim *w, int32_t index, struct leat_stored_event *r
                                       .recorded_at_us = e->recorded_at_us};
 }
 
+/* Rotten ones: most are seen by the store, some have lost bytes and do not decode. */
+static int64_t load_snapshot(struct sim *w, struct sim_call *c, size_t want, int32_t stream)
+{
+    const struct sim_stream *s = &w->store->streams[stream];
+    int64_t after = c->wants[want].after_version;
+    if (c->wants[want].form == NULL || s->kept_version <= after)
+        return after;
+    struct leat_str state = {(const char *)&s->kept, sizeof s->kept};
+    bool rotten = sim_faulty(w, SIM_FAULT_ODD, 100), damaged = rotten;
+    if (rotten && sim_rng_permille(&w->trouble, 300)) {
+        state.len--;
+        damaged = false;
+    }
+    c->loaded.snapshots[c->loaded.snapshot_count++] = (struct leat_loaded_snapshot){
+        (uint32_t)want, damaged, s->kept_version, leat_arena_copy(c->arena, state)};
+    w->store->snapshots_read++;
+    return s->kept_version;
+}
+
 static void load(struct sim *w, struct sim_call *c)
 {
     struct sim_store *s = w->store;
@@ -284,12 +303,14 @@ static void load(struct sim *w, struct sim_call *c)
     l->want = leat_arena_alloc(c->arena, cap * sizeof *l->want);
     l->events = leat_arena_alloc(c->arena, cap * sizeof *l->events);
     l->heads = leat_arena_zalloc(c->arena, SIM_PARTITIONS, sizeof *l->heads);
+    l->snapshots = leat_arena_alloc(c->arena, (c->n + 1) * sizeof *l->snapshots);
     for (size_t i = 0; i < c->n; i++) {
         int32_t k = c->wants[i].k;
         int32_t stream = sim_store_stream(w, k, c->wants[i].stream);
+        int64_t after = load_snapshot(w, c, i, stream);
         for (int64_t seq = 1; seq <= s->slices[k].head; seq++) {
             const struct sim_stored *e = &s->events[s->slices[k].events[seq - 1]];
-            if (e->stream != stream || e->version <= c->wants[i].after_version)
+            if (e->stream != stream || e->version <= after)
                 continue;
             leat_assert(l->event_count < cap);
             l->want[l->event_count] = (uint32_t)i;

@@ -84,6 +84,8 @@ struct sim_stream {
     struct leat_str name;
     int64_t version;
     struct sim_state state; /* the checker's own fold */
+    int64_t kept_version;   /* of the snapshot; 0 = none */
+    struct sim_state kept;
 };
 struct sim_stored {
     int32_t k, stream;
@@ -125,6 +127,7 @@ struct sim_lane {
     int32_t topic, k, processor;
     int64_t next_offset, next_seq;
     uint64_t fingerprint;
+    int64_t bare_epoch; /* whose batch left it without */
 };
 struct sim_transaction { /* opened by SIM_CALL_LOCK */
     uint64_t session;
@@ -145,7 +148,7 @@ struct sim_store {
     int32_t *row_hash; /* [SIM_COMMANDS_MAX], -1 = empty */
     struct sim_transaction transactions[16];
     uint64_t sessions, settled;
-    uint64_t appends, conflicts, fenced, duplicates; /* figures */
+    uint64_t appends, conflicts, fenced, duplicates, snapshots, snapshots_read; /* figures */
 };
 
 void sim_store_init(struct sim *w);

@@ -215,6 +215,19 @@ static void step_command(struct append *a, uint32_t index)
         check_settled(a->w, a->c, c, settled);
 }
 
+static void step_snapshot(struct append *a, const struct leat_batch_snapshot *kept)
+{
+    const struct leat_batch_command *c = &a->b->commands[kept->command];
+    bool stored = a->c->result.settled[kept->command] == LEAT_SETTLED_STORED;
+    if (!stored && a->w->o.plant != SIM_PLANT_SNAPSHOT_ALONE)
+        return;
+    struct sim_stream *s = &a->s->streams[sim_store_stream(a->w, c->k, c->stream)];
+    check_snapshot(a->w, kept, s);
+    s->kept_version = kept->version;
+    memcpy(&s->kept, kept->state.at, sizeof s->kept);
+    a->s->snapshots++;
+}
+
 static void step_lane(struct append *a, size_t index)
 {
     const struct leat_batch_lane *l = &a->b->lanes[index];
@@ -240,11 +253,40 @@ static void step_lane(struct append *a, size_t index)
     /* The fingerprint belongs to the record before next_offset: known only where all has settled.
      */
     bool whole = next == l->next_offset;
+    if (next != have->next_offset && !whole)
+        have->bare_epoch = a->b->fences[a->fence_of[l->k]].epoch;
     check_lane(a->w, a->c, have, next, whole ? l->next_seq : have->next_seq);
-    if (next != have->next_offset)
+    if (next != have->next_offset || whole)
         have->fingerprint = whole ? l->fingerprint : 0;
     have->next_offset = next;
     have->next_seq = whole ? l->next_seq : have->next_seq;
+}
+
+static bool stopped_again(const struct append *a, const struct sim_lane *lane)
+{
+    for (size_t i = 0; i < a->b->lane_count; i++) {
+        const struct leat_batch_lane *l = &a->b->lanes[i];
+        if (l->k == lane->k && sim_topic_find(l->topic) == lane->topic)
+            return l->next_offset != lane->next_offset;
+    }
+    return false;
+}
+
+/* A conflict leaves a lane without fingerprint: the owner's next batch with that k brings it. */
+static void check_bare(struct append *a)
+{
+    for (int32_t i = 0; i < a->s->lane_count; i++) {
+        struct sim_lane *l = &a->s->lanes[i];
+        if (l->processor != a->c->processor || l->fingerprint != 0 || l->bare_epoch == 0)
+            continue;
+        for (size_t j = 0; j < a->b->fence_count; j++) {
+            if (a->lost[j] || a->b->fences[j].k != l->k || a->b->fences[j].epoch != l->bare_epoch)
+                continue;
+            if (!stopped_again(a, l))
+                sim_fail(a->w, "fingerprint", "%s %d stands at %lld without one",
+                         sim_topic_name(l->topic), l->k, (long long)l->next_offset);
+        }
+    }
 }
 
 void sim_store_append(struct sim *w, struct sim_call *c)
@@ -272,8 +314,11 @@ void sim_store_append(struct sim *w, struct sim_call *c)
     }
     for (uint32_t i = 0; i < b->command_count; i++)
         step_command(&a, i);
+    for (size_t i = 0; i < b->snapshot_count; i++)
+        step_snapshot(&a, &b->snapshots[i]);
     for (size_t i = 0; i < b->lane_count; i++)
         step_lane(&a, i);
+    check_bare(&a);
     for (size_t i = 0; i < b->fence_count; i++) {
         c->result.fences[i].head_after = w->store->slices[b->fences[i].k].head;
         c->result.fences[i].outbox_after = w->store->slices[b->fences[i].k].outbox_head;
@@ -307,6 +352,9 @@ void sim_call_copy_batch(struct sim_call *c, const struct leat_batch *b)
     to->commands = keep_array(c, b->commands, b->command_count, sizeof *b->commands);
     to->events = keep_array(c, b->events, b->event_count, sizeof *b->events);
     to->outbox = keep_array(c, b->outbox, b->outbox_count, sizeof *b->outbox);
+    to->snapshots = keep_array(c, b->snapshots, b->snapshot_count, sizeof *b->snapshots);
+    for (size_t i = 0; i < b->snapshot_count; i++)
+        to->snapshots[i].state = keep(c, b->snapshots[i].state);
     for (size_t i = 0; i < b->lane_count; i++)
         to->lanes[i].topic = keep(c, b->lanes[i].topic);
     for (size_t i = 0; i < b->command_count; i++) {

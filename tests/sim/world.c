@@ -60,9 +60,9 @@ bool sim_rng_permille(struct sim_rng *r, int32_t permille)
 const char *sim_plant_name(sim_plant p)
 {
     static const char *const names[SIM_PLANTS] = {
-        "none",          "no-fence",       "no-dedupe",     "plain-settle",  "no-reacquire",
-        "position-lost", "no-drop",        "no-repair",     "no-checkpoint", "conflict-alone",
-        "mark-passes",   "no-fingerprint", "acquire-alone",
+        "none",          "no-fence",       "no-dedupe",      "plain-settle",  "no-reacquire",
+        "position-lost", "no-drop",        "no-repair",      "no-checkpoint", "conflict-alone",
+        "mark-passes",   "no-fingerprint", "snapshot-alone", "acquire-alone",
     };
     return p < SIM_PLANTS ? names[p] : NULL;
 }

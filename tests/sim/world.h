@@ -59,6 +59,7 @@ typedef enum sim_plant {
     SIM_PLANT_CONFLICT_ALONE, /* store: a conflict fails its command, not those that follow */
     SIM_PLANT_MARK_PASSES,    /* store: the lane's offset passes what has not settled */
     SIM_PLANT_NO_FINGERPRINT, /* worker: the record before the lane's offset is not compared */
+    SIM_PLANT_SNAPSHOT_ALONE, /* store: a snapshot is kept though its command is not stored */
     SIM_PLANT_ACQUIRE_ALONE,  /* the control of plain-settle: those two off, settled by acquiring */
     SIM_PLANTS
 } sim_plant;
