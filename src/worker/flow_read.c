@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "worker/dispatch_internal.h"
 #include "worker/flow_internal.h"
 #include "worker/source.h"
 
@@ -83,11 +84,26 @@ static void read_meta(struct leat_flow *f, struct flow_work *w)
             w->attempts = w->attempts * 10 + (attempt.at[i] - '0');
 }
 
+/* The record that framed Avro was written with; "" when it is none or its schema is not known. */
+static struct leat_str type_of_schema(struct leat_flow *f, struct leat_str bytes)
+{
+    int32_t id = 0;
+    struct leat_str body;
+    if (!leat_framing_split(bytes, &id, &body))
+        return (struct leat_str){0};
+    const struct leat_schema *schema = leat_schemas_by_id(f->c.dispatch->schemas, id);
+    return schema == NULL ? (struct leat_str){0} : leat_str_of(leat_schema_name(schema));
+}
+
 static bool read_type(struct leat_flow *f, struct flow_work *w)
 {
     struct leat_str type = header(f, w, "ce_type");
     w->handler =
         type.len > 0 ? leat_dispatch_find(f->c.dispatch, type) : leat_dispatch_only(f->c.dispatch);
+    if (type.len == 0 && w->handler < 0) {
+        type = type_of_schema(f, w->item->in.value);
+        w->handler = leat_dispatch_find(f->c.dispatch, type);
+    }
     if (w->handler >= 0) {
         w->type = leat_dispatch_type(f->c.dispatch, w->handler);
         return true;
@@ -96,7 +112,8 @@ static bool read_type(struct leat_flow *f, struct flow_work *w)
         type.len = 200;
     w->type = type;
     if (type.len == 0)
-        dead(f, w, "no-type", "no ce_type header, and the topic carries more than one type");
+        dead(f, w, "no-type",
+             "neither a ce_type header nor a known schema, and the topic carries several types");
     else
         dead(f, w, "unknown-type", "type '%.*s' has no handler here", LEAT_STR_FMT(type));
     return false;

@@ -12,8 +12,8 @@ static void dead(struct flow_work *w, const char *code, const char *text)
     w->text = leat_str_of(text);
 }
 
-/* A field of the record's JSON as text; "" when absent. */
-static struct leat_str field_text(struct leat_flow *f, const struct flow_work *w,
+/* A field of the record's JSON as text; "" when absent. What is no JSON makes the record dead. */
+static struct leat_str field_text(struct leat_flow *f, struct flow_work *w,
                                   const struct leat_expr *e)
 {
     struct leat_error err = {0};
@@ -24,8 +24,10 @@ static struct leat_str field_text(struct leat_flow *f, const struct flow_work *w
         return none;
     leat_status status = leat_pick(picker, w->item->in.value, f->arena, &v, &err);
     leat_picker_free(picker);
-    if (status != LEAT_OK)
+    if (status != LEAT_OK) {
+        dead(w, "undecodable", leat_arena_printf(f->arena, "%s", err.msg));
         return none;
+    }
     switch (v.kind) {
     case LEAT_VALUE_STRING:
         return v.s;
@@ -41,8 +43,7 @@ static struct leat_str field_text(struct leat_flow *f, const struct flow_work *w
     return none;
 }
 
-static struct leat_str value_of(struct leat_flow *f, const struct flow_work *w,
-                                const struct leat_expr *e)
+static struct leat_str value_of(struct leat_flow *f, struct flow_work *w, const struct leat_expr *e)
 {
     struct leat_str value = {0};
     switch (e->kind) {
@@ -66,7 +67,7 @@ static struct leat_str value_of(struct leat_flow *f, const struct flow_work *w,
     return value;
 }
 
-static struct leat_str routed_type(struct leat_flow *f, const struct flow_work *w,
+static struct leat_str routed_type(struct leat_flow *f, struct flow_work *w,
                                    const struct leat_source *s)
 {
     if (s->type.len > 0)
@@ -112,11 +113,15 @@ static void read_of_source(struct leat_flow *f, struct flow_work *w, const struc
         return;
     }
     w->type = routed_type(f, w, s);
+    if (w->what == FLOW_DEAD)
+        return;
     if (w->type.len == 0) {
         dead(w, "no-route", "no route of the source fits this record");
         return;
     }
     w->key = s->key != NULL ? value_of(f, w, s->key) : w->item->in.key;
+    if (w->what == FLOW_DEAD)
+        return;
     if (w->key.len == 0) {
         dead(w, "no-key", "the record gives no key");
         return;
@@ -130,6 +135,8 @@ static void read_of_source(struct leat_flow *f, struct flow_work *w, const struc
                             ? (uint32_t)s->priority
                             : to->priorities.default_index;
     read_source_id(f, w, s);
+    if (w->what == FLOW_DEAD)
+        return;
     w->to_topic = to->topics[priority];
     w->what = FLOW_FORWARD;
 }
