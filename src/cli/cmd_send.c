@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/query_view.h"
 #include "cli/session.h"
 #include "query/query.h"
 
@@ -106,29 +107,22 @@ static leat_status await_outcome(struct leat_session *s, const struct leat_comma
     }
 }
 
-static void print_json(const struct leat_command_sent *sent, const struct leat_command_status *st)
+/* As HTTP answers it. */
+static void print_json(struct leat_session *s, const char *type,
+                       const struct leat_command_sent *sent, const struct leat_command_status *st)
 {
     struct leat_buf out;
     struct leat_json_writer w;
-    char id[LEAT_UUID_TEXT];
-    leat_uuid_format(&sent->id, id);
+    struct leat_error ignored = {0};
+    if (st != NULL) {
+        struct leat_command_view view = {.status = *st};
+        (void)!leat_command_events(s->store, s->schemas, s->arena, &view, &ignored);
+        (void)leat_view_command(s, &view, true);
+        return;
+    }
     leat_buf_init(&out, 65536);
     leat_json_writer_init(&w, &out);
-    leat_json_begin_object(&w);
-    leat_json_put_cstr(&w, "id", id);
-    leat_json_put_str(&w, "processor", sent->processor);
-    leat_json_put_int(&w, "slice", sent->slice);
-    leat_json_put_str(&w, "outcome", st == NULL ? LEAT_STR("sent") : st->outcome);
-    if (st != NULL && st->error_code.len > 0)
-        leat_json_put_str(&w, "error_code", st->error_code);
-    if (st != NULL && st->error_text.len > 0)
-        leat_json_put_str(&w, "error_text", st->error_text);
-    if (st != NULL) {
-        leat_json_put_str(&w, "stream", st->stream);
-        leat_json_put_int(&w, "first_seq", st->first_seq);
-        leat_json_put_int(&w, "last_seq", st->last_seq);
-    }
-    leat_json_end_object(&w);
+    leat_command_sent_json(leat_str_of(type), &sent->id, sent->processor, sent->slice, &w);
     leat_buf_putc(&out, '\n');
     (void)leat_cli_print(&out);
     leat_buf_done(&out);
@@ -161,7 +155,7 @@ static int report(struct leat_session *s, const struct send_options *o, const ch
         status = await_outcome(s, sent, o->wait_ms, &st, &err);
     const struct leat_command_status *known = status == LEAT_OK ? &st : NULL;
     if (o->json) {
-        print_json(sent, known);
+        print_json(s, type, sent, known);
     } else {
         print_text(type, sent, known);
     }

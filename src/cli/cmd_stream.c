@@ -1,15 +1,9 @@
 /* leat stream: the events of one stream, from the store. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/hash.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/query_view.h"
 #include "cli/session.h"
-#include "cli/show.h"
-#include "query/streams.h"
-
-#define ANSWER_BYTES_MAX (64U << 20)
 
 struct stream_options {
     const char *topology;
@@ -36,30 +30,15 @@ static const struct leat_opt_spec spec = {
     .args_max = 1,
 };
 
-static void put_line(const struct leat_session *s, const struct leat_stored_event *e,
-                     struct leat_buf *out)
-{
-    struct leat_error err = {0};
-    leat_buf_printf(out, "%6" PRId64 "  ", e->version);
-    leat_show_time(e->recorded_at_us / 1000, out);
-    leat_buf_printf(out, "  %-24.*s  ", LEAT_STR_FMT(e->type));
-    size_t start = out->len;
-    if (leat_schemas_to_json(s->schemas, e->payload, out, &err) != LEAT_OK) {
-        out->len = start;
-        leat_buf_printf(out, "(does not decode: %s)", err.msg);
-    }
-    leat_buf_putc(out, '\n');
-}
-
 static int print_events(const struct leat_session *s, const struct leat_stored_event *events,
                         size_t n, bool as_json)
 {
     struct leat_buf out;
-    leat_buf_init(&out, ANSWER_BYTES_MAX);
+    leat_buf_init(&out, LEAT_VIEW_BYTES_MAX);
     for (size_t i = 0; i < n; i++) {
         struct leat_json_writer w;
         if (!as_json) {
-            put_line(s, &events[i], &out);
+            leat_view_event(s, &events[i], &out);
             continue;
         }
         leat_json_writer_init(&w, &out);
@@ -75,18 +54,16 @@ static leat_status load(struct leat_session *s, const struct stream_options *o, 
                         struct leat_stored_event **ret, size_t *ret_n, struct leat_error *err)
 {
     struct leat_str key;
-    if (!leat_stream_key(s->topology, leat_str_of(stream), &key)) {
-        leat_status status = leat_fail(
-            err, LEAT_INVALID, "'%.100s' is not a stream's id: no aggregate has that name", stream);
-        leat_error_hint(err, "a stream's id is <aggregate>-<key>, as in '%s-…'",
-                        s->topology->n_aggregates > 0 ? s->topology->aggregates[0].name.at : "x");
-        return status;
+    leat_status status = leat_stream_find(s->topology, leat_str_of(stream), &key, err);
+    if (status != LEAT_OK) {
+        err->status = LEAT_INVALID; /* a wrong call, not an answer */
+        return LEAT_INVALID;
     }
     struct leat_store_page page = {.slice = leat_partition(key, s->topology->partitions),
                                    .stream = leat_str_of(stream),
                                    .after = o->after,
                                    .limit = (size_t)o->limit};
-    leat_status status = leat_store_stream(s->store, &page, s->arena, ret, ret_n, err);
+    status = leat_store_stream(s->store, &page, s->arena, ret, ret_n, err);
     if (status == LEAT_OK && *ret_n == 0) {
         return leat_fail(err, LEAT_ABSENT, "stream '%.100s' has no events%s", stream,
                          o->after > 0 ? " after that version" : "");

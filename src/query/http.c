@@ -141,6 +141,11 @@ static void refuse_method(struct leat_request *rq, const char *methods)
         return;
     }
     leat_answer_header(rq, "Allow", "%s", methods);
+    if (strcmp(rq->method, "OPTIONS") == 0) {
+        rq->status = 204;
+        rq->state = LEAT_REQUEST_READY;
+        return;
+    }
     leat_answer_problem(rq, 405, "Method not allowed", NULL, "this address has other methods",
                         methods);
 }
@@ -151,6 +156,13 @@ static void prepare(struct leat_request *rq)
     struct leat_error err = {0};
     char methods[64] = "";
     rq->prepared = true;
+    if (rq->raw.len > LEAT_TARGET_BYTES_MAX) {
+        leat_answer_problem(rq, 414, "Address too long", NULL,
+                            leat_arena_printf(rq->arena, "the address is longer than %d bytes",
+                                              LEAT_TARGET_BYTES_MAX),
+                            "");
+        return;
+    }
     if (leat_target_parse(rq->raw, rq->arena, &rq->target, &err) != LEAT_OK) {
         leat_answer_error(rq, &err);
         return;
@@ -158,7 +170,8 @@ static void prepare(struct leat_request *rq)
     rq->route = leat_route_find(rq->method, &rq->target, methods);
     if (rq->route == NULL) {
         refuse_method(rq, methods);
-    } else if (leat_target_allow(&rq->target, rq->route->params, &err) != LEAT_OK) {
+    } else if (rq->route->params != NULL &&
+               leat_target_allow(&rq->target, rq->route->params, &err) != LEAT_OK) {
         leat_answer_error(rq, &err);
     }
 }

@@ -73,7 +73,7 @@ typedef void (*leat_route_handler)(struct leat_request *rq);
 struct leat_route {
     const char *method, *pattern; /* "/v1/models/{m}/{key*}": the last one takes the rest */
     leat_route_handler handle;
-    const char *params;  /* allowed query parameters, comma-separated */
+    const char *params;  /* allowed query parameters, comma-separated; NULL: the handler says */
     const char *summary; /* one line for /openapi.json */
 };
 
@@ -99,12 +99,16 @@ struct leat_http {
 /* ---- router.c ---- */
 extern const struct leat_route leat_routes[];
 extern const size_t leat_route_count;
-/* The route of (method, path). NULL: *ret_methods = the methods the path has ("" = no such path).
- */
+/* The route of (method, path). NULL: *ret_methods = the methods the path has, as Allow lists them
+ * ("" = no such path). */
 const struct leat_route *leat_route_find(const char *method, const struct leat_target *t,
                                          char ret_methods[64]);
 /* Decoded value of {name} in the matched route; "" when it has none. */
 struct leat_str leat_route_value(const struct leat_request *rq, const char *name);
+/* The next part of a pattern, without its slash; false at the end. */
+bool leat_pattern_next(const char **at, struct leat_str *ret);
+
+/* ---- openapi.c ---- */
 void leat_openapi(const struct leat_topology *t, struct leat_buf *out);
 
 /* ---- answer.c ---- */
@@ -142,6 +146,7 @@ void leat_route_post_command(struct leat_request *rq);
 void leat_route_get_command(struct leat_request *rq);
 void leat_route_get_row(struct leat_request *rq);
 void leat_route_list_rows(struct leat_request *rq);
+void leat_route_query(struct leat_request *rq);
 void leat_route_get_stream(struct leat_request *rq);
 void leat_route_schema(struct leat_request *rq);
 void leat_route_subjects(struct leat_request *rq);

@@ -67,3 +67,10 @@ leat_key_seen leat_keys_check(struct leat_keys *k, const struct leat_uuid *id, s
     (void)pthread_mutex_unlock(&k->lock);
     return seen;
 }
+
+void leat_keys_forget(struct leat_keys *k, const struct leat_uuid *id)
+{
+    (void)pthread_mutex_lock(&k->lock);
+    (void)leat_table_delete(&k->table, id_str(id));
+    (void)pthread_mutex_unlock(&k->lock);
+}

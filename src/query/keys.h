@@ -17,5 +17,7 @@ typedef enum leat_key_seen {
 } leat_key_seen;
 leat_key_seen leat_keys_check(struct leat_keys *k, const struct leat_uuid *id, struct leat_str type,
                               struct leat_str body);
+/* The command was refused before it was one: its key is free again. */
+void leat_keys_forget(struct leat_keys *k, const struct leat_uuid *id);
 
 #endif

@@ -9,97 +9,43 @@
 #include "query/keys.h"
 #include "query/streams.h"
 
-#define EVENTS_SHOWN    100
 #define SEND_TIMEOUT_US 15000000
 #define POLL_FIRST_MS   5
 
-static void put_id(struct leat_json_writer *w, const char *name, const struct leat_uuid *id)
-{
-    char text[LEAT_UUID_TEXT];
-    leat_uuid_format(id, text);
-    leat_json_put_cstr(w, name, text);
-}
-
-/* ---- the outcome as JSON ---- */
-
-static void put_events(struct leat_request *rq, struct leat_store *store,
-                       const struct leat_command_status *st, struct leat_json_writer *w)
-{
-    struct leat_stored_event *events = NULL;
-    size_t n = 0;
-    struct leat_error err = {0};
-    struct leat_store_page page = {.slice = st->slice,
-                                   .after = st->first_seq - 1,
-                                   .upto = st->last_seq,
-                                   .limit = EVENTS_SHOWN};
-    leat_json_key(w, LEAT_STR("events"));
-    leat_json_begin_array(w);
-    if (leat_str_eq(st->outcome, LEAT_STR("accepted")) &&
-        leat_store_slice(store, &page, rq->arena, &events, &n, &err) == LEAT_OK) {
-        for (size_t i = 0; i < n; i++) {
-            if (leat_uuid_eq(&events[i].command_id, &st->id))
-                leat_event_json(rq->http->c.schemas, &events[i], w);
-        }
-    }
-    leat_json_end_array(w);
-}
-
-static void put_times(const struct leat_command_status *st, struct leat_json_writer *w)
-{
-    leat_json_put_int(w, "received_at", st->received_at_us / 1000);
-    leat_json_put_int(w, "finished_at", st->finished_at_us / 1000);
-    leat_json_put_int(w, "wait_ms",
-                      st->finished_at_us > st->received_at_us
-                          ? (st->finished_at_us - st->received_at_us) / 1000
-                          : 0);
-}
-
-static void put_position(struct leat_request *rq, const struct leat_command_status *st,
-                         struct leat_json_writer *w)
+static void put_headers(struct leat_request *rq, const struct leat_command_status *st)
 {
     char store[LEAT_UUID_TEXT];
     leat_uuid_format(&st->store_id, store);
-    leat_json_key(w, LEAT_STR("position"));
-    leat_json_begin_object(w);
-    leat_json_put_cstr(w, "store_id", store);
-    leat_json_put_int(w, "slice", st->slice);
-    leat_json_put_int(w, "seq", st->last_seq);
-    leat_json_end_object(w);
     leat_answer_header(rq, "Leat-Position", "%s:%d=%" PRId64, store, (int)st->slice, st->last_seq);
+    leat_answer_header(rq, "Leat-Age-Ms", "0"); /* read from the store itself */
 }
 
 static void write_status(struct leat_request *rq, struct leat_store *store,
                          const struct leat_command_status *st)
 {
     struct leat_json_writer w;
+    struct leat_error ignored = {0};
+    struct leat_command_view view = {.status = *st};
+    (void)!leat_command_events(store, rq->http->c.schemas, rq->arena, &view, &ignored);
     leat_buf_clear(&rq->out);
     leat_json_writer_init(&w, &rq->out);
-    leat_json_begin_object(&w);
-    put_id(&w, "id", &st->id);
-    leat_json_put_str(&w, "type", st->type);
-    leat_json_put_str(&w, "processor", st->processor);
-    leat_json_put_str(&w, "stream", st->stream);
-    leat_json_put_str(&w, "outcome", st->outcome);
-    if (st->error_code.len > 0)
-        leat_json_put_str(&w, "error_code", st->error_code);
-    if (st->error_text.len > 0)
-        leat_json_put_str(&w, "error_text", st->error_text);
-    put_times(st, &w);
-    put_events(rq, store, st, &w);
-    put_position(rq, st, &w);
-    leat_json_end_object(&w);
+    leat_command_json(rq->http->c.schemas, &view, &w);
+    put_headers(rq, st);
 }
 
 /* What POST says: 200 when done, 422 with the handler's code when not. */
 static void answer_outcome(struct leat_request *rq, struct leat_store *store,
                            const struct leat_command_status *st)
 {
-    bool accepted = leat_str_eq(st->outcome, LEAT_STR("accepted"));
-    write_status(rq, store, st);
-    if (accepted) {
+    char id[LEAT_UUID_TEXT];
+    if (leat_str_eq(st->outcome, LEAT_STR("accepted"))) {
+        write_status(rq, store, st);
         leat_answer_json(rq, 200);
         return;
     }
+    put_headers(rq, st);
+    leat_uuid_format(&st->id, id);
+    leat_answer_header(rq, "Location", "/v1/commands/%s", id);
     bool dead = leat_str_eq(st->outcome, LEAT_STR("dead"));
     const char *code =
         leat_arena_cstr(rq->arena, st->error_code.len > 0 ? st->error_code : st->outcome);
@@ -141,18 +87,12 @@ void leat_command_accepted(struct leat_request *rq)
     leat_uuid_format(&rq->sent.id, id);
     leat_buf_clear(&rq->out);
     leat_json_writer_init(&w, &rq->out);
-    leat_json_begin_object(&w);
-    leat_json_put_cstr(&w, "id", id);
-    leat_json_put_str(&w, "type", rq->command_type);
-    leat_json_put_str(&w, "processor", rq->sent.processor);
-    leat_json_put_int(&w, "slice", rq->sent.slice);
-    leat_json_put_cstr(&w, "outcome", "sent");
-    leat_json_end_object(&w);
+    leat_command_sent_json(rq->command_type, &rq->sent.id, rq->sent.processor, rq->sent.slice, &w);
     leat_answer_header(rq, "Location", "/v1/commands/%s", id);
     leat_answer_json(rq, 202);
 }
 
-/* ---- POST /v1/commands/{type} ---- */
+/* ---- POST /v1/commands/{command} ---- */
 
 static void unknown_type(struct leat_request *rq, struct leat_str type)
 {
@@ -233,8 +173,12 @@ static void send_command(struct leat_request *rq, const struct leat_uuid *id, in
     rq->deadline_us = wait_ms > 0 ? now_us + wait_ms * 1000 : 0;
     rq->next_poll_us = now_us + SEND_TIMEOUT_US; /* until it is delivered: when to give up */
     rq->poll_ms = POLL_FIRST_MS;
-    if (leat_pump_send(rq->http->pump, rq, &in, &err) != LEAT_OK)
-        leat_answer_error(rq, &err);
+    leat_status status = leat_pump_send(rq->http->pump, rq, &in, &err);
+    if (status == LEAT_OK)
+        return;
+    if (status == LEAT_INVALID && id != NULL)
+        leat_keys_forget(rq->http->keys, id);
+    leat_answer_error(rq, &err);
 }
 
 void leat_route_post_command(struct leat_request *rq)
@@ -243,7 +187,7 @@ void leat_route_post_command(struct leat_request *rq)
     struct leat_uuid id;
     struct leat_str key = leat_request_header(rq, "Idempotency-Key");
     int64_t wait_ms = leat_prefer_wait_ms(leat_request_header(rq, "Prefer"));
-    rq->command_type = leat_route_value(rq, "type");
+    rq->command_type = leat_route_value(rq, "command");
     if (leat_topology_handler(rq->http->c.topology, rq->command_type) == NULL) {
         unknown_type(rq, rq->command_type);
         return;
@@ -260,7 +204,7 @@ void leat_route_post_command(struct leat_request *rq)
         send_command(rq, &id, wait_ms);
 }
 
-/* ---- GET /v1/commands/{id} ---- */
+/* ---- GET /v1/commands/{command} ---- */
 
 static void answer_status(struct leat_request *rq, struct leat_store *store,
                           const struct leat_command_status *st)
@@ -273,7 +217,7 @@ void leat_route_get_command(struct leat_request *rq)
 {
     struct leat_error err = {0};
     struct leat_uuid id;
-    if (!leat_uuid_parse(leat_route_value(rq, "id"), &id)) {
+    if (!leat_uuid_parse(leat_route_value(rq, "command"), &id)) {
         leat_answer_problem(rq, 400, "Bad request", NULL, "a command id is a UUID", "");
         return;
     }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/suggest.h"
 #include "query/http.h"
+#include "query/queries.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
@@ -25,15 +26,9 @@ static void unknown_model(struct leat_request *rq, struct leat_str name)
 }
 
 /* The handle of a model, opened once; NULL: the answer says why there is none. */
-static struct leat_model *find_model(struct leat_request *rq)
+static struct leat_model *open_model(struct leat_request *rq, const struct leat_projection *p)
 {
     struct leat_http *h = rq->http;
-    struct leat_str name = leat_route_value(rq, "model");
-    const struct leat_projection *p = leat_topology_projection(h->c.topology, name);
-    if (p == NULL) {
-        unknown_model(rq, name);
-        return NULL;
-    }
     struct leat_error err = {0};
     (void)pthread_mutex_lock(&h->models_lock);
     struct leat_http_model *m = &h->models[p->index];
@@ -47,6 +42,15 @@ static struct leat_model *find_model(struct leat_request *rq)
         err.status = LEAT_RETRY; /* it exists, but has not been built yet */
     leat_answer_error(rq, &err);
     return NULL;
+}
+
+static struct leat_model *find_model(struct leat_request *rq)
+{
+    struct leat_str name = leat_route_value(rq, "model");
+    const struct leat_projection *p = leat_topology_projection(rq->http->c.topology, name);
+    if (p == NULL)
+        unknown_model(rq, name);
+    return p == NULL ? NULL : open_model(rq, p);
 }
 
 /* "<store id>:0=17,1=4,…", one group per store id. */
@@ -83,6 +87,15 @@ static void put_position(struct leat_request *rq, struct leat_model *m)
         leat_answer_header(rq, "Leat-Age-Ms", "%" PRId64, age_ms > 0 ? age_ms : 0);
 }
 
+static void answer_rows(struct leat_request *rq, leat_status status, const struct leat_error *err)
+{
+    if (status == LEAT_OK) {
+        leat_answer_json(rq, 200);
+    } else {
+        leat_answer_error(rq, err);
+    }
+}
+
 void leat_route_get_row(struct leat_request *rq)
 {
     struct leat_error err = {0};
@@ -90,12 +103,8 @@ void leat_route_get_row(struct leat_request *rq)
     if (m == NULL)
         return;
     put_position(rq, m); /* before the row: the answer is at least as new as it says */
-    struct leat_str key = leat_route_value(rq, "key");
-    if (leat_model_get(m, key, &rq->out, &err) == LEAT_OK) {
-        leat_answer_json(rq, 200);
-    } else {
-        leat_answer_error(rq, &err);
-    }
+    leat_status status = leat_model_get(m, leat_route_value(rq, "key"), &rq->out, &err);
+    answer_rows(rq, status, &err);
 }
 
 static leat_status read_range(const struct leat_request *rq, struct leat_model_range *r,
@@ -119,22 +128,6 @@ static leat_status read_range(const struct leat_request *rq, struct leat_model_r
     return LEAT_OK;
 }
 
-static leat_status check_index(const struct leat_projection *p, const char *name,
-                               struct leat_error *err)
-{
-    struct leat_suggest near;
-    if (name == NULL || leat_projection_index(p, leat_str_of(name)) != NULL)
-        return LEAT_OK;
-    leat_suggest_start(&near, leat_str_of(name));
-    for (uint32_t i = 0; i < p->n_indexes; i++)
-        leat_suggest_offer(&near, p->indexes[i].name);
-    leat_status status = leat_fail(err, LEAT_INVALID, "model '%.*s' has no index '%.100s'",
-                                   LEAT_STR_FMT(p->name), name);
-    if (near.best.len > 0)
-        leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
-    return status;
-}
-
 void leat_route_list_rows(struct leat_request *rq)
 {
     struct leat_error err = {0};
@@ -142,17 +135,29 @@ void leat_route_list_rows(struct leat_request *rq)
     struct leat_model *m = find_model(rq);
     if (m == NULL)
         return;
-    const struct leat_projection *p =
-        leat_topology_projection(rq->http->c.topology, leat_route_value(rq, "model"));
     put_position(rq, m);
     leat_status status = read_range(rq, &range, &err);
     if (status == LEAT_OK)
-        status = check_index(p, range.index, &err);
-    if (status == LEAT_OK)
         status = leat_model_list(m, &range, &rq->out, &err);
-    if (status == LEAT_OK) {
-        leat_answer_json(rq, 200);
-    } else {
+    answer_rows(rq, status, &err);
+}
+
+void leat_route_query(struct leat_request *rq)
+{
+    struct leat_error err = {0};
+    const struct leat_query *q = NULL;
+    leat_status status =
+        leat_query_find(rq->http->c.topology, leat_route_value(rq, "name"), &q, &err);
+    if (status == LEAT_OK)
+        status = leat_target_allow(&rq->target, leat_query_params(q, rq->arena), &err);
+    if (status != LEAT_OK) {
         leat_answer_error(rq, &err);
+        return;
     }
+    struct leat_model *m = open_model(rq, q->model);
+    if (m == NULL)
+        return;
+    put_position(rq, m);
+    status = leat_query_run(q, m, &rq->target, rq->arena, &rq->out, &err);
+    answer_rows(rq, status, &err);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/suggest.h"
 #include "base/units.h"
 #include "query/http.h"
 #include "query/streams.h"
@@ -13,7 +14,31 @@
 
 /* ---- GET /v1/streams/{id} ---- */
 
-/* The key within a stream's id "<aggregate>-<key>"; the longest aggregate name that fits wins. */
+static leat_status no_stream(const struct leat_topology *t, struct leat_str stream,
+                             struct leat_error *err)
+{
+    struct leat_suggest near;
+    uint32_t n = 0;
+    while (n < stream.len && stream.at[n] != '-')
+        n++;
+    leat_suggest_start(&near, (struct leat_str){stream.at, n});
+    for (uint32_t i = 0; i < t->n_aggregates; i++)
+        leat_suggest_offer(&near, t->aggregates[i].name);
+    leat_status status =
+        leat_fail(err, LEAT_ABSENT, "'%.*s' is not a stream's id: no aggregate has that name",
+                  (int)(stream.len < 100 ? stream.len : 100), stream.at);
+    if (near.best.len > 0) {
+        leat_error_hint(err, "a stream's id is <aggregate>-<key>: did you mean '%.*s%.*s'?",
+                        LEAT_STR_FMT(near.best), (int)(stream.len - n < 100 ? stream.len - n : 100),
+                        stream.at + n);
+    } else {
+        leat_error_hint(err, "a stream's id is <aggregate>-<key>, as in '%s-…'",
+                        t->n_aggregates > 0 ? t->aggregates[0].name.at : "x");
+    }
+    return status;
+}
+
+/* The longest aggregate name that fits wins. */
 bool leat_stream_key(const struct leat_topology *t, struct leat_str stream, struct leat_str *ret)
 {
     uint32_t best = 0;
@@ -25,6 +50,12 @@ bool leat_stream_key(const struct leat_topology *t, struct leat_str stream, stru
     }
     *ret = (struct leat_str){stream.at + best, stream.len - best};
     return best > 0;
+}
+
+leat_status leat_stream_find(const struct leat_topology *t, struct leat_str stream,
+                             struct leat_str *ret_key, struct leat_error *err)
+{
+    return leat_stream_key(t, stream, ret_key) ? LEAT_OK : no_stream(t, stream, err);
 }
 
 static void put_uuid(struct leat_json_writer *w, const char *name, const struct leat_uuid *id)
@@ -95,6 +126,8 @@ struct page { /* of a stream */
     int64_t after, limit;
     struct leat_stored_event *events;
     size_t n;
+    struct leat_uuid store_id;
+    int64_t head_seq; /* of the slice, before the events were read: the answer is at least at it */
 };
 
 static leat_status load_page(struct leat_request *rq, struct page *p, struct leat_error *err)
@@ -107,11 +140,25 @@ static leat_status load_page(struct leat_request *rq, struct page *p, struct lea
         return status;
     struct leat_store_page page = {
         .slice = p->slice, .stream = p->stream, .after = p->after, .limit = (size_t)p->limit};
-    status = leat_store_stream(store, &page, rq->arena, &p->events, &p->n, err);
+    struct leat_published *at = NULL;
+    status = leat_store_published(store, &p->slice, 1, rq->arena, &at, err);
+    if (status == LEAT_OK) {
+        p->store_id = at[0].store_id;
+        p->head_seq = at[0].head_seq;
+        status = leat_store_stream(store, &page, rq->arena, &p->events, &p->n, err);
+    }
     if (status == LEAT_OK && !leat_schemas_know(h->c.schemas, p->events, p->n))
         (void)!leat_schemas_refresh(h->c.schemas, store, rq->arena, &ignored);
     leat_store_pool_give(h->stores, store);
     return status;
+}
+
+static void put_position(struct leat_request *rq, const struct page *p)
+{
+    char store[LEAT_UUID_TEXT];
+    leat_uuid_format(&p->store_id, store);
+    leat_answer_header(rq, "Leat-Position", "%s:%d=%" PRId64, store, (int)p->slice, p->head_seq);
+    leat_answer_header(rq, "Leat-Age-Ms", "0"); /* read from the store itself */
 }
 
 static void write_page(struct leat_request *rq, const struct page *p)
@@ -146,9 +193,8 @@ void leat_route_get_stream(struct leat_request *rq)
         leat_answer_error(rq, &err);
         return;
     }
-    if (!leat_stream_key(rq->http->c.topology, p.stream, &key)) {
-        leat_answer_problem(rq, 404, "Not found", NULL, "no aggregate has streams of this name",
-                            "a stream's id is <aggregate>-<key>");
+    if (leat_stream_find(rq->http->c.topology, p.stream, &key, &err) != LEAT_OK) {
+        leat_answer_error(rq, &err);
         return;
     }
     p.slice = leat_partition(key, rq->http->c.topology->partitions);
@@ -156,6 +202,7 @@ void leat_route_get_stream(struct leat_request *rq)
         leat_answer_error(rq, &err);
         return;
     }
+    put_position(rq, &p);
     if (p.n == 0 && p.after == 0) {
         leat_answer_problem(rq, 404, "Not found", NULL, "the stream has no events (yet)", "");
         return;

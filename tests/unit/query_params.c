@@ -105,12 +105,12 @@ Test(params, routes_by_method_and_path)
     assert_str(leat_route_value(&rq, "model"), "m");
     assert_str(leat_route_value(&rq, "key"), "a/b/c");
     cr_assert_null(leat_route_find("PUT", &rq.target, methods));
-    cr_assert_str_eq(methods, "GET");
+    cr_assert_str_eq(methods, "GET, HEAD, OPTIONS");
     cr_assert_eq(parse("/v1/models/m/"), LEAT_OK);
     cr_assert_str_eq(leat_route_find("GET", &target, methods)->pattern, "/v1/models/{model}");
     cr_assert_eq(parse("/v1/commands/X"), LEAT_OK);
-    cr_assert_str_eq(leat_route_find("POST", &target, methods)->pattern, "/v1/commands/{type}");
-    cr_assert_str_eq(leat_route_find("HEAD", &target, methods)->pattern, "/v1/commands/{id}");
+    cr_assert_str_eq(leat_route_find("POST", &target, methods)->pattern, "/v1/commands/{command}");
+    cr_assert_str_eq(leat_route_find("HEAD", &target, methods)->pattern, "/v1/commands/{command}");
     cr_assert_eq(parse("/v1"), LEAT_OK);
     cr_assert_null(leat_route_find("GET", &target, methods));
     cr_assert_str_eq(methods, "");

@@ -1,0 +1,33 @@
+/* query_view.h - answers of `get`, `list`, `send` and `stream` on standard output: the JSON that
+ * HTTP gives, or lines for people. Main thread. Each returns an exit code. */
+#ifndef LEAT_CLI_QUERY_VIEW_H
+#define LEAT_CLI_QUERY_VIEW_H
+
+#include "cli/cli.h"
+#include "cli/session.h"
+#include "projection/projection.h"
+#include "query/streams.h"
+
+#define LEAT_VIEW_BYTES_MAX (64U << 20)
+
+/* The row of --data, for option tables. */
+#define LEAT_CLI_DATA(type, field)                                                                 \
+    {                                                                                              \
+        "data", 0, LEAT_OPT_STR, offsetof(type, field), "DIR", NULL, "LEAT_DATA", 0, 0,            \
+            "Folder of the read models (default: .leat/<name> beside the topology)."               \
+    }
+
+/* Asks an open model and appends the answer as JSON. */
+typedef leat_status (*leat_model_ask)(struct leat_model *m, void *arg, struct leat_buf *out,
+                                      struct leat_error *err);
+/* Opens the model, asks, prints the answer: `{"rows":…}` as a table, any other object as lines. */
+int leat_view_model(const struct leat_session *s, const char *model, leat_model_ask ask, void *arg,
+                    bool as_json);
+/* What became of a command. */
+int leat_view_command(const struct leat_session *s, const struct leat_command_view *v,
+                      bool as_json);
+/* Appends an event as one line for people. */
+void leat_view_event(const struct leat_session *s, const struct leat_stored_event *e,
+                     struct leat_buf *out);
+
+#endif

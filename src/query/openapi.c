@@ -1,0 +1,271 @@
+/* /openapi.json: printed from the table of routes and the topology's own names. */
+#include <stdio.h>
+#include <string.h>
+
+#include "query/http.h"
+#include "query/queries.h"
+
+#define PROBLEM "application/problem+json"
+
+static bool is_variable(struct leat_str part)
+{
+    return part.at[0] == '{';
+}
+
+/* "{key*}" is "key". */
+static struct leat_str variable_name(struct leat_str part)
+{
+    uint32_t cut = part.at[part.len - 2] == '*' ? 3 : 2;
+    return (struct leat_str){part.at + 1, part.len - cut};
+}
+
+static void begin(struct leat_json_writer *w, const char *key)
+{
+    leat_json_key(w, leat_str_of(key));
+    leat_json_begin_object(w);
+}
+
+static void put_schema(struct leat_json_writer *w, const char *type)
+{
+    begin(w, "schema");
+    leat_json_put_cstr(w, "type", type);
+    leat_json_end_object(w);
+}
+
+/* ---- parameters ---- */
+
+struct parameter {
+    struct leat_str name;
+    const char *in, *type, *description; /* description NULL: none */
+    bool required;
+};
+
+static void put_parameter(struct leat_json_writer *w, const struct parameter *p)
+{
+    leat_json_begin_object(w);
+    leat_json_put_str(w, "name", p->name);
+    leat_json_put_cstr(w, "in", p->in);
+    if (p->description != NULL)
+        leat_json_put_cstr(w, "description", p->description);
+    leat_json_put_bool(w, "required", p->required);
+    put_schema(w, p->type);
+    leat_json_end_object(w);
+}
+
+static bool is_number(struct leat_str name)
+{
+    return leat_str_eq(name, LEAT_STR("limit")) || leat_str_eq(name, LEAT_STR("after"));
+}
+
+static void put_query_list(struct leat_json_writer *w, const char *list, struct leat_names needed)
+{
+    while (*list != 0) {
+        size_t n = strcspn(list, ",");
+        struct parameter p = {.name = {list, (uint32_t)n}, .in = "query", .type = "string"};
+        p.required = leat_names_has(&needed, p.name);
+        if (!p.required && is_number(p.name))
+            p.type = "integer";
+        put_parameter(w, &p);
+        list += n + (list[n] == ',');
+    }
+}
+
+static void put_path_parameters(struct leat_json_writer *w, const char *pattern)
+{
+    struct leat_str part;
+    while (leat_pattern_next(&pattern, &part)) {
+        if (is_variable(part)) {
+            put_parameter(w, &(struct parameter){.name = variable_name(part),
+                                                 .in = "path",
+                                                 .type = "string",
+                                                 .required = true});
+        }
+    }
+}
+
+static void put_command_headers(struct leat_json_writer *w)
+{
+    put_parameter(w, &(struct parameter){
+                         .name = LEAT_STR("Idempotency-Key"),
+                         .in = "header",
+                         .type = "string",
+                         .description = "Id of the command, a UUID or any text: sent again, it is "
+                                        "not done twice."});
+    put_parameter(w, &(struct parameter){.name = LEAT_STR("Prefer"),
+                                         .in = "header",
+                                         .type = "string",
+                                         .description = "wait=5: wait so many seconds for the "
+                                                        "outcome."});
+}
+
+/* ---- answers ---- */
+
+struct response {
+    const char *status, *description, *media; /* media NULL: no body */
+};
+
+static void put_response(struct leat_json_writer *w, const struct response *r)
+{
+    begin(w, r->status);
+    leat_json_put_cstr(w, "description", r->description);
+    if (r->media != NULL) {
+        begin(w, "content");
+        begin(w, r->media);
+        begin(w, "schema");
+        if (strcmp(r->media, PROBLEM) == 0)
+            leat_json_put_cstr(w, "$ref", "#/components/schemas/Problem");
+        leat_json_end_object(w);
+        leat_json_end_object(w);
+        leat_json_end_object(w);
+    }
+    leat_json_end_object(w);
+}
+
+static const char *media_of(const char *pattern)
+{
+    bool registry = strncmp(pattern, "/subjects", 9) == 0 || strncmp(pattern, "/schemas", 8) == 0;
+    return strcmp(pattern, "/metrics") == 0 ? "text/plain"
+           : registry                       ? "application/vnd.schemaregistry.v1+json"
+                                            : "application/json";
+}
+
+static void put_responses(struct leat_json_writer *w, bool post, const char *media)
+{
+    begin(w, "responses");
+    put_response(
+        w, &(struct response){
+               "200", post ? "Done, with its events and their position" : "The answer", media});
+    if (post) {
+        put_response(w, &(struct response){"202", "Sent; its outcome will be at Location",
+                                           "application/json"});
+        put_response(w, &(struct response){"413", "The body is too large", PROBLEM});
+        put_response(
+            w, &(struct response){"422", "Rejected, with the handler's code; or the key is in use",
+                                  PROBLEM});
+    }
+    put_response(w, &(struct response){"default", "A problem (RFC 9457)", PROBLEM});
+    leat_json_end_object(w);
+}
+
+static void put_body(struct leat_json_writer *w)
+{
+    begin(w, "requestBody");
+    leat_json_put_bool(w, "required", true);
+    begin(w, "content");
+    begin(w, "application/json");
+    put_schema(w, "object");
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+}
+
+/* ---- paths ---- */
+
+static void put_operation(const struct leat_route *r, struct leat_json_writer *w)
+{
+    bool post = strcmp(r->method, "POST") == 0;
+    begin(w, post ? "post" : "get");
+    leat_json_put_cstr(w, "summary", r->summary);
+    leat_json_key(w, LEAT_STR("parameters"));
+    leat_json_begin_array(w);
+    put_path_parameters(w, r->pattern);
+    if (post)
+        put_command_headers(w);
+    if (r->params != NULL)
+        put_query_list(w, r->params, (struct leat_names){NULL, 0});
+    leat_json_end_array(w);
+    if (post)
+        put_body(w);
+    put_responses(w, post, media_of(r->pattern));
+    leat_json_end_object(w);
+}
+
+static void put_path(const char *pattern, struct leat_json_writer *w)
+{
+    char text[128];
+    size_t n = 0;
+    for (; *pattern != 0 && n + 1 < sizeof text; pattern++) {
+        if (*pattern != '*')
+            text[n++] = *pattern;
+    }
+    leat_json_key(w, (struct leat_str){text, (uint32_t)n});
+    leat_json_begin_object(w);
+}
+
+static void put_routes(struct leat_json_writer *w)
+{
+    for (size_t i = 0; i < leat_route_count;) {
+        const char *pattern = leat_routes[i].pattern;
+        if (leat_routes[i].handle == leat_route_query) { /* each has a path of its own */
+            i++;
+            continue;
+        }
+        put_path(pattern, w);
+        for (; i < leat_route_count && strcmp(leat_routes[i].pattern, pattern) == 0; i++)
+            put_operation(&leat_routes[i], w);
+        leat_json_end_object(w);
+    }
+}
+
+static void put_named_query(const struct leat_query *q, struct leat_json_writer *w)
+{
+    struct leat_arena *arena = leat_arena_new(512, 0);
+    leat_json_key(w, leat_str_of(leat_arena_printf(arena, "/v1/queries/%s", q->name.at)));
+    leat_json_begin_object(w);
+    begin(w, "get");
+    leat_json_put_cstr(w, "summary",
+                       leat_arena_printf(arena, "%s of the model %s%s%s.",
+                                         leat_query_is_row(q) ? "A row" : "Rows", q->model->name.at,
+                                         q->index != NULL ? " by its index " : "",
+                                         q->index != NULL ? q->index->name.at : ""));
+    leat_json_key(w, LEAT_STR("parameters"));
+    leat_json_begin_array(w);
+    put_query_list(w, leat_query_params(q, arena), leat_query_needs(q));
+    leat_json_end_array(w);
+    put_responses(w, false, "application/json");
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+    leat_arena_free(arena);
+}
+
+static void put_problem(struct leat_json_writer *w)
+{
+    static const char *const texts[] = {"type", "title", "detail",
+                                        "code", "hint",  "correlation_id"};
+    begin(w, "components");
+    begin(w, "schemas");
+    begin(w, "Problem");
+    leat_json_put_cstr(w, "type", "object");
+    begin(w, "properties");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        begin(w, texts[i]);
+        leat_json_put_cstr(w, "type", "string");
+        leat_json_end_object(w);
+    }
+    begin(w, "status");
+    leat_json_put_cstr(w, "type", "integer");
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+    leat_json_end_object(w);
+}
+
+void leat_openapi(const struct leat_topology *t, struct leat_buf *out)
+{
+    struct leat_json_writer w;
+    leat_json_writer_init(&w, out);
+    leat_json_begin_object(&w);
+    leat_json_put_cstr(&w, "openapi", "3.1.0");
+    begin(&w, "info");
+    leat_json_put_str(&w, "title", t->name);
+    leat_json_put_cstr(&w, "version", "1");
+    leat_json_end_object(&w);
+    begin(&w, "paths");
+    put_routes(&w);
+    for (uint32_t i = 0; i < t->n_queries; i++)
+        put_named_query(&t->queries[i], &w);
+    leat_json_end_object(&w);
+    put_problem(&w);
+    leat_json_end_object(&w);
+}
