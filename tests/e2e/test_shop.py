@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""The example shop on the real servers: orders by HTTP, command line, Kafka and a file, payments
+through the policy, settlements from somebody else's topic, read models against a fold in Python.
+
+# sanitizers: asan
+"""
+
+import datetime
+import json
+import os
+import random
+import sys
+import uuid
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "integration"), HERE]
+from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
+from shop_oracle import Oracle  # noqa: E402
+
+NAME = "shop_e2e"
+PSP = f"{NAME}_psp.settlement.v2"
+PSP_PARTITIONS = 5  # not ours, and filled without regard to keys
+CUSTOMERS = [f"c{i}" for i in range(6)]
+LINE = {"sku": "a", "quantity": 2, "price_cents": 450}
+# A zone in which it is another day than in UTC, whatever the hour of the test.
+FAR = ("Pacific/Kiritimati" if datetime.datetime.now(datetime.timezone.utc).hour >= 10
+       else "Pacific/Pago_Pago")
+FAR_MODEL = f"""  revenue_far:
+    key: [$.currency, "day($meta.time, '{FAR}')"]
+    from: {{OrderPaid: {{add: {{orders: 1, cents: $.total_cents}}}}}}
+
+queries:
+"""
+
+_shop = {}
+
+
+class Shop:
+    """The topology under a name of its own, applied and running."""
+
+    def __init__(self):
+        self.home = leat.Home(
+            "topology/shop.yaml", modules=os.path.join(servers.BIN_DIR, "modules", "shop"),
+            env={"PSP_TOPIC": PSP},
+            replace={"name: shop ": f"name: {NAME} ", "\nqueries:\n": "\n" + FAR_MODEL,
+                     "[../schemas/shop]": f"[{os.path.join(servers.ROOT, 'schemas', 'shop')}]"})
+        self.home.forget(NAME)
+        kafka.delete(PSP)
+        wait.until(lambda: not kafka.topics(PSP), 20, "the old topic to be gone")
+        kafka.create(PSP, PSP_PARTITIONS)
+        self.home.must("apply")
+        self.oracle = Oracle(NAME)
+        self.url = f"http://127.0.0.1:{servers.free_port()}"
+        self.process = self.home.start("--listen", self.url[7:])
+        wait.until(lambda: self.process.alive() and api.get(self.url + "/readyz").status == 200, 60,
+                   f"leat to be ready ({self.process.log_path})")
+
+    def post(self, command, body, headers=None, seconds=10):
+        return api.post(f"{self.url}/v1/commands/{command}", body, seconds=seconds + 5,
+                        headers={"Prefer": f"wait={seconds}", **(headers or {})})
+
+    def place(self, order, customer="c0", currency="EUR", lines=(LINE,)):
+        return self.post("PlaceOrder", {"order_id": order, "customer_id": customer,
+                                        "currency": currency, "lines": list(lines)})
+
+    def row(self, order):
+        answer = api.get(f"{self.url}/v1/models/orders/{order}")
+        return answer.json if answer.status == 200 else {}
+
+    def awaits(self, order, status):
+        wait.equals(lambda: self.row(order).get("status"), status, 20, f"order {order}")
+
+    def asked_for(self, payment):
+        """The payment is asked for, so that it can be settled."""
+        wait.equals(lambda: self.types(f"payment-{payment}"), ["PaymentRequested"], 20)
+
+    def types(self, stream):
+        answer = api.get(f"{self.url}/v1/streams/{stream}")
+        return [e["type"] for e in answer.json["events"]] if answer.status == 200 else []
+
+    def list(self, model, **query):
+        """All rows, page by page."""
+        rows, cursor = [], ""
+        text = "".join(f"&{k.rstrip('_')}={v}" for k, v in query.items())
+        while cursor is not None:
+            page = api.get(f"{self.url}/v1/models/{model}?{(text + cursor).lstrip('&')}")
+            check.equal(page.status, 200, repr(page))
+            rows += page.json["rows"]
+            cursor = page.json["cursor"] and f"&cursor={page.json['cursor']}"
+        return rows
+
+    def outcomes(self, where):
+        return [(r["type"], r["outcome"], r["error_code"]) for r in pg.rows(
+            f"select type, outcome, error_code from {NAME}.commands where {where} "
+            f"order by finished_at, id")]
+
+    def policy_without_effect(self):
+        """Payments without exactly one command of the policy that belongs to them."""
+        return pg.rows(
+            f"select e.stream, e.type from {NAME}.events e left join {NAME}.commands c "
+            f"on c.stream = 'order-' || substr(e.stream, 9) and c.correlation_id = e.correlation_id "
+            f"and c.type = case e.type when 'PaymentTaken' then 'MarkPaid' else 'CancelOrder' end "
+            f"where e.type in ('PaymentTaken', 'PaymentRefused') group by e.stream, e.type "
+            f"having count(c.id) <> 1")
+
+    def projected(self):
+        heads = {int(r["slice"]): int(r["head_seq"])
+                 for r in pg.rows(f"select slice, head_seq from {NAME}.slices")}
+        return all(self.position(m) == heads for m in ("orders", "revenue_by_day", "revenue_far"))
+
+    def position(self, model):
+        groups = api.get(f"{self.url}/v1/models/{model}?limit=1").headers["Leat-Position"].split(";")
+        pairs = [pair.split("=") for group in groups for pair in group.split(":")[1].split(",")]
+        return {int(slice_): int(seq) for slice_, seq in pairs}
+
+
+def shop():
+    if "it" not in _shop:
+        _shop["it"] = Shop()
+    return _shop["it"]
+
+
+def settlement(payment, result="settled", ce_id=None, partition=None, **more):
+    """What the provider writes: JSON without key, fields we do not know, ids that are no UUIDs."""
+    body = {"payment_id": payment, "result": result, "merchant": {"no": 7}, **more}
+    return (None, json.dumps(body), {"ce_id": ce_id or f"psp-{uuid.uuid4().hex}", "psp-node": "n1"},
+            random.randrange(PSP_PARTITIONS) if partition is None else partition)
+
+
+@check.test
+def what_is_declared_and_not_run_yet_is_said_by_check_and_run_alike():
+    s = shop()
+    found = s.home.must_json("check")["findings"]
+    said = [f["message"] for f in found if "not run" in f["message"]]
+    for key in ("payments.calls", "payments.scale", "payments.concurrency", "ttl"):
+        check.contains("\n".join(said), key)
+    log = s.process.log()
+    for message in said:
+        check.contains(log, json.dumps(message)[1:-1], "the log of `leat run`")
+
+
+@check.test
+def an_order_placed_by_http_is_paid_by_a_settlement_of_the_provider():
+    s = shop()
+    answer = s.place("o1", "http")
+    check.equal(answer.status, 200, repr(answer))
+    event = answer.json["events"][0]
+    check.equal((event["type"], event["version"], event["data"]["total_cents"]),
+                ("OrderPlaced", 1, 900))
+    check.contains(answer.headers["Leat-Position"], f":{event['slice']}={event['seq']}")
+    s.awaits("o1", "placed")
+    s.asked_for("o1")
+    kafka.produce(PSP, [settlement("o1", reference="R-1")])
+    s.awaits("o1", "paid")
+    check.equal(s.types("payment-o1"), ["PaymentRequested", "PaymentTaken"])
+    taken = api.get(f"{s.url}/v1/streams/payment-o1").json["events"][1]["data"]
+    check.equal(taken, {"payment_id": "o1", "order_id": "o1", "currency": "EUR", "cents": 900,
+                        "reference": "R-1"})
+    check.equal(s.types("order-o1"), ["OrderPlaced", "OrderPaid"])
+
+
+@check.test
+def without_wait_the_answer_says_where_the_outcome_will_be():
+    s = shop()
+    answer = api.post(f"{s.url}/v1/commands/PlaceOrder",
+                      {"order_id": "o2", "customer_id": "http", "currency": "EUR", "lines": [LINE]})
+    check.equal(answer.status, 202, repr(answer))
+    where = s.url + answer.headers["Location"]
+    wait.equals(lambda: api.get(where).json.get("outcome"), "accepted", 20)
+
+
+@check.test
+def an_order_by_the_command_line_keeps_its_priority_and_costs_nothing():
+    s = shop()
+    order = {"order_id": "free", "customer_id": "cli", "currency": "CHF",
+             "lines": [{**LINE, "price_cents": 0}]}
+    done = s.home.must_json("send", "PlaceOrder", json.dumps(order), "--wait", "10s", "-p", "hot")
+    check.equal(done["outcome"], "accepted")
+    s.awaits("free", "paid")
+    check.equal(s.home.must_json("get", "orders", "free")["status"], "paid")
+    rows = pg.rows(f"select type, priority from {NAME}.commands "
+                   f"where correlation_id = '{done['id']}' and type <> 'PaymentTaken'")
+    check.equal({(r["type"], r["priority"]) for r in rows},
+                {("PlaceOrder", "hot"), ("TakePayment", "hot"), ("MarkPaid", "warm")},
+                "events carry no priority: what a policy sends has the default")
+    again = s.home.cli("send", "PlaceOrder", json.dumps(order), "--wait", "10s")
+    check.equal(again.returncode, 3, again.stderr)
+    check.contains(again.stdout, "order-exists")
+
+
+@check.test
+def an_order_by_any_producer_with_the_schema():
+    s = shop()
+    order = {"order_id": "o3", "customer_id": "kafka", "currency": "USD", "lines": [LINE, LINE]}
+    kafka.produce(f"{NAME}.orders.cold", [("o3", s.oracle.framed("PlaceOrder", order), {})])
+    s.awaits("o3", "placed")
+    check.equal(s.row("o3")["total"], 1800)
+
+
+@check.test
+def a_currency_that_is_not_taken_cancels_the_order_through_the_policy():
+    s = shop()
+    check.equal(s.place("o4", currency="XTS").status, 200)
+    s.awaits("o4", "cancelled")
+    check.equal(s.row("o4")["reason"], "no payments in XTS")
+
+
+@check.test
+def a_refusal_of_the_provider_cancels_with_its_reason():
+    s = shop()
+    check.equal(s.place("o5").status, 200)
+    s.asked_for("o5")
+    kafka.produce(PSP, [settlement("o5", "refused", reason="no funds")])
+    s.awaits("o5", "cancelled")
+    check.equal(s.row("o5")["reason"], "no funds")
+
+
+@check.test
+def money_for_an_order_cancelled_meanwhile_is_rejected_and_recorded():
+    s = shop()
+    check.equal(s.place("o6").status, 200)
+    s.asked_for("o6")
+    done = s.home.must("send", "CancelOrder", '{"order_id": "o6", "reason": "changed my mind"}',
+                       "--wait", "10s")
+    check.contains(done, "accepted")
+    kafka.produce(PSP, [settlement("o6")])
+    wait.equals(lambda: s.outcomes("stream = 'order-o6'"),
+                [("PlaceOrder", "accepted", ""), ("CancelOrder", "accepted", ""),
+                 ("MarkPaid", "rejected", "order-cancelled")], 20)
+    check.equal(s.row("o6")["reason"], "changed my mind")
+
+
+@check.test
+def what_the_domain_forbids_is_answered_with_its_code():
+    s = shop()
+    huge = {"sku": "a", "quantity": 2, "price_cents": 2**63 - 1}
+    cases = [
+        ("order-exists", s.place("o1")),
+        ("no-lines", s.place("n1", lines=())),
+        ("bad-line", s.place("n1", lines=[{**LINE, "quantity": 0}])),
+        ("poison", s.place("n1", lines=[huge])),
+        ("no-such-order", s.post("CancelOrder", {"order_id": "n1"})),
+        ("order-paid", s.post("CancelOrder", {"order_id": "o1"})),
+        ("order-paid", s.post("MarkPaid", {"order_id": "o1"})),
+        ("order-cancelled", s.post("CancelOrder", {"order_id": "o4"})),
+        ("payment-exists", s.post("TakePayment", {"payment_id": "o1", "order_id": "o1",
+                                                  "currency": "EUR", "cents": 900})),
+        ("no-such-payment", s.post("SettlePayment", {"payment_id": "n1", "result": "settled"})),
+        ("payment-settled", s.post("SettlePayment", {"payment_id": "o1", "result": "refused"})),
+    ]
+    for code, answer in cases:
+        check.equal((answer.status, answer.json.get("code")), (422, code), repr(answer))
+    check.equal(s.types("order-n1"), [])
+
+
+@check.test
+def a_command_sent_again_is_done_once():
+    s = shop()
+    key = {"Idempotency-Key": "basket-17"}
+    order = {"order_id": "o7", "customer_id": "c0", "currency": "EUR", "lines": [LINE]}
+    first, again = (s.post("PlaceOrder", order, key) for _ in range(2))
+    check.equal((first.status, again.status), (200, 200), repr(again))
+    check.equal(again.json["position"], first.json["position"])
+    other = s.post("PlaceOrder", {**order, "customer_id": "c1"}, key)
+    check.equal(other.status, 422, repr(other))
+    check.equal(s.types("order-o7"), ["OrderPlaced"])
+    s.asked_for("o7")
+    kafka.produce(PSP, [settlement("o7", ce_id="psp-7", partition=p) for p in range(3)])
+    kafka.produce(PSP, [settlement("o7", ce_id="psp-7", partition=0)])
+    s.awaits("o7", "paid")
+    kafka.produce(PSP, [settlement("o7", ce_id="psp-8")])
+    wait.equals(lambda: s.outcomes("stream = 'payment-o7'"),
+                [("TakePayment", "accepted", ""), ("SettlePayment", "accepted", ""),
+                 ("SettlePayment", "rejected", "payment-settled")], 20)
+
+
+@check.test
+def odd_records_of_the_provider_stop_nobody():
+    s = shop()
+    check.equal(s.place("o8").status, 200)
+    s.asked_for("o8")
+    headers = {name: {"ce_id": str(uuid.uuid4())} for name in
+               ("no-key", "undecodable", "undecodable ")}
+    kafka.produce(PSP, [
+        ("o8", None, {}, 3),  # a tombstone: skipped
+        (None, '{"result": "settled"}', headers["no-key"], 3),
+        (None, '{"payment_id": "o8", "result": "perhaps"}', headers["undecodable"], 3),
+        ("o8", '{"payment_id": "o8", "result":', headers["undecodable "], 3),
+        settlement("o8", partition=3)])
+    s.awaits("o8", "paid")
+    for name, h in headers.items():
+        wait.equals(lambda h=h: [o[1:] for o in s.outcomes(f"id = '{h['ce_id']}'")],
+                    [("dead", name.strip())], 20, name)
+    skipped = pg.value(f"select count(*) from {NAME}.commands where outcome = 'dead' "
+                       f"and error_code not in ('no-key', 'undecodable', 'poison')")
+    check.equal(skipped, 0, "a tombstone is no dead letter")
+
+
+# ---- many orders at once, and the read models against the fold in Python ----
+
+def basket(i, rng):
+    return {"order_id": f"m{i}", "customer_id": rng.choice(CUSTOMERS),
+            "currency": rng.choice(["EUR", "EUR", "CHF", "USD"]),
+            "lines": [{"sku": f"s{n}", "quantity": rng.randint(1, 5),
+                       "price_cents": rng.randint(1, 90000)} for n in range(rng.randint(1, 4))]}
+
+
+def many(s, n=300):
+    """Orders through a file and two topics; of the settlements each third comes twice."""
+    rng = random.Random(7)
+    orders = [basket(i, rng) for i in range(n)]
+    path = os.path.join(s.home.dir, "orders.jsonl")
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(json.dumps(o) + "\n" for o in orders[:100])
+    s.home.must("import", path, "-c", "PlaceOrder", "-p", "cold")
+    for topic, part in (("hot", orders[100:200]), ("warm", orders[200:])):
+        kafka.produce(f"{NAME}.orders.{topic}", [
+            (o["order_id"], s.oracle.framed("PlaceOrder", o), {"ce_id": str(uuid.uuid4())})
+            for o in part])
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events where type = "
+                                 f"'PaymentRequested' and stream like 'payment-m%'"), n, 60)
+    want = {}
+    records = []
+    for i in range(n):
+        want[f"m{i}"] = rng.choice(["paid", "paid", "paid", "cancelled", "placed"])
+        if want[f"m{i}"] != "placed":
+            result = "settled" if want[f"m{i}"] == "paid" else "refused"
+            records += [settlement(f"m{i}", result, ce_id=f"bulk-{i}")] * (1 + (i % 3 == 0))
+    rng.shuffle(records)
+    kafka.produce(PSP, records)
+    return want
+
+
+@check.test
+def many_orders_end_as_their_settlements_say():
+    s = shop()
+    want = many(s)
+    settled = sum(status != "placed" for status in want.values())
+    wait.equals(lambda: pg.value(
+        f"select count(*) from {NAME}.events where stream like 'order-m%' "
+        f"and type in ('OrderPaid', 'OrderCancelled')"), settled, 60)
+    wait.until(s.projected, 30, "the read models")
+    check.equal({r["key"]: r["status"] for r in s.list("orders", limit=1000)
+                 if r["key"][0] == "m"}, want)
+    check.equal(s.policy_without_effect(), [])
+
+
+@check.test
+def read_models_are_what_the_store_folds_to():
+    s = shop()
+    wait.until(s.projected, 30, "the read models")
+    want = s.oracle.orders()
+    check.equal({r["key"]: r for r in s.list("orders", limit=1000)}, want)
+    for model, zone in (("revenue_by_day", "Europe/Berlin"), ("revenue_far", FAR)):
+        rows = s.list(model, limit=1000)
+        check.equal({r["key"]: (r["orders"], r["cents"]) for r in rows}, s.oracle.revenue(zone))
+    utc = {key[4:] for key in s.oracle.revenue("UTC")}
+    assert utc.isdisjoint(key[4:] for key in s.oracle.revenue(FAR)), "the zone makes a difference"
+    one = next(iter(s.oracle.revenue("Europe/Berlin")))
+    for key in (one, one.replace("/", "%2F")):
+        check.equal(api.get(f"{s.url}/v1/models/revenue_by_day/{key}").json["key"], one)
+
+
+@check.test
+def indexes_give_ranges_and_pages_in_their_order():
+    s = shop()
+    want = s.oracle.orders().values()
+    for customer in CUSTOMERS[:2]:
+        own = sorted((r for r in want if r["customer"] == customer), key=lambda r: -r["placed_at"])
+        assert len(own) > 20, own
+        pages = s.list("orders", index="by_customer", from_=customer, to=customer, limit=7)
+        whole = s.list("orders", index="by_customer", from_=customer, to=customer, limit=1000)
+        check.equal(pages, whole)
+        check.equal([r["placed_at"] for r in pages], [r["placed_at"] for r in own])
+        check.equal({r["key"] for r in pages}, {r["key"] for r in own})
+        # From the eleventh newest on: what was placed at its time or before.
+        since = own[10]["placed_at"]
+        older = s.list("orders", index="by_customer", from_=f"{customer},{since}", to=customer,
+                       limit=9)
+        check.equal({r["key"] for r in older}, {r["key"] for r in own if r["placed_at"] <= since})
+    open_ = s.list("orders", index="by_status", from_="placed", to="placed", limit=11)
+    check.equal({r["key"] for r in open_}, {r["key"] for r in want if r["status"] == "placed"})
+    check.equal([r["placed_at"] for r in open_], sorted(r["placed_at"] for r in open_))
+    text = s.home.must("list", "orders", "--index", "by_status", "--from", "cancelled", "--to",
+                       "cancelled", "--limit", "3", "--json")
+    check.equal([r["status"] for r in json.loads(text)["rows"]], ["cancelled"] * 3)
+
+
+@check.test
+def streams_by_http_and_command_line_agree():
+    s = shop()
+    shown = api.get(f"{s.url}/v1/streams/order-o1").json["events"]
+    printed = [json.loads(x) for x in s.home.must("stream", "order-o1", "--json").splitlines()]
+    check.equal([e["data"] for e in printed], [e["data"] for e in shown])
+    stored = [(kind, e) for _, kind, _, e in s.oracle.events("stream = 'order-o1'")]
+    check.equal([(e["type"], e["data"]) for e in shown], stored)
+
+
+@check.test
+def nothing_waits_at_the_end_and_sigterm_ends_it():
+    s = shop()
+    wait.equals(lambda: {k: v for k, v in s.home.must_json("lag")["total"].items() if v},
+                {}, 20, "the lag to be none")
+    check.equal(s.process.stop(), 0)
+
+
+if __name__ == "__main__":
+    check.main()
