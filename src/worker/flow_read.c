@@ -64,6 +64,8 @@ static void read_id(struct leat_flow *f, struct flow_work *w)
         w->id = leat_uuid_v5(&space, text.at, text.len);
     }
     text = header(f, w, "leat-correlation");
+    if (text.len == 0 && l->spec.kind == LEAT_LANE_EVENTS)
+        text = header(f, w, "leat-causation"); /* left out of events where they are the same */
     if (text.len == 0 || !leat_uuid_parse(text, &w->correlation_id))
         w->correlation_id = w->id;
 }
