@@ -38,7 +38,7 @@ static leat_status add_node(struct builder *b, leat_node_kind kind, uint32_t *re
     }
     s->nodes = leat_arena_grow(s->arena, s->nodes, sizeof *s->nodes, &s->node_cap,
                                s->node_count + (size_t)1);
-    s->nodes[s->node_count] = (struct leat_node){.kind = kind};
+    s->nodes[s->node_count] = (struct leat_node){.kind = kind, .enum_default = -1};
     *ret = s->node_count++;
     return LEAT_OK;
 }
@@ -137,22 +137,40 @@ static leat_status add_items(struct builder *b, avro_schema_t items, leat_node_k
     return LEAT_OK;
 }
 
-/* This version speaks unions of null and one other type; the nodes can hold any. */
+static bool same_branch(const struct leat_node *a, const struct leat_node *b)
+{
+    return a->kind == b->kind && (a->name.at == NULL || (leat_str_eq(a->name, b->name) &&
+                                                         leat_str_eq(a->space, b->space)));
+}
+
+/* Null and one other type make an optional value; any other union is told apart by its branch. */
 static leat_status check_union(struct builder *b, uint32_t node)
 {
     struct leat_schema *s = b->s;
-    const uint32_t *branch = s->branches + s->nodes[node].first;
-    if (s->nodes[node].count == 2) {
-        uint8_t null_branch = s->nodes[branch[0]].kind == LEAT_NODE_NULL ? 0 : 1;
-        if (s->nodes[branch[null_branch]].kind == LEAT_NODE_NULL) {
-            s->nodes[node].null_branch = null_branch;
-            s->nodes[node].item = branch[1 - null_branch];
-            return LEAT_OK;
+    struct leat_node *n = &s->nodes[node];
+    const uint32_t *branch = s->branches + n->first;
+    n->item = node;
+    if (n->count == 0)
+        return leat_fail(b->err, LEAT_INVALID, "a union has no branches");
+    for (uint32_t i = 0; i < n->count; i++) {
+        if (s->nodes[branch[i]].kind == LEAT_NODE_UNION)
+            return leat_fail(b->err, LEAT_INVALID, "a union is a branch of a union");
+        for (uint32_t k = 0; k < i; k++) {
+            if (same_branch(&s->nodes[branch[i]], &s->nodes[branch[k]])) {
+                return leat_fail(b->err, LEAT_INVALID, "two branches of a union are both '%s'",
+                                 s->nodes[branch[i]].name.at != NULL
+                                     ? s->nodes[branch[i]].name.at
+                                     : leat_node_kind_name(s->nodes[branch[i]].kind));
+            }
         }
     }
-    (void)leat_fail(b->err, LEAT_INVALID, "only unions of null and one other type are supported");
-    leat_error_hint(b->err, "Write [\"null\", T], or give each case a field of its own.");
-    return LEAT_INVALID;
+    uint8_t null_branch = s->nodes[branch[0]].kind == LEAT_NODE_NULL ? 0 : 1;
+    if (n->count != 2 || s->nodes[branch[null_branch]].kind != LEAT_NODE_NULL)
+        return LEAT_OK;
+    n->optional = true;
+    n->null_branch = null_branch;
+    n->item = branch[1 - null_branch];
+    return LEAT_OK;
 }
 
 static leat_status add_union(struct builder *b, avro_schema_t a, uint32_t *ret)
@@ -164,6 +182,10 @@ static leat_status add_union(struct builder *b, avro_schema_t a, uint32_t *ret)
         return st;
     uint32_t first = s->branch_count;
     uint32_t count = (uint32_t)avro_schema_union_size(a);
+    if (count > LEAT_SCHEMA_BRANCHES_MAX) {
+        return leat_fail(b->err, LEAT_INVALID, "a union has more than %d branches",
+                         LEAT_SCHEMA_BRANCHES_MAX);
+    }
     s->branches = leat_arena_grow(s->arena, s->branches, sizeof *s->branches, &s->branch_cap,
                                   (size_t)first + count);
     s->branch_count += count;

@@ -22,14 +22,14 @@ bad(struct decode *d, const struct leat_step *step, const char *why)
                      (size_t)(d->in.at - d->in.start), why);
 }
 
-static leat_status run_fallbacks(struct decode *d, const struct leat_steps *steps, char *base)
+static void run_fallbacks(const struct leat_steps *steps, char *base)
 {
     for (uint32_t i = 0; i < steps->fallback_count; i++) {
-        leat_status st = leat_field_set_default(steps->fallback[i], d->arena, base, d->err);
-        if (st != LEAT_OK)
-            return st;
+        const struct leat_fallback *f = &steps->fallback[i];
+        memcpy(base + f->offset, f->at, f->size);
+        if (f->has_offset >= 0)
+            *(bool *)(base + f->has_offset) = true;
     }
-    return LEAT_OK;
 }
 
 static leat_status run_enum(struct decode *d, const struct leat_step *step, char *at)
@@ -148,6 +148,21 @@ static leat_status run_simple(struct decode *d, const struct leat_step *step, ch
                : bad(d, step, "not a value of its type");
 }
 
+/* Into a union of the struct, or out of a union of the writer's into a field that is none. */
+static leat_status run_union(struct decode *d, const struct leat_step *step, char *base)
+{
+    int64_t v = 0;
+    if (step->size > 0 && (!leat_wire_long(&d->in, &v) || v < 0 || v >= step->size))
+        return bad(d, step, "not a branch of its union");
+    const struct leat_step *branch = &step->branches[v];
+    if (branch->code == LEAT_STEP_NO_WAY)
+        return bad(d, step, "the writer's branch of the union has no place here");
+    if (step->code == LEAT_STEP_BRANCH)
+        return run_step(d, branch, base);
+    LEAT_STORE(int32_t, base + step->offset, branch->is);
+    return run_step(d, branch, base + step->offset);
+}
+
 static inline leat_status run_present(struct decode *d, const struct leat_step *step, char *at)
 {
     int64_t v = 0;
@@ -184,8 +199,12 @@ static inline leat_status run_present(struct decode *d, const struct leat_step *
         return run_simple(d, step, at);
     case LEAT_STEP_NULL:
         return LEAT_OK;
+    case LEAT_STEP_UNION:
+    case LEAT_STEP_BRANCH:
+    case LEAT_STEP_NO_WAY:
+        break;
     }
-    return LEAT_OK;
+    return bad(d, step, "the writer's type has no place here");
 }
 
 /* The branch of a union: *ret_present tells which of the two it was. */
@@ -204,6 +223,8 @@ static inline leat_status run_branch(struct decode *d, const struct leat_step *s
 static leat_status run_step(struct decode *d, const struct leat_step *step, char *base)
 {
     bool present = step->code != LEAT_STEP_NULL;
+    if (step->code == LEAT_STEP_UNION || step->code == LEAT_STEP_BRANCH)
+        return run_union(d, step, base);
     if (step->null_branch != LEAT_NO_UNION) {
         leat_status st = run_branch(d, step, &present);
         if (st != LEAT_OK || !present)
@@ -214,18 +235,122 @@ static leat_status run_step(struct decode *d, const struct leat_step *step, char
     return run_present(d, step, base + step->offset);
 }
 
+/* ---- the straight way ----
+ * What is well formed and plain is read here, with the position in a register. Everything else (a
+ * number of more than eight bytes, text that is not ASCII, the last bytes of the body, what is
+ * malformed) is left to run_step(), from the start of the value. */
+
+static inline const uint8_t *fast_number(const uint8_t *p, const uint8_t *end, int64_t *ret)
+{
+    if (p == end)
+        return NULL;
+    if (__builtin_expect(*p < 0x80, 1)) {
+        *ret = (int64_t)(*p >> 1) ^ -(int64_t)(*p & 1);
+        return p + 1;
+    }
+    if (end - p < 8)
+        return NULL;
+    uint32_t bytes = leat_wire_varint8(p, ret);
+    return bytes == 0 ? NULL : p + bytes;
+}
+
+static inline const uint8_t *fast_string(const uint8_t *p, const uint8_t *end, bool text, char *at)
+{
+    int64_t len = 0;
+    p = fast_number(p, end, &len);
+    if (p == NULL || (uint64_t)len > (uint64_t)(end - p))
+        return NULL;
+    struct leat_str s = {(const char *)p, (uint32_t)len};
+    if (text && (leat_wire_or(s.at, s.len) & LEAT_HIGH_BITS) != 0)
+        return NULL;
+    LEAT_STORE(struct leat_str, at, s);
+    return p + len;
+}
+
+static inline const uint8_t *fast_raw(const uint8_t *p, const uint8_t *end, char *at, size_t size)
+{
+    if ((size_t)(end - p) < size)
+        return NULL;
+    memcpy(at, p, size);
+    return p + size;
+}
+
+/* After the value, or NULL: not a matter for here. */
+static inline const uint8_t *fast_value(const struct leat_step *step, const uint8_t *p,
+                                        const uint8_t *end, char *at)
+{
+    int64_t v = 0;
+    switch (step->code) {
+    case LEAT_STEP_STRING:
+        return fast_string(p, end, true, at);
+    case LEAT_STEP_BYTES:
+        return fast_string(p, end, false, at);
+    case LEAT_STEP_LONG:
+        p = fast_number(p, end, &v);
+        LEAT_STORE(int64_t, at, v);
+        return p;
+    case LEAT_STEP_INT:
+        p = fast_number(p, end, &v);
+        LEAT_STORE(int32_t, at, (int32_t)v);
+        return v == (int32_t)v ? p : NULL;
+    case LEAT_STEP_ENUM:
+        p = fast_number(p, end, &v);
+        LEAT_STORE(int32_t, at, (int32_t)v);
+        return (uint64_t)v < step->size && step->symbols == NULL ? p : NULL;
+    case LEAT_STEP_BOOL:
+        if (p == end || *p > 1)
+            return NULL;
+        *(bool *)at = *p == 1;
+        return p + 1;
+    case LEAT_STEP_DOUBLE:
+        return fast_raw(p, end, at, sizeof(double));
+    case LEAT_STEP_FLOAT:
+        return fast_raw(p, end, at, sizeof(float));
+    default:
+        return NULL;
+    }
+}
+
+/* Also the branch of a union with null. */
+static inline const uint8_t *fast_step(const struct leat_step *step, const uint8_t *p,
+                                       const uint8_t *end, char *base)
+{
+    if (step->null_branch != LEAT_NO_UNION) {
+        if (step->has_offset < 0 || p == end || (*p != 0 && *p != 2))
+            return NULL;
+        if (*p == step->null_branch * 2)
+            return p + 1; /* `has` is false already */
+        p++;
+    }
+    p = fast_value(step, p, end, base + step->offset);
+    if (step->has_offset >= 0 && p != NULL)
+        *(bool *)(base + step->has_offset) = true;
+    return p;
+}
+
 static leat_status run_steps(struct decode *d, const struct leat_steps *steps, char *base)
 {
     if (++d->depth > LEAT_SCHEMA_DEPTH_MAX)
         return leat_fail(d->err, LEAT_POISON, "records are nested too deeply");
-    const struct leat_step *end = steps->at + steps->count;
-    for (const struct leat_step *step = steps->at; step < end; step++) {
-        leat_status st = run_step(d, step, base);
-        if (__builtin_expect(st != LEAT_OK, 0))
-            return st;
+    const struct leat_step *last = steps->at + steps->count;
+    const uint8_t *p = d->in.at;
+    const uint8_t *const end = d->in.end;
+    for (const struct leat_step *step = steps->at; step < last; step++) {
+        const uint8_t *next = fast_step(step, p, end, base);
+        if (__builtin_expect(next == NULL, 0)) {
+            d->in.at = p;
+            leat_status st = run_step(d, step, base);
+            if (__builtin_expect(st != LEAT_OK, 0))
+                return st;
+            next = d->in.at;
+        }
+        p = next;
     }
+    d->in.at = p;
     d->depth--;
-    return steps->fallback_count == 0 ? LEAT_OK : run_fallbacks(d, steps, base);
+    if (steps->fallback_count > 0)
+        run_fallbacks(steps, base);
+    return LEAT_OK;
 }
 
 leat_status leat_decode_avro(const struct leat_plan *plan, struct leat_str body,

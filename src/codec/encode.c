@@ -28,9 +28,17 @@ static leat_status __attribute__((noinline)) too_large(struct encode *e, const s
 static leat_status put_string(struct encode *e, const struct leat_field *f, const char *base)
 {
     struct leat_str s = leat_field_str(f, base);
-    if (f->kind == LEAT_KIND_STRING && !leat_wire_utf8(s))
+    if ((size_t)(e->out.end - e->out.at) < (size_t)s.len + LEAT_VARINT_BYTES_MAX) {
+        if (f->kind == LEAT_KIND_STRING && !leat_wire_utf8(s))
+            return refuse(e, f, "not valid UTF-8");
+        return leat_wire_add_bytes(&e->out, s) ? LEAT_OK : too_large(e, f);
+    }
+    uint8_t *at = leat_wire_put_long(e->out.at, s.len);
+    uint64_t bits = leat_wire_copy_or(at, s.at, s.len);
+    if (f->kind == LEAT_KIND_STRING && (bits & LEAT_HIGH_BITS) != 0 && !leat_utf8_valid(s))
         return refuse(e, f, "not valid UTF-8");
-    return leat_wire_add_bytes(&e->out, s) ? LEAT_OK : too_large(e, f);
+    e->out.at = at + s.len;
+    return LEAT_OK;
 }
 
 static leat_status put_enum(struct encode *e, const struct leat_field *f, const char *base)
@@ -68,6 +76,16 @@ static leat_status put_items(struct encode *e, const struct leat_field *f, const
     return leat_wire_add_long(&e->out, 0) ? LEAT_OK : too_large(e, f);
 }
 
+static leat_status put_union(struct encode *e, const struct leat_field *f, const char *at)
+{
+    int32_t is = LEAT_LOAD(int32_t, at);
+    if (is < 0 || (uint32_t)is >= f->symbol_count)
+        return refuse(e, f, "not a branch of the union");
+    if (!leat_wire_add_long(&e->out, is))
+        return too_large(e, f);
+    return f->item[is].kind == LEAT_KIND_NULL ? LEAT_OK : put_value(e, &f->item[is], at);
+}
+
 static inline leat_status put_present(struct encode *e, const struct leat_field *f,
                                       const char *base)
 {
@@ -102,6 +120,10 @@ static inline leat_status put_present(struct encode *e, const struct leat_field 
     case LEAT_KIND_ARRAY:
     case LEAT_KIND_MAP:
         return put_items(e, f, base);
+    case LEAT_KIND_UNION:
+        return put_union(e, f, at);
+    case LEAT_KIND_NULL:
+        return refuse(e, f, "null outside of a union");
     }
     return ok ? LEAT_OK : too_large(e, f);
 }

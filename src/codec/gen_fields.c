@@ -11,11 +11,11 @@ struct place {          /* where a value lies */
 };
 
 static const char *const kind_symbols[] = {
-    [LEAT_NODE_NULL] = "BOOL",     [LEAT_NODE_BOOL] = "BOOL",     [LEAT_NODE_INT] = "INT",
+    [LEAT_NODE_NULL] = "NULL",     [LEAT_NODE_BOOL] = "BOOL",     [LEAT_NODE_INT] = "INT",
     [LEAT_NODE_LONG] = "LONG",     [LEAT_NODE_FLOAT] = "FLOAT",   [LEAT_NODE_DOUBLE] = "DOUBLE",
     [LEAT_NODE_STRING] = "STRING", [LEAT_NODE_BYTES] = "BYTES",   [LEAT_NODE_FIXED] = "FIXED",
     [LEAT_NODE_ENUM] = "ENUM",     [LEAT_NODE_RECORD] = "RECORD", [LEAT_NODE_ARRAY] = "ARRAY",
-    [LEAT_NODE_MAP] = "MAP",       [LEAT_NODE_UNION] = "RECORD",
+    [LEAT_NODE_MAP] = "MAP",       [LEAT_NODE_UNION] = "UNION",
 };
 
 const char *leat_gen_path(struct leat_gen *g, const struct leat_gen_def *d,
@@ -64,7 +64,7 @@ static void put_field(struct leat_gen *g, const struct leat_schema *s, struct le
                     kind_symbols[n->kind]);
     if (at.owner != NULL)
         leat_buf_printf(out, ", .offset = offsetof(%s, %s)", at.owner, at.member);
-    if (u->kind == LEAT_NODE_UNION) {
+    if (u->optional) {
         leat_buf_printf(out, ", .has_offset = offsetof(%s, has_%s), .null_branch = %u", at.owner,
                         at.member, u->null_branch);
     } else {
@@ -72,6 +72,15 @@ static void put_field(struct leat_gen *g, const struct leat_schema *s, struct le
     }
     if (n->kind == LEAT_NODE_FIXED)
         leat_buf_printf(out, ", .item_bytes = %u", n->size);
+    if (n->decimal) {
+        leat_buf_printf(out, ", .symbol_count = %u, .decimals = %u", n->precision, n->scale + 1u);
+    }
+    if (n->kind == LEAT_NODE_UNION) {
+        leat_buf_printf(out,
+                        ", .item = leat_branches_%s, .symbol_count = %u"
+                        ", .item_bytes = sizeof(struct %s_union)",
+                        at.path, n->count, at.path);
+    }
     if (n->kind == LEAT_NODE_RECORD)
         leat_buf_printf(out, ", .record = &leat_type_%s", leat_gen_find(g, n->name)->snake);
     if (n->kind == LEAT_NODE_ENUM) {
@@ -87,9 +96,41 @@ static void put_field(struct leat_gen *g, const struct leat_schema *s, struct le
 }
 
 static void write_items(struct leat_gen *g, const struct leat_schema *s, struct leat_str name,
+                        uint32_t node, const char *path);
+
+static void write_branches(struct leat_gen *g, const struct leat_schema *s,
+                           const struct leat_node *n, const char *path)
+{
+    for (uint32_t i = 0; i < n->count; i++) {
+        uint32_t node = s->branches[n->first + i];
+        write_items(g, s, leat_node_branch_name(s, node, g->arena), node,
+                    leat_arena_printf(g->arena, "%s_%s", path, leat_gen_branch(g, s, node)));
+    }
+    leat_buf_printf(g->out, "LEAT_GENERATED const struct leat_field leat_branches_%s[] = {\n",
+                    path);
+    for (uint32_t i = 0; i < n->count; i++) {
+        uint32_t node = s->branches[n->first + i];
+        const char *branch = leat_gen_branch(g, s, node);
+        struct place at = {leat_arena_printf(g->arena, "struct %s_union", path),
+                           leat_arena_printf(g->arena, "as.%s", branch),
+                           leat_arena_printf(g->arena, "%s_%s", path, branch)};
+        if (s->nodes[node].kind == LEAT_NODE_NULL)
+            at.owner = NULL;
+        leat_buf_puts(g->out, "    {");
+        put_field(g, s, leat_node_branch_name(s, node, g->arena), node, at);
+        leat_buf_puts(g->out, "},\n");
+    }
+    leat_buf_puts(g->out, "};\n");
+}
+
+static void write_items(struct leat_gen *g, const struct leat_schema *s, struct leat_str name,
                         uint32_t node, const char *path)
 {
     const struct leat_node *n = leat_node_at(s, leat_node_plain(s, node));
+    if (n->kind == LEAT_NODE_UNION) {
+        write_branches(g, s, n, path);
+        return;
+    }
     if (n->kind != LEAT_NODE_ARRAY && n->kind != LEAT_NODE_MAP)
         return;
     struct place at = {.path = path};

@@ -70,9 +70,23 @@ static leat_status collect_named(struct leat_gen *g, const struct leat_schema *s
     return LEAT_OK;
 }
 
+static leat_status collect_branches(struct leat_gen *g, const struct leat_schema *schema,
+                                    const struct leat_node *n)
+{
+    leat_status st = LEAT_OK;
+    for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
+        uint32_t branch = schema->branches[n->first + i];
+        if (schema->nodes[branch].kind != LEAT_NODE_NULL)
+            st = leat_gen_collect(g, schema, branch);
+    }
+    return st;
+}
+
 leat_status leat_gen_collect(struct leat_gen *g, const struct leat_schema *schema, uint32_t node)
 {
     const struct leat_node *n = leat_node_at(schema, node);
+    if (n->kind == LEAT_NODE_UNION && !n->optional)
+        return collect_branches(g, schema, n);
     if (n->kind == LEAT_NODE_ARRAY || n->kind == LEAT_NODE_MAP || n->kind == LEAT_NODE_UNION)
         return leat_gen_collect(g, schema, n->item);
     if (n->kind == LEAT_NODE_NULL)
@@ -172,15 +186,29 @@ static const char *scalar_name(struct leat_gen *g, const struct leat_schema *s, 
     return "struct leat_str";
 }
 
+/* What the bare number or bytes mean. */
+static void put_meaning(struct leat_gen *g, const struct leat_node *n)
+{
+    if (n->decimal) {
+        leat_buf_printf(g->out, "    /* decimal(%u, %u): see leat/decimal.h */\n", n->precision,
+                        n->scale);
+    } else if (n->logical.len > 0 && strcspn(n->logical.at, "*/\\\n") == n->logical.len) {
+        leat_buf_printf(g->out, "    /* %s */\n", n->logical.at);
+    }
+}
+
 static void write_member(struct leat_gen *g, const struct leat_schema *s, uint32_t node,
                          const char *member, const char *path)
 {
     const struct leat_node *n = leat_node_at(s, node);
-    if (n->kind == LEAT_NODE_UNION) {
+    if (n->optional) {
         leat_buf_printf(g->out, "    bool has_%s;\n", member);
         n = leat_node_at(s, n->item);
     }
-    if (n->kind == LEAT_NODE_FIXED) {
+    put_meaning(g, n);
+    if (n->kind == LEAT_NODE_UNION) {
+        leat_buf_printf(g->out, "    struct %s_union %s;\n", path, member);
+    } else if (n->kind == LEAT_NODE_FIXED) {
         leat_buf_printf(g->out, "    uint8_t %s[%u];\n", member, n->size);
     } else if (n->kind == LEAT_NODE_ARRAY || n->kind == LEAT_NODE_MAP) {
         const char *element = leat_gen_element(g, s, n, path);
@@ -194,9 +222,56 @@ static void write_member(struct leat_gen *g, const struct leat_schema *s, uint32
 }
 
 static leat_status write_elements(struct leat_gen *g, const struct leat_schema *s, uint32_t node,
+                                  const char *path);
+
+const char *leat_gen_branch(struct leat_gen *g, const struct leat_schema *s, uint32_t node)
+{
+    const struct leat_node *n = leat_node_at(s, node);
+    return leat_gen_member(
+        g->arena, n->name.at != NULL ? n->name : leat_str_of(leat_node_kind_name(n->kind)));
+}
+
+/* struct <path>_union { enum <path>_is is; union { ... } as; }, and what its branches need. */
+static leat_status write_union(struct leat_gen *g, const struct leat_schema *s,
+                               const struct leat_node *n, const char *path)
+{
+    const char *tag = leat_arena_printf(g->arena, "type %s_union", path);
+    const char *upper = leat_gen_upper(g->arena, leat_str_of(path));
+    leat_status st = leat_gen_claim(g, tag, path);
+    for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
+        uint32_t node = s->branches[n->first + i];
+        const char *branch = leat_gen_branch(g, s, node);
+        st = leat_gen_claim(g, leat_arena_printf(g->arena, "%s.%s", tag, branch), path);
+        if (st == LEAT_OK)
+            st = write_elements(g, s, node, leat_arena_printf(g->arena, "%s_%s", path, branch));
+    }
+    if (st != LEAT_OK)
+        return st;
+    leat_buf_printf(g->out, "enum %s_is {\n", path);
+    for (uint32_t i = 0; i < n->count; i++) {
+        const struct leat_node *b = leat_node_at(s, s->branches[n->first + i]);
+        struct leat_str name =
+            b->name.at != NULL ? b->name : leat_str_of(leat_node_kind_name(b->kind));
+        leat_buf_printf(g->out, "    %s_IS_%s = %u,\n", upper, leat_gen_upper(g->arena, name), i);
+    }
+    leat_buf_printf(g->out, "};\nstruct %s_union {\n    enum %s_is is;\n    union {\n", path, path);
+    leat_buf_puts(g->out, "    char none;\n");
+    for (uint32_t i = 0; i < n->count; i++) {
+        uint32_t node = s->branches[n->first + i];
+        const char *branch = leat_gen_branch(g, s, node);
+        if (s->nodes[node].kind != LEAT_NODE_NULL)
+            write_member(g, s, node, branch, leat_arena_printf(g->arena, "%s_%s", path, branch));
+    }
+    leat_buf_puts(g->out, "    } as;\n};\n\n");
+    return LEAT_OK;
+}
+
+static leat_status write_elements(struct leat_gen *g, const struct leat_schema *s, uint32_t node,
                                   const char *path)
 {
     const struct leat_node *n = leat_node_at(s, leat_node_plain(s, node));
+    if (n->kind == LEAT_NODE_UNION)
+        return write_union(g, s, n, path);
     if (n->kind != LEAT_NODE_ARRAY && n->kind != LEAT_NODE_MAP)
         return LEAT_OK;
     const char *element = leat_gen_element(g, s, n, path);
@@ -230,7 +305,7 @@ static leat_status write_struct(struct leat_gen *g, const struct leat_gen_def *d
         const struct leat_node_field *f = &d->schema->fields[n->first + i];
         const char *path = leat_gen_path(g, d, f);
         leat_status st = claim_member(g, d, f, "");
-        if (st == LEAT_OK && d->schema->nodes[f->node].kind == LEAT_NODE_UNION)
+        if (st == LEAT_OK && d->schema->nodes[f->node].optional)
             st = claim_member(g, d, f, "has_");
         if (st == LEAT_OK)
             st = write_elements(g, d->schema, f->node, path);

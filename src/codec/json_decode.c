@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "codec/codec.h"
+#include "codec/decimal.h"
 #include "codec/json_number.h"
 #include "codec/latin1.h"
 #include "codec/plan.h"
@@ -12,6 +13,7 @@ struct jdecode {
     struct leat_json_reader r;
     struct leat_arena *arena;
     struct leat_error *err;
+    bool as_default; /* see leat_node_from_json() */
 };
 
 static leat_status read_fields(struct jdecode *d, const struct leat_type *type, char *base);
@@ -55,6 +57,32 @@ static leat_status read_bytes(struct jdecode *d, const struct leat_field *f,
         return bad(d, f, t, "not as many bytes as its fixed type has");
     memcpy(at, text, len);
     return LEAT_OK;
+}
+
+static leat_status read_decimal(struct jdecode *d, const struct leat_field *f,
+                                const struct leat_json_token *t, char *at)
+{
+    uint8_t room[LEAT_DECIMAL_BYTES_MAX];
+    struct leat_str bytes;
+    struct leat_str text = t->text;
+    if (t->kind == LEAT_JSON_STRING) {
+        text = leat_json_unescape(t, d->arena);
+    } else if (t->kind != LEAT_JSON_INT && t->kind != LEAT_JSON_DOUBLE) {
+        return bad(d, f, t, "a decimal like \"-12.50\" was expected");
+    }
+    const char *expected =
+        leat_decimal_bytes(text, f->symbol_count, f->decimals - 1u, room, &bytes);
+    if (expected != NULL) {
+        return leat_fail(d->err, LEAT_POISON, "field '%s' at byte %u: %s was expected", f->name,
+                         t->offset, expected);
+    }
+    if (f->kind == LEAT_KIND_BYTES) {
+        LEAT_STORE(struct leat_str, at, leat_arena_copy(d->arena, bytes));
+        return LEAT_OK;
+    }
+    return leat_decimal_widen(bytes, (uint8_t *)at, f->item_bytes)
+               ? LEAT_OK
+               : bad(d, f, t, "a decimal with fewer digits was expected");
 }
 
 static leat_status read_number(struct jdecode *d, const struct leat_field *f,
@@ -152,6 +180,63 @@ static leat_status read_nested(struct jdecode *d, const struct leat_field *f,
     return read_fields(d, f->record, at);
 }
 
+static const struct leat_field *find_branch(const struct leat_field *f,
+                                            const struct leat_json_token *key)
+{
+    for (uint32_t i = 0; i < f->symbol_count; i++) {
+        const struct leat_field *b = &f->item[i];
+        if (b->kind == LEAT_KIND_NULL)
+            continue;
+        const char *dot = strrchr(b->name, '.');
+        if (leat_json_token_is(key, leat_field_name(b)) ||
+            (dot != NULL && leat_json_token_is(key, leat_str_of(dot + 1))))
+            return b;
+    }
+    return NULL;
+}
+
+/* {"branch": value}; null has been seen to, as has a default. */
+static leat_status read_union(struct jdecode *d, const struct leat_field *f,
+                              const struct leat_json_token *t, char *at)
+{
+    struct leat_json_token key;
+    if (t->kind != LEAT_JSON_OBJECT_BEGIN)
+        return bad(d, f, t, "an object with the name of a branch of the union was expected");
+    leat_status st = leat_json_next(&d->r, &key, d->err);
+    if (st != LEAT_OK)
+        return st;
+    const struct leat_field *branch = key.kind == LEAT_JSON_KEY ? find_branch(f, &key) : NULL;
+    if (branch == NULL)
+        return bad(d, f, &key, "not the name of a branch of the union");
+    memset(at, 0, f->item_bytes);
+    LEAT_STORE(int32_t, at, (int32_t)(branch - f->item));
+    st = read_field(d, branch, at);
+    if (st == LEAT_OK)
+        st = leat_json_next(&d->r, &key, d->err);
+    return st == LEAT_OK && key.kind != LEAT_JSON_OBJECT_END
+               ? bad(d, f, &key, "a union has one branch at a time")
+               : st;
+}
+
+static leat_status read_null(struct jdecode *d, const struct leat_field *f,
+                             const struct leat_json_token *t, char *base)
+{
+    if (f->kind == LEAT_KIND_NULL)
+        return LEAT_OK;
+    if (f->has_offset >= 0) {
+        leat_field_set_present(f, base, false);
+        return LEAT_OK;
+    }
+    for (uint32_t i = 0; f->kind == LEAT_KIND_UNION && i < f->symbol_count; i++) {
+        if (f->item[i].kind != LEAT_KIND_NULL)
+            continue;
+        memset(base + f->offset, 0, f->item_bytes);
+        LEAT_STORE(int32_t, base + f->offset, (int32_t)i);
+        return LEAT_OK;
+    }
+    return bad(d, f, t, "may not be null");
+}
+
 static leat_status read_value(struct jdecode *d, const struct leat_field *f,
                               const struct leat_json_token *t, char *at)
 {
@@ -175,7 +260,12 @@ static leat_status read_value(struct jdecode *d, const struct leat_field *f,
         return read_enum(d, f, t, at);
     case LEAT_KIND_BYTES:
     case LEAT_KIND_FIXED:
-        return read_bytes(d, f, t, at);
+        return f->decimals > 0 && !d->as_default ? read_decimal(d, f, t, at)
+                                                 : read_bytes(d, f, t, at);
+    case LEAT_KIND_UNION:
+        return read_union(d, f, t, at);
+    case LEAT_KIND_NULL:
+        return bad(d, f, t, "null was expected");
     case LEAT_KIND_RECORD:
     case LEAT_KIND_ARRAY:
     case LEAT_KIND_MAP:
@@ -187,15 +277,13 @@ static leat_status read_value(struct jdecode *d, const struct leat_field *f,
 static leat_status read_field(struct jdecode *d, const struct leat_field *f, char *base)
 {
     struct leat_json_token t;
+    if (f->kind == LEAT_KIND_UNION && d->as_default)
+        return read_field(d, &f->item[0], base + f->offset); /* `is` is 0 */
     leat_status st = leat_json_next(&d->r, &t, d->err);
     if (st != LEAT_OK)
         return st;
-    if (t.kind == LEAT_JSON_NULL) {
-        if (f->has_offset < 0)
-            return bad(d, f, &t, "may not be null");
-        leat_field_set_present(f, base, false);
-        return LEAT_OK;
-    }
+    if (t.kind == LEAT_JSON_NULL)
+        return read_null(d, f, &t, base);
     leat_field_set_present(f, base, true);
     return read_value(d, f, &t, base + f->offset);
 }
@@ -263,7 +351,7 @@ static leat_status read_fields(struct jdecode *d, const struct leat_type *type, 
 leat_status leat_field_set_default(const struct leat_field *f, struct leat_arena *arena, char *base,
                                    struct leat_error *err)
 {
-    struct jdecode d = {.arena = arena, .err = err};
+    struct jdecode d = {.arena = arena, .err = err, .as_default = true};
     leat_json_reader_init(&d.r, leat_str_of(f->fallback));
     LEAT_TRY(read_field(&d, f, base), err, "default of field '%s'", f->name);
     return LEAT_OK;

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "codec/codec.h"
+#include "codec/decimal.h"
 #include "codec/latin1.h"
 #include "codec/nodes.h"
 #include "codec/values.h"
@@ -70,6 +71,38 @@ static leat_status put_enum(struct jencode *e, const struct leat_field *f, const
     return LEAT_OK;
 }
 
+static leat_status put_bytes(struct jencode *e, const struct leat_field *f, struct leat_str s)
+{
+    char text[LEAT_DECIMAL_TEXT_MAX];
+    uint32_t len = 0;
+    if (f->decimals == 0) {
+        leat_latin1_put(&e->w, s);
+        return LEAT_OK;
+    }
+    if (!leat_decimal_text(s, f->decimals - 1u, text, &len))
+        return refuse(e, f, "a decimal of too many bytes");
+    leat_json_str(&e->w, (struct leat_str){text, len});
+    return LEAT_OK;
+}
+
+static leat_status put_union(struct jencode *e, const struct leat_field *f, const char *at)
+{
+    int32_t is = LEAT_LOAD(int32_t, at);
+    if (is < 0 || (uint32_t)is >= f->symbol_count)
+        return refuse(e, f, "not a branch of the union");
+    const struct leat_field *branch = &f->item[is];
+    if (branch->kind == LEAT_KIND_NULL) {
+        leat_json_null(&e->w);
+        return LEAT_OK;
+    }
+    leat_json_begin_object(&e->w);
+    leat_json_key(&e->w, leat_field_name(branch));
+    leat_status st = put_value(e, branch, at);
+    if (st == LEAT_OK)
+        leat_json_end_object(&e->w);
+    return st;
+}
+
 static leat_status put_present(struct jencode *e, const struct leat_field *f, const char *base)
 {
     const char *at = base + f->offset;
@@ -90,15 +123,17 @@ static leat_status put_present(struct jencode *e, const struct leat_field *f, co
     case LEAT_KIND_STRING:
         return put_string(e, f, base);
     case LEAT_KIND_BYTES:
-        leat_latin1_put(&e->w, leat_field_str(f, base));
-        return LEAT_OK;
+        return put_bytes(e, f, leat_field_str(f, base));
     case LEAT_KIND_FIXED:
-        leat_latin1_put(&e->w, (struct leat_str){at, f->item_bytes});
-        return LEAT_OK;
+        return put_bytes(e, f, (struct leat_str){at, f->item_bytes});
     case LEAT_KIND_ENUM:
         return put_enum(e, f, base);
     case LEAT_KIND_RECORD:
         return put_fields(e, f->record, at);
+    case LEAT_KIND_UNION:
+        return put_union(e, f, at);
+    case LEAT_KIND_NULL:
+        return refuse(e, f, "null outside of a union");
     case LEAT_KIND_ARRAY:
     case LEAT_KIND_MAP:
         break;

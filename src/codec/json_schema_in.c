@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "codec/decimal.h"
 #include "codec/json_number.h"
 #include "codec/json_walk.h"
 #include "codec/latin1.h"
@@ -18,6 +19,7 @@ struct from_json {
     struct leat_arena *arena; /* of one call */
     struct leat_error *err;
     int depth;
+    bool as_default;
 };
 
 static leat_status read_node(struct from_json *c, uint32_t node, struct leat_str json);
@@ -58,6 +60,39 @@ static leat_status read_real(struct from_json *c, const struct leat_node *n,
     return ok ? LEAT_OK : full(c);
 }
 
+static leat_status add_bytes(struct from_json *c, const struct leat_node *n, struct leat_str s)
+{
+    if (n->kind != LEAT_NODE_FIXED)
+        return leat_wire_add_bytes(&c->out, s) ? LEAT_OK : full(c);
+    if (s.len != n->size)
+        return leat_fail(c->err, LEAT_POISON, "%u bytes were expected", n->size);
+    return leat_wire_add_raw(&c->out, s.at, s.len) ? LEAT_OK : full(c);
+}
+
+/* "12.50", or the same as a number. */
+static leat_status read_decimal(struct from_json *c, const struct leat_node *n,
+                                const struct leat_json_token *t)
+{
+    struct leat_str text = t->text;
+    uint8_t room[LEAT_DECIMAL_BYTES_MAX];
+    struct leat_str bytes;
+    if (t->kind == LEAT_JSON_STRING) {
+        text = leat_json_unescape(t, c->arena);
+    } else if (t->kind != LEAT_JSON_INT && t->kind != LEAT_JSON_DOUBLE) {
+        return bad(c, "a decimal like \"-12.50\"");
+    }
+    const char *expected = leat_decimal_bytes(text, n->precision, n->scale, room, &bytes);
+    if (expected != NULL)
+        return bad(c, expected);
+    if (n->kind == LEAT_NODE_FIXED) {
+        uint8_t *wide = leat_arena_alloc(c->arena, n->size);
+        if (!leat_decimal_widen(bytes, wide, n->size))
+            return bad(c, "a decimal with fewer digits");
+        bytes = (struct leat_str){(const char *)wide, n->size};
+    }
+    return add_bytes(c, n, bytes);
+}
+
 static leat_status read_text(struct from_json *c, const struct leat_node *n,
                              const struct leat_json_token *t)
 {
@@ -70,11 +105,7 @@ static leat_status read_text(struct from_json *c, const struct leat_node *n,
             return bad(c, "a string of characters up to U+00FF");
         s.at = bytes;
     }
-    if (n->kind != LEAT_NODE_FIXED)
-        return leat_wire_add_bytes(&c->out, s) ? LEAT_OK : full(c);
-    if (s.len != n->size)
-        return leat_fail(c->err, LEAT_POISON, "%u bytes were expected", n->size);
-    return leat_wire_add_raw(&c->out, s.at, s.len) ? LEAT_OK : full(c);
+    return add_bytes(c, n, s);
 }
 
 static leat_status read_enum(struct from_json *c, const struct leat_node *n,
@@ -111,11 +142,14 @@ static leat_status read_record(struct from_json *c, const struct leat_node *n,
     for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
         const struct leat_node_field *f = &c->s->fields[n->first + i];
         struct leat_str value = values[i].at != NULL ? values[i] : f->fallback;
-        if (value.at == NULL && c->s->nodes[f->node].kind == LEAT_NODE_UNION)
+        bool outer = c->as_default;
+        if (value.at == NULL && c->s->nodes[f->node].optional)
             value = LEAT_STR("null"); /* absent and null are one in JSON */
         if (value.at == NULL)
             return leat_fail(c->err, LEAT_POISON, "field '%s' is missing", f->name.at);
+        c->as_default = outer || values[i].at == NULL;
         LEAT_TRY(read_node(c, f->node, value), c->err, "field '%s'", f->name.at);
+        c->as_default = outer;
     }
     return st;
 }
@@ -159,13 +193,44 @@ static leat_status read_block(struct from_json *c, const struct leat_node *n,
     return leat_wire_add_long(&c->out, 0) ? LEAT_OK : full(c);
 }
 
-static leat_status read_union(struct from_json *c, const struct leat_node *n,
-                              const struct leat_json_token *t, struct leat_str json)
+static leat_status read_optional(struct from_json *c, const struct leat_node *n,
+                                 const struct leat_json_token *t, struct leat_str json)
 {
     bool null = t->kind == LEAT_JSON_NULL;
     if (!leat_wire_add_long(&c->out, null ? n->null_branch : 1 - n->null_branch))
         return full(c);
     return null ? LEAT_OK : read_node(c, n->item, json);
+}
+
+/* Named by its full name, or by the last part of it. */
+static bool is_branch(struct from_json *c, uint32_t node, const struct leat_json_token *key)
+{
+    const struct leat_node *n = leat_node_at(c->s, node);
+    return (n->name.at != NULL && leat_json_token_is(key, n->name)) ||
+           leat_json_token_is(key, leat_node_branch_name(c->s, node, c->arena));
+}
+
+/* null, or {"branch": value}. */
+static leat_status read_branch(struct from_json *c, const struct leat_node *n,
+                               const struct leat_json_token *t, struct leat_json_reader *r)
+{
+    struct leat_json_token key = *t;
+    struct leat_str raw = {NULL, 0};
+    bool more = t->kind == LEAT_JSON_OBJECT_BEGIN;
+    leat_status st = more ? leat_json_member(r, &key, &raw, &more, c->err) : LEAT_OK;
+    for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
+        uint32_t node = c->s->branches[n->first + i];
+        bool null = c->s->nodes[node].kind == LEAT_NODE_NULL;
+        if (null ? t->kind != LEAT_JSON_NULL : !more || !is_branch(c, node, &key))
+            continue;
+        if (!leat_wire_add_long(&c->out, i))
+            return full(c);
+        st = null ? LEAT_OK : read_node(c, node, raw);
+        if (st == LEAT_OK && !null)
+            st = leat_json_member(r, &key, &raw, &more, c->err);
+        return st == LEAT_OK && !null && more ? bad(c, "an object of one branch") : st;
+    }
+    return st == LEAT_OK ? bad(c, "an object with the name of a branch of the union") : st;
 }
 
 static leat_status read_nested(struct from_json *c, const struct leat_node *n,
@@ -222,9 +287,18 @@ static leat_status read_node(struct from_json *c, uint32_t node, struct leat_str
     leat_status st = leat_json_next(&r, &t, c->err);
     if (st != LEAT_OK)
         return st;
+    if (n->kind == LEAT_NODE_UNION && n->optional)
+        return read_optional(c, n, &t, json);
+    if (n->kind == LEAT_NODE_UNION && c->as_default) {
+        return leat_wire_add_long(&c->out, 0) ? read_node(c, c->s->branches[n->first], json)
+                                              : full(c);
+    }
     if (n->kind == LEAT_NODE_UNION)
-        return read_union(c, n, &t, json);
-    st = read_kind(c, n, &t, &r);
+        st = read_branch(c, n, &t, &r);
+    else if (n->decimal && !c->as_default)
+        st = read_decimal(c, n, &t);
+    else
+        st = read_kind(c, n, &t, &r);
     if (st != LEAT_OK)
         return st;
     return leat_json_next(&r, &t, c->err); /* nothing may follow */
@@ -236,10 +310,11 @@ static void free_arena(struct leat_arena **a)
 }
 
 leat_status leat_node_from_json(const struct leat_schema *s, uint32_t node, struct leat_str json,
-                                struct leat_buf *out, struct leat_error *err)
+                                bool as_default, struct leat_buf *out, struct leat_error *err)
 {
     LEAT_AUTO(free_arena) struct leat_arena *arena = leat_arena_new(ARENA_BYTES, 0);
-    struct from_json c = {.s = s, .out = leat_wire_out_of(out), .arena = arena, .err = err};
+    struct from_json c = {
+        .s = s, .out = leat_wire_out_of(out), .arena = arena, .err = err, .as_default = as_default};
     leat_status st = read_node(&c, node, json);
     if (st != LEAT_OK) {
         leat_wire_out_cancel(&c.out);
@@ -252,7 +327,7 @@ leat_status leat_node_from_json(const struct leat_schema *s, uint32_t node, stru
 leat_status leat_schema_from_json(const struct leat_schema *s, struct leat_str json,
                                   struct leat_buf *out, struct leat_error *err)
 {
-    LEAT_TRY(leat_node_from_json(s, s->top, json, out, err), err, "could not encode %s",
+    LEAT_TRY(leat_node_from_json(s, s->top, json, false, out, err), err, "could not encode %s",
              leat_schema_name(s));
     return LEAT_OK;
 }

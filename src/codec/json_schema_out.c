@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "codec/decimal.h"
 #include "codec/latin1.h"
 #include "codec/nodes.h"
 #include "codec/wire.h"
@@ -10,6 +11,7 @@ struct to_json {
     const struct leat_schema *s;
     struct leat_wire_in in;
     struct leat_json_writer w;
+    struct leat_arena *arena; /* of branch names; made when first needed */
     struct leat_error *err;
     int depth;
 };
@@ -50,14 +52,28 @@ static leat_status put_real(struct to_json *c, const struct leat_node *n)
     return LEAT_OK;
 }
 
+static leat_status put_bytes(struct to_json *c, const struct leat_node *n, struct leat_str s)
+{
+    char text[LEAT_DECIMAL_TEXT_MAX];
+    uint32_t len = 0;
+    if (!n->decimal) {
+        leat_latin1_put(&c->w, s);
+        return LEAT_OK;
+    }
+    if (!leat_decimal_text(s, n->scale, text, &len))
+        return bad(c, n);
+    leat_json_str(&c->w, (struct leat_str){text, len});
+    return LEAT_OK;
+}
+
 static leat_status put_text(struct to_json *c, const struct leat_node *n)
 {
     struct leat_str s;
     if (!leat_wire_bytes(&c->in, &s))
         return bad(c, n);
-    if (n->kind == LEAT_NODE_BYTES) {
-        leat_latin1_put(&c->w, s);
-    } else if (leat_wire_utf8(s)) {
+    if (n->kind == LEAT_NODE_BYTES)
+        return put_bytes(c, n, s);
+    if (leat_wire_utf8(s)) {
         leat_json_str(&c->w, s);
     } else {
         return bad(c, n);
@@ -69,9 +85,9 @@ static leat_status put_fixed(struct to_json *c, const struct leat_node *n)
 {
     if (leat_wire_left(&c->in) < n->size)
         return bad(c, n);
-    leat_latin1_put(&c->w, (struct leat_str){(const char *)c->in.at, n->size});
+    leat_status st = put_bytes(c, n, (struct leat_str){(const char *)c->in.at, n->size});
     c->in.at += n->size;
-    return LEAT_OK;
+    return st;
 }
 
 static leat_status put_record(struct to_json *c, const struct leat_node *n)
@@ -123,12 +139,23 @@ static leat_status put_items(struct to_json *c, const struct leat_node *n)
     return LEAT_OK;
 }
 
+/* {"branch": value}, so that it reads back as the branch it was; an optional value is itself. */
 static leat_status put_union(struct to_json *c, const struct leat_node *n)
 {
     int64_t branch = 0;
     if (!leat_wire_long(&c->in, &branch) || branch < 0 || branch >= n->count)
         return bad(c, n);
-    return put_node(c, c->s->branches[n->first + (uint32_t)branch]);
+    uint32_t node = c->s->branches[n->first + (uint32_t)branch];
+    if (n->optional || c->s->nodes[node].kind == LEAT_NODE_NULL)
+        return put_node(c, node);
+    if (c->arena == NULL)
+        c->arena = leat_arena_new(256, 0);
+    leat_json_begin_object(&c->w);
+    leat_json_key(&c->w, leat_node_branch_name(c->s, node, c->arena));
+    leat_status st = put_node(c, node);
+    if (st == LEAT_OK)
+        leat_json_end_object(&c->w);
+    return st;
 }
 
 static leat_status put_nested(struct to_json *c, const struct leat_node *n)
@@ -182,6 +209,7 @@ leat_status leat_node_to_json(const struct leat_schema *s, uint32_t node, struct
     size_t start = out->len;
     leat_json_writer_init(&c.w, out);
     leat_status st = put_node(&c, node);
+    leat_arena_free(c.arena);
     if (st == LEAT_OK && out->overflow) {
         st = leat_fail(err, LEAT_POISON, "JSON text is larger than the limit of %zu bytes",
                        out->max);

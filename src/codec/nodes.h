@@ -12,10 +12,11 @@
 #include "leat/str.h"
 
 /* Nesting of types; and of values, where records, arrays and maps count one each, as in JSON. */
-#define LEAT_SCHEMA_DEPTH_MAX  64
-#define LEAT_SCHEMA_FIELDS_MAX 512  /* of one record */
-#define LEAT_SCHEMA_NODES_MAX  4096 /* of one schema */
-#define LEAT_SCHEMA_FLAT_MAX   4096 /* fields of one record with all it embeds */
+#define LEAT_SCHEMA_DEPTH_MAX    64
+#define LEAT_SCHEMA_FIELDS_MAX   512  /* of one record */
+#define LEAT_SCHEMA_BRANCHES_MAX 64   /* of one union */
+#define LEAT_SCHEMA_NODES_MAX    4096 /* of one schema */
+#define LEAT_SCHEMA_FLAT_MAX     4096 /* fields of one record with all it embeds */
 
 typedef enum leat_node_kind {
     LEAT_NODE_NULL,
@@ -34,9 +35,15 @@ typedef enum leat_node_kind {
     LEAT_NODE_UNION,
 } leat_node_kind;
 
+struct leat_aliases { /* other names a thing had; NUL-terminated too, without a namespace */
+    const struct leat_str *at;
+    uint32_t count;
+};
+
 struct leat_node_field {
     struct leat_str name;     /* NUL-terminated too */
     struct leat_str fallback; /* default as JSON text; at == NULL: none */
+    struct leat_aliases aliases;
     uint32_t node;
 };
 
@@ -45,10 +52,16 @@ struct leat_node {
     struct leat_str name;  /* RECORD, ENUM, FIXED: short name, NUL-terminated */
     struct leat_str space; /* their namespace, may be empty */
     uint32_t first, count; /* RECORD: of fields; ENUM: of symbols; UNION: of branches */
-    uint32_t item;         /* ARRAY, MAP: node of items or values; UNION [null,T]: T */
-    uint32_t size;         /* FIXED: bytes */
-    uint32_t bytes_min;    /* least bytes a value takes on the wire */
-    uint8_t null_branch;   /* UNION of null and one other: 0 or 1 */
+    uint32_t item; /* ARRAY, MAP: node of items or values; UNION of null and T: T, else itself */
+    uint32_t size; /* FIXED: bytes */
+    uint32_t bytes_min;          /* least bytes a value takes on the wire */
+    uint8_t null_branch;         /* UNION of null and one other: 0 or 1 */
+    bool optional;               /* UNION of null and one other */
+    bool decimal;                /* BYTES, FIXED: `scale` digits are behind the point */
+    uint8_t precision, scale;    /* of a decimal */
+    int32_t enum_default;        /* ENUM: symbol that stands for unknown ones, or -1 */
+    struct leat_str logical;     /* logical type as written, decimal included; or empty */
+    struct leat_aliases aliases; /* RECORD, ENUM, FIXED */
 };
 
 struct leat_schema {
@@ -66,12 +79,12 @@ struct leat_schema {
     struct leat_arena *arena; /* everything above, names and defaults */
 };
 
-/* avro_parse.c: fills everything but defaults, bytes_min and the fingerprint. */
+/* avro_parse.c: fills everything but what schema_text.c does, bytes_min and the fingerprint. */
 LEAT_MUST_CHECK leat_status leat_avro_parse(struct leat_str json, struct leat_schema *s,
                                             struct leat_error *err);
-/* schema_defaults.c: the defaults, which avro-c forgets, from the same text. */
-LEAT_MUST_CHECK leat_status leat_schema_defaults(struct leat_str json, struct leat_schema *s,
-                                                 struct leat_error *err);
+/* schema_text.c: what avro-c reads over, from the same text: defaults, aliases, logical types. */
+LEAT_MUST_CHECK leat_status leat_schema_text(struct leat_str json, struct leat_schema *s,
+                                             struct leat_error *err);
 /* canonical.c: Avro's parsing canonical form of one node, and its CRC-64-AVRO. */
 void leat_schema_canonical(const struct leat_schema *s, uint32_t node, struct leat_buf *out);
 uint64_t leat_rabin64(struct leat_str text);
@@ -81,10 +94,11 @@ struct leat_wire_in;
 LEAT_MUST_CHECK leat_status leat_node_to_json(const struct leat_schema *s, uint32_t node,
                                               struct leat_wire_in *in, struct leat_buf *out,
                                               struct leat_error *err);
-/* json_schema_in.c: one value of any node. */
+/* json_schema_in.c: one value of any node. `as_default`: as schemas write defaults, where a union's
+ * value is one of its first branch and is not wrapped. */
 LEAT_MUST_CHECK leat_status leat_node_from_json(const struct leat_schema *s, uint32_t node,
-                                                struct leat_str json, struct leat_buf *out,
-                                                struct leat_error *err);
+                                                struct leat_str json, bool as_default,
+                                                struct leat_buf *out, struct leat_error *err);
 
 /* The same error, but it is the user's file that is wrong. */
 static inline leat_status leat_error_invalid(struct leat_error *err)
@@ -106,6 +120,10 @@ static inline uint32_t leat_node_plain(const struct leat_schema *s, uint32_t nod
 }
 
 const char *leat_node_kind_name(leat_node_kind kind);
+/* What a branch is called in JSON: "string", or a named type's full name; `arena` for the latter.
+ */
+struct leat_str leat_node_branch_name(const struct leat_schema *s, uint32_t node,
+                                      struct leat_arena *arena);
 /* Field of a record by name; NULL when absent. */
 const struct leat_node_field *leat_node_field_find(const struct leat_schema *s, uint32_t record,
                                                    struct leat_str name);

@@ -299,12 +299,15 @@ static leat_status pick_record(struct pick *c, const struct pick_record *r)
             continue;
         }
         int64_t branch = 0;
-        if (n->kind == LEAT_NODE_UNION &&
-            (!leat_wire_long(&c->in, &branch) || (branch != 0 && branch != 1)))
-            return bad(c, step);
-        if (n->kind == LEAT_NODE_UNION && branch == n->null_branch)
+        uint32_t plain = step->node;
+        if (n->kind == LEAT_NODE_UNION) {
+            if (!leat_wire_long(&c->in, &branch) || branch < 0 || branch >= n->count)
+                return bad(c, step);
+            plain = s->branches[n->first + (uint32_t)branch];
+        }
+        if (s->nodes[plain].kind == LEAT_NODE_NULL)
             continue;
-        leat_status st = pick_plain(c, step, leat_node_plain(s, step->node));
+        leat_status st = pick_plain(c, step, plain);
         if (st != LEAT_OK)
             return st;
     }

@@ -28,6 +28,10 @@ typedef enum leat_step_code {
     LEAT_STEP_RECORD,
     LEAT_STEP_ARRAY,
     LEAT_STEP_MAP,
+    LEAT_STEP_UNION,  /* into a union of the struct: from the branch `branches[0]` stands for, or
+                         (size > 0) from the one of the writer's union that comes first */
+    LEAT_STEP_BRANCH, /* writer's union into a field that is none: the step of its branch */
+    LEAT_STEP_NO_WAY, /* writer's branch that the reader has no place for */
 } leat_step_code;
 
 #define LEAT_NO_UNION 2
@@ -39,20 +43,31 @@ struct leat_step {
     uint8_t null_branch; /* of the writer's union, or LEAT_NO_UNION */
     uint32_t offset;     /* of the value in its struct */
     int32_t has_offset;  /* of the reader's `has_`, or -1 */
-    uint32_t size;       /* FIXED: bytes; ENUM: writer's symbols; ARRAY, MAP: element bytes */
+    uint32_t size;       /* FIXED: bytes; ENUM: writer's symbols; ARRAY, MAP: element bytes; UNION,
+                            BRANCH: branches of the writer's union, 0: it is none */
     uint32_t node;       /* SKIP: what to skip; ARRAY, MAP: least bytes of an item */
+    int32_t is;          /* of a branch within UNION: its position in the struct's union */
     union {
         const struct leat_steps *record;
         const struct leat_step *item;
+        const struct leat_step *branches;
         const int32_t *symbols; /* ENUM: writer's index -> reader's, -1: it has none */
     };
     const char *name; /* of the writer's field, for errors */
 };
 
+/* A default that is not null or zero: bytes of the struct, made once; what they point at is the
+ * plan's. */
+struct leat_fallback {
+    uint32_t offset, size;
+    int32_t has_offset; /* or -1 */
+    const char *at;
+};
+
 struct leat_steps {
     struct leat_step *at;
     uint32_t count;
-    const struct leat_field **fallback; /* fields the writer lacks and that are not null or zero */
+    struct leat_fallback *fallback; /* fields the writer lacks */
     uint32_t fallback_count;
 };
 

@@ -33,6 +33,17 @@ const struct leat_node_field *leat_node_field_find(const struct leat_schema *s, 
     return NULL;
 }
 
+struct leat_str leat_node_branch_name(const struct leat_schema *s, uint32_t node,
+                                      struct leat_arena *arena)
+{
+    const struct leat_node *n = &s->nodes[node];
+    if (n->name.at == NULL)
+        return leat_str_of(kind_names[n->kind]);
+    if (n->space.len == 0)
+        return n->name;
+    return leat_str_of(leat_arena_printf(arena, "%s.%s", n->space.at, n->name.at));
+}
+
 static uint32_t least_bytes_of(const struct leat_schema *s, const struct leat_node *n)
 {
     uint64_t sum = 0;
@@ -106,21 +117,31 @@ static leat_status flatten(struct flatten *w, uint32_t node, uint32_t *ret, stru
 {
     const struct leat_node *n = &w->s->nodes[node];
     if (w->fields[node] == OPEN)
-        return leat_fail(err, LEAT_INVALID, "record '%s' contains itself", n->name.at);
-    uint32_t sum = w->fields[node];
+        return leat_fail(err, LEAT_INVALID, "%s '%s' contains itself", leat_node_kind_name(n->kind),
+                         n->name.at == NULL ? "" : n->name.at);
+    if (w->fields[node] != 0) {
+        *ret = w->fields[node];
+        return LEAT_OK;
+    }
+    uint32_t sum = 1;
     w->fields[node] = OPEN;
-    for (uint32_t i = 0; sum == 0 && n->kind == LEAT_NODE_RECORD && i < n->count; i++) {
+    bool embeds = n->kind == LEAT_NODE_RECORD || (n->kind == LEAT_NODE_UNION && !n->optional);
+    for (uint32_t i = 0; embeds && i < n->count; i++) {
         uint32_t inner = 0;
-        leat_status st = flatten(w, w->s->fields[n->first + i].node, &inner, err);
+        leat_status st = flatten(w,
+                                 n->kind == LEAT_NODE_RECORD ? w->s->fields[n->first + i].node
+                                                             : w->s->branches[n->first + i],
+                                 &inner, err);
         if (st != LEAT_OK)
             return st;
         sum += inner;
         if (sum > LEAT_SCHEMA_FLAT_MAX) {
-            return leat_fail(err, LEAT_INVALID, "record '%s' embeds more than %d fields",
-                             n->name.at, LEAT_SCHEMA_FLAT_MAX);
+            return leat_fail(err, LEAT_INVALID, "%s '%s' embeds more than %d fields",
+                             leat_node_kind_name(n->kind), n->name.at == NULL ? "" : n->name.at,
+                             LEAT_SCHEMA_FLAT_MAX);
         }
     }
-    *ret = w->fields[node] = sum + 1;
+    *ret = w->fields[node] = sum;
     return LEAT_OK;
 }
 
@@ -147,7 +168,7 @@ static leat_status check_defaults(const struct leat_schema *s, struct leat_error
         if (f->fallback.at == NULL)
             continue;
         leat_buf_clear(&scratch);
-        if (leat_node_from_json(s, f->node, f->fallback, &scratch, err) != LEAT_OK) {
+        if (leat_node_from_json(s, f->node, f->fallback, true, &scratch, err) != LEAT_OK) {
             leat_error_wrap(err, "default of field '%s'", f->name.at);
             return leat_error_invalid(err);
         }
@@ -178,7 +199,7 @@ leat_status leat_schema_parse(struct leat_str json, struct leat_schema **ret,
     leat_status st = leat_avro_parse(json, s, err);
     if (st != LEAT_OK)
         return st;
-    st = leat_schema_defaults(json, s, err);
+    st = leat_schema_text(json, s, err);
     if (st == LEAT_OK)
         st = check_records(s, err);
     if (st == LEAT_OK) {

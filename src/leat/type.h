@@ -21,6 +21,9 @@ typedef enum leat_kind {
     LEAT_KIND_RECORD, /* struct, embedded   */
     LEAT_KIND_ARRAY,  /* struct { T *at; size_t len; } of `item` */
     LEAT_KIND_MAP,    /* struct { struct { struct leat_str key; T value; } *at; size_t len; } */
+    LEAT_KIND_NULL,   /* a branch of a union that has no value */
+    LEAT_KIND_UNION,  /* struct { int32-sized C enum is; union { ... } as; }, a union of other than
+                         null and one type; `is` = position of the branch in the schema */
 } leat_kind;
 
 struct leat_type;
@@ -29,15 +32,18 @@ struct leat_field {
     const char *name;               /* as in the schema */
     const char *fallback;           /* the schema's default as JSON text; NULL: it has none */
     const struct leat_type *record; /* RECORD */
-    const struct leat_field *item;  /* ARRAY and MAP: how one item (value) lies in its element */
+    const struct leat_field *item;  /* ARRAY and MAP: how one item (value) lies in its element;
+                                       UNION: its branches, how each lies in the struct; their names
+                                       are those JSON calls them by */
     const char *const *symbols;     /* ENUM */
     leat_kind kind;
     uint32_t offset;       /* of the value within its struct */
     int32_t has_offset;    /* of the `bool has_<name>` of a union with null, else -1 */
-    uint32_t symbol_count; /* ENUM */
-    uint32_t item_bytes;   /* ARRAY and MAP: distance between elements; FIXED: its size */
+    uint32_t symbol_count; /* ENUM; UNION: branches; BYTES, FIXED: digits of a decimal */
+    uint32_t item_bytes;   /* ARRAY and MAP: distance between elements; FIXED, UNION: its size */
     uint16_t name_len;     /* 0: count it */
     uint8_t null_branch;   /* of a union with null: 0 for [null, T], 1 for [T, null] */
+    uint8_t decimals;      /* BYTES, FIXED: 1 + digits behind the point of a decimal; 0: is none */
 };
 
 struct leat_type {

@@ -22,6 +22,10 @@ static const char fixture_text[] =
     "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":{\"type\":\"array\",\"items\":"
     "\"string\"}},"
     "\"default\":{}},"
+    "{\"name\":\"u\",\"type\":[\"null\",\"string\",{\"type\":\"array\",\"items\":[\"long\","
+    "\"boolean\"]},"
+    "{\"type\":\"record\",\"name\":\"C\",\"fields\":[{\"name\":\"c\",\"type\":{\"type\":\"bytes\","
+    "\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}}]}],\"default\":null},"
     "{\"name\":\"k\",\"type\":{\"type\":\"array\",\"items\":\"T\"},\"default\":[]}]}";
 
 struct fixture {

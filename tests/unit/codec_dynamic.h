@@ -37,7 +37,7 @@ static uint32_t dynamic_align(struct dynamic *d, uint32_t node)
     case LEAT_NODE_ENUM:
         return 4;
     case LEAT_NODE_UNION:
-        return dynamic_align(d, n->item);
+        return n->optional ? dynamic_align(d, n->item) : 8;
     case LEAT_NODE_LONG:
     case LEAT_NODE_DOUBLE:
     case LEAT_NODE_STRING:
@@ -57,7 +57,7 @@ static uint32_t dynamic_record_size(struct dynamic *d, uint32_t node)
     uint32_t offset = 0;
     for (uint32_t i = 0; i < n->count; i++) {
         uint32_t f = d->schema->fields[n->first + i].node;
-        if (d->schema->nodes[f].kind == LEAT_NODE_UNION)
+        if (d->schema->nodes[f].optional)
             offset++;
         offset = dynamic_up(offset, dynamic_align(d, f));
         offset += dynamic_size(d, leat_node_plain(d->schema, f));
@@ -72,6 +72,7 @@ static const leat_kind dynamic_kinds[] = {
     [LEAT_NODE_BYTES] = LEAT_KIND_BYTES,   [LEAT_NODE_FIXED] = LEAT_KIND_FIXED,
     [LEAT_NODE_ENUM] = LEAT_KIND_ENUM,     [LEAT_NODE_RECORD] = LEAT_KIND_RECORD,
     [LEAT_NODE_ARRAY] = LEAT_KIND_ARRAY,   [LEAT_NODE_MAP] = LEAT_KIND_MAP,
+    [LEAT_NODE_NULL] = LEAT_KIND_NULL,     [LEAT_NODE_UNION] = LEAT_KIND_UNION,
 };
 
 /* Lays `node` out from *offset on. */
@@ -84,7 +85,7 @@ static void dynamic_field(struct dynamic *d, uint32_t node, struct leat_str name
                              .name_len = (uint16_t)name.len,
                              .kind = dynamic_kinds[n->kind],
                              .has_offset = -1};
-    if (u->kind == LEAT_NODE_UNION) {
+    if (u->optional) {
         f->has_offset = (int32_t)(*offset)++;
         f->null_branch = u->null_branch;
     }
@@ -94,6 +95,22 @@ static void dynamic_field(struct dynamic *d, uint32_t node, struct leat_str name
         f->record = dynamic_record(d, (uint32_t)(n - d->schema->nodes));
     if (n->kind == LEAT_NODE_FIXED)
         f->item_bytes = n->size;
+    if (n->decimal) {
+        f->symbol_count = n->precision;
+        f->decimals = (uint8_t)(n->scale + 1);
+    }
+    if (n->kind == LEAT_NODE_UNION) {
+        struct leat_field *branches = leat_arena_zalloc(d->arena, n->count, sizeof *branches);
+        for (uint32_t i = 0; i < n->count; i++) {
+            uint32_t branch = d->schema->branches[n->first + i];
+            uint32_t at = 8;
+            dynamic_field(d, branch, leat_node_branch_name(d->schema, branch, d->arena), &at,
+                          &branches[i]);
+        }
+        f->item = branches;
+        f->symbol_count = n->count;
+        f->item_bytes = dynamic_size(d, (uint32_t)(n - d->schema->nodes));
+    }
     if (n->kind == LEAT_NODE_ENUM) {
         const char **symbols = leat_arena_zalloc(d->arena, n->count, sizeof *symbols);
         for (uint32_t i = 0; i < n->count; i++)
@@ -148,10 +165,17 @@ static uint32_t dynamic_size(struct dynamic *d, uint32_t node)
     case LEAT_NODE_ARRAY:
     case LEAT_NODE_MAP:
         return 16;
+    case LEAT_NODE_UNION: {
+        uint32_t most = 0;
+        for (uint32_t i = 0; i < n->count; i++) {
+            uint32_t size = dynamic_size(d, d->schema->branches[n->first + i]);
+            most = size > most ? size : most;
+        }
+        return 8 + dynamic_up(most, 8);
+    }
     case LEAT_NODE_NULL:
     case LEAT_NODE_LONG:
     case LEAT_NODE_DOUBLE:
-    case LEAT_NODE_UNION:
         break;
     }
     return 8;

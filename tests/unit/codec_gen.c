@@ -220,12 +220,14 @@ Test(codec_gen, descriptors_point_at_the_members)
     cr_assert_eq(leat_encode_json(type, value_of(), &json, &err), LEAT_OK, "%s", err.msg);
     leat_buf_putc(&json, '\0');
     cr_assert_str_eq(
-        json.at, "{\"id\":\"z\",\"default\":-4,\"bigNumber\":1099511627776,\"HTTPCode\":null,"
-                 "\"ok\":true,\"raw\":\"\xc3\xbf\\u0001\",\"hash\":\"xyz\",\"hashes\":[\"abc\"],"
-                 "\"kind\":\"bigDog\",\"maybe\":[null,\"bigDog\"],\"grid\":[[1.5,2.5],[]],"
-                 "\"deep\":{\"k\":{\"in\":\"\\u0001\\u0002\xc3\xbf\",\"no\":null}},"
-                 "\"cage\":{\"size\":7,\"inner\":[{\"size\":1,\"inner\":[]}]},"
-                 "\"cages\":{\"big\":{\"size\":9,\"inner\":[]}},\"nothing\":{}}");
+        json.at,
+        "{\"id\":\"z\",\"default\":-4,\"bigNumber\":1099511627776,\"HTTPCode\":null,"
+        "\"ok\":true,\"raw\":\"\xc3\xbf\\u0001\",\"hash\":\"xyz\",\"hashes\":[\"abc\"],"
+        "\"kind\":\"bigDog\",\"maybe\":[null,\"bigDog\"],\"grid\":[[1.5,2.5],[]],"
+        "\"deep\":{\"k\":{\"in\":\"\\u0001\\u0002\xc3\xbf\",\"no\":null}},"
+        "\"cage\":{\"size\":7,\"inner\":[{\"size\":1,\"inner\":[]}]},"
+        "\"cages\":{\"big\":{\"size\":9,\"inner\":[]}},\"nothing\":{},"
+        "\"toy\":{\"array\":[{\"long\":5},{\"org.example.Cage\":{\"size\":3,\"inner\":[]}}]}}");
     struct leat_schema *schema = NULL;
     struct leat_plan *plan = NULL;
     void *value = leat_arena_alloc(arena, type->size);
@@ -248,10 +250,19 @@ Test(codec_gen, descriptors_point_at_the_members)
     cr_assert_eq(leat_encode_json(type, value, &again, &err), LEAT_OK, "%s", err.msg);
     leat_buf_putc(&again, '\0');
     cr_assert_str_eq(
-        again.at,
-        "{\"id\":\"a\",\"default\":3,\"bigNumber\":null,\"HTTPCode\":1.5,\"ok\":true,"
-        "\"raw\":\"\xc3\xbf\\\"?\?/\",\"hash\":\"abc\",\"hashes\":[],\"kind\":\"cat\","
-        "\"maybe\":[],\"grid\":[],\"deep\":{},\"cage\":null,\"cages\":{},\"nothing\":{}}");
+        again.at, "{\"id\":\"a\",\"default\":3,\"bigNumber\":null,\"HTTPCode\":1.5,\"ok\":true,"
+                  "\"raw\":\"\xc3\xbf\\\"?\?/\",\"hash\":\"abc\",\"hashes\":[],\"kind\":\"cat\","
+                  "\"maybe\":[],\"grid\":[],\"deep\":{},\"cage\":null,\"cages\":{},\"nothing\":{},"
+                  "\"toy\":null}");
+    struct leat_str ball =
+        S("{\"id\":\"a\",\"hash\":\"abc\",\"kind\":\"cat\",\"maybe\":[],\"grid\":[],"
+          "\"deep\":{},\"toy\":{\"Ball\":{\"price\":\"7.5\"}}}");
+    cr_assert_eq(leat_decode_json(type, ball, arena, value, &err), LEAT_OK, "%s", err.msg);
+    leat_buf_clear(&again);
+    cr_assert_eq(leat_encode_json(type, value, &again, &err), LEAT_OK, "%s", err.msg);
+    leat_buf_putc(&again, '\0');
+    cr_assert_not_null(strstr(again.at, "\"toy\":{\"org.example.Ball\":{\"price\":\"7.50\"}}}"),
+                       "%s", again.at);
     leat_plan_free(plan);
     leat_schema_free(schema);
     leat_buf_done(&json);

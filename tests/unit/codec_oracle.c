@@ -69,7 +69,15 @@ static void compare(avro_value_t *v, const struct leat_field *f, const char *bas
         cr_assert_eq(avro_value_get_current_branch(v, &branch), 0);
         v = &branch;
     }
-    if (f->kind == LEAT_KIND_RECORD) {
+    if (f->kind == LEAT_KIND_UNION) {
+        int which = 0;
+        cr_assert_eq(avro_value_get_discriminant(v, &which), 0);
+        cr_assert_eq(which, LEAT_LOAD(int32_t, base + f->offset));
+        cr_assert_eq(avro_value_get_current_branch(v, &branch), 0);
+        compare(&branch, &f->item[which], base + f->offset);
+    } else if (f->kind == LEAT_KIND_NULL) {
+        cr_assert_eq(avro_value_get_type(v), AVRO_NULL);
+    } else if (f->kind == LEAT_KIND_RECORD) {
         compare_record(v, f->record, base + f->offset);
     } else if (f->kind == LEAT_KIND_ARRAY || f->kind == LEAT_KIND_MAP) {
         compare_items(v, f, base);

@@ -92,6 +92,14 @@ static inline void random_field(uint64_t *state, struct leat_arena *arena,
     case LEAT_KIND_RECORD:
         random_record(state, arena, f->record, at, depth + 1);
         break;
+    case LEAT_KIND_UNION: {
+        int32_t is = (int32_t)random_below(state, f->symbol_count);
+        LEAT_STORE(int32_t, at, is);
+        random_field(state, arena, &f->item[is], at, depth + 1);
+        break;
+    }
+    case LEAT_KIND_NULL:
+        break;
     case LEAT_KIND_ARRAY:
     case LEAT_KIND_MAP: {
         struct leat_items items = {NULL, depth > 6 ? 0 : random_below(state, 4)};
@@ -117,12 +125,33 @@ static inline void random_record(uint64_t *state, struct leat_arena *arena,
         random_field(state, arena, &type->fields[i], base, depth);
 }
 
+static inline void random_type(uint64_t *state, struct leat_buf *out, int depth, int *names);
+
+/* Three to five branches that differ. */
+static inline void random_union(uint64_t *state, struct leat_buf *out, int depth, int *names)
+{
+    static const char *const scalars[] = {"null", "long", "double", "boolean"};
+    uint32_t first = random_below(state, 4);
+    uint32_t count = 2 + random_below(state, 2);
+    leat_buf_putc(out, '[');
+    for (uint32_t i = 0; i < count; i++)
+        leat_buf_printf(out, "\"%s\",", scalars[(first + i) % 4]);
+    if (random_below(state, 2) == 0)
+        leat_buf_puts(out, "{\"type\":\"array\",\"items\":\"string\"},");
+    leat_buf_printf(out,
+                    "{\"type\":\"record\",\"name\":\"n.s.R%d\",\"fields\":["
+                    "{\"name\":\"x\",\"type\":",
+                    ++*names);
+    random_type(state, out, depth + 2, names);
+    leat_buf_puts(out, "}]}]");
+}
+
 /* Appends a random type; `names` numbers the named ones. */
 static inline void random_type(uint64_t *state, struct leat_buf *out, int depth, int *names)
 {
     static const char *const scalars[] = {"boolean", "int",    "long", "float",
                                           "double",  "string", "bytes"};
-    uint32_t pick = random_below(state, depth > 2 ? 9 : 13);
+    uint32_t pick = random_below(state, depth > 2 ? 9 : 14);
     if (pick < 7) {
         leat_buf_printf(out, "\"%s\"", scalars[pick]);
     } else if (pick == 7) {
@@ -139,6 +168,8 @@ static inline void random_type(uint64_t *state, struct leat_buf *out, int depth,
         leat_buf_puts(out, "{\"type\":\"map\",\"values\":");
         random_type(state, out, depth + 1, names);
         leat_buf_putc(out, '}');
+    } else if (pick == 11) {
+        random_union(state, out, depth, names);
     } else {
         leat_buf_printf(out, "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[", ++*names);
         uint32_t count = 1 + random_below(state, 6);
@@ -147,7 +178,7 @@ static inline void random_type(uint64_t *state, struct leat_buf *out, int depth,
             struct leat_buf inner;
             leat_buf_init(&inner, 1u << 20);
             random_type(state, &inner, depth + 1, names);
-            uint32_t null = random_below(state, 6);
+            uint32_t null = inner.at[0] == '[' ? 6 : random_below(state, 6);
             leat_buf_printf(out, "%s%.*s%s}",
                             null == 0   ? "[\"null\","
                             : null == 1 ? "["

@@ -21,6 +21,9 @@ const void *zoo_value(void)
     static struct zoo_hashes_item hashes[] = {{.value = {'a', 'b', 'c'}}};
     static struct cage cubs[] = {{.size = 1}};
     static struct zoo_cages_entry cages[] = {{.key = {"big", 3}, .value = {.size = 9}}};
+    static struct zoo_toy_array_item toys[] = {
+        {.value = {.is = ZOO_TOY_ARRAY_ITEM_IS_LONG, .as.long_ = 5}},
+        {.value = {.is = ZOO_TOY_ARRAY_ITEM_IS_CAGE, .as.cage = {.size = 3}}}};
     maybe[1].value = kinds[1];
     static struct zoo zoo = {
         .id = {"z", 1},
@@ -39,6 +42,7 @@ const void *zoo_value(void)
         .has_cage = true,
         .cage = {.size = 7, .inner = {cubs, 1}},
         .cages = {cages, 1},
+        .toy = {.is = ZOO_TOY_IS_ARRAY, .as.array = {toys, 2}},
     };
     return &zoo;
 }
