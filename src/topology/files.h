@@ -1,5 +1,5 @@
-/* files.h - the few files a topology needs: itself, its includes, values, schemas. Private to this
- * folder. */
+/* files.h - the few files a topology needs: itself, its includes, values, schemas. Of this
+ * folder, and of src/cli/test_*. */
 #ifndef LEAT_TOPOLOGY_FILES_H
 #define LEAT_TOPOLOGY_FILES_H
 
@@ -17,6 +17,7 @@ LEAT_MUST_CHECK leat_status leat_files_read(struct leat_arena *arena, const char
 /* `name` as it is when absolute, else in the folder of `file`. */
 const char *leat_files_beside(struct leat_arena *arena, const char *file, struct leat_str name);
 const char *leat_files_dir(struct leat_arena *arena, const char *file); /* "." without a slash */
+bool leat_files_same(const char *a, const char *b); /* one file, whatever the paths */
 bool leat_files_is_dir(const char *path);
 bool leat_files_is_file(const char *path);
 

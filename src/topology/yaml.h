@@ -1,5 +1,5 @@
-/* yaml.h - a YAML text as a tree of our own: the one place that knows libfyaml. Private to this
- * folder.
+/* yaml.h - a YAML text as a tree of our own: the one place that knows libfyaml. Of this folder,
+ * and of src/cli/test_*, whose files are YAML too.
  *
  * Aliases share the anchored node instead of copying it and merge keys are worked in. A walk of the
  * tree is bounded all the same: what it would visit, aliases followed, is counted while parsing.

@@ -1,0 +1,14 @@
+/* test_time.h - RFC 3339 text to unix milliseconds. Pure. */
+#ifndef LEAT_CLI_TEST_TIME_H
+#define LEAT_CLI_TEST_TIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "leat/str.h"
+
+/* "2026-03-01T10:00:00Z", with a fraction of a second (cut to ms) or an offset as RFC 3339 has
+ * them; years 1970 to 9999. */
+bool leat_parse_time(struct leat_str text, int64_t *ret_unix_ms);
+
+#endif
