@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "query/connections.h"
 #include "query/keys.h"
 
 #define THREADS              3
@@ -25,11 +26,7 @@
 
 /* Of a connection: the request whose head is still coming. libmicrohttpd tells the end only of
  * requests it has handed on, so one that breaks off before is freed with its connection. */
-struct pending {
-    struct leat_request *rq;
-};
-
-static struct pending *pending_of(struct MHD_Connection *connection)
+static struct leat_connection *connection_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -49,17 +46,18 @@ static void request_free(struct leat_request *rq)
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    (void)arg;
-    (void)connection;
+    struct leat_http *h = arg;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = calloc(1, sizeof(struct pending));
-        leat_assert(*context != NULL);
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context = leat_connection_open(h->connections, info == NULL ? -1 : info->connect_fd);
         return;
     }
-    struct pending *p = *context;
-    if (p != NULL)
-        request_free(p->rq);
-    free(p);
+    struct leat_connection *c = *context;
+    if (c == NULL)
+        return;
+    request_free(c->rq);
+    leat_connection_close(h->connections, c);
     *context = NULL;
 }
 
@@ -77,10 +75,10 @@ static void *on_target(void *arg, const char *uri, struct MHD_Connection *connec
     rq->raw = leat_arena_copy(rq->arena, (struct leat_str){uri, kept});
     leat_buf_init(&rq->body, (size_t)h->c.topology->http.max_body_bytes);
     leat_buf_init(&rq->out, LEAT_ANSWER_BYTES_MAX);
-    struct pending *p = pending_of(connection);
-    if (p != NULL) {
-        request_free(p->rq);
-        p->rq = rq;
+    struct leat_connection *c = connection_of(connection);
+    if (c != NULL) {
+        request_free(c->rq);
+        c->rq = rq;
     }
     return rq;
 }
@@ -91,11 +89,12 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     (void)arg;
     (void)code;
     struct leat_request *rq = *con_cls;
-    struct pending *p = pending_of(connection);
+    struct leat_connection *c = connection_of(connection);
     if (rq == NULL)
         return;
-    if (p != NULL && p->rq == rq)
-        p->rq = NULL;
+    if (c != NULL && c->rq == rq)
+        c->rq = NULL;
+    leat_connection_reads(c);
     *con_cls = NULL;
     if (rq->counted)
         atomic_fetch_sub(&rq->http->requests, 1);
@@ -214,9 +213,9 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
     (void)url;
     (void)version;
     struct leat_request *rq = *con_cls;
-    struct pending *p = pending_of(connection);
-    if (p != NULL)
-        p->rq = NULL; /* from now on its end is told */
+    struct leat_connection *c = connection_of(connection);
+    if (c != NULL)
+        c->rq = NULL; /* from now on its end is told */
     if (atomic_load(&rq->handed))
         return MHD_YES;
     rq->suspended = false;
@@ -237,6 +236,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
         *data_bytes = 0;
         return MHD_YES;
     }
+    leat_connection_answers(c);
     if (rq->state == LEAT_REQUEST_NEW)
         run_handler(rq);
     if (rq->suspended) /* then nothing else of it is ours to look at */
@@ -329,6 +329,7 @@ static void http_free(struct leat_http *h)
     leat_pump_free(h->pump);
     leat_store_pool_free(h->stores);
     leat_keys_free(h->keys);
+    leat_connections_free(h->connections);
     for (uint32_t i = 0; h->models != NULL && i < h->c.topology->n_projections; i++)
         leat_model_close(h->models[i].model);
     (void)pthread_mutex_destroy(&h->models_lock);
@@ -353,6 +354,7 @@ static struct leat_http *http_new(const struct leat_http_config *c)
     h->counts = calloc(leat_route_count * 3, sizeof *h->counts);
     leat_assert(h->data_dir != NULL && h->models != NULL && h->counts != NULL);
     h->stores = leat_store_pool_new(c->store, STORES);
+    h->connections = leat_connections_new();
     h->keys = leat_keys_new(IDEMPOTENCY_KEYS_MAX);
     (void)pthread_mutex_init(&h->models_lock, NULL);
     return h;

@@ -88,6 +88,7 @@ struct leat_http {
     struct leat_store_pool *stores;
     struct leat_sender *sender;
     struct leat_pump *pump;
+    struct leat_connections *connections;
     struct leat_keys *keys; /* idempotency keys seen lately */
     pthread_mutex_t models_lock;
     struct leat_http_model *models; /* by projection index */

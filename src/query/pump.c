@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "query/connections.h"
 #include "query/http.h"
 
 /* Waiting requests: each is suspended in the daemon and lies in one list here. The pump's thread
@@ -162,11 +163,17 @@ static void go_round(struct leat_pump *p)
     }
 }
 
-static bool await_work(struct leat_pump *p)
+/* A second at most: slow connections are looked for too. False: nothing will come any more. */
+static bool await_work(struct leat_pump *p, bool *ret_work)
 {
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
     (void)pthread_mutex_lock(&p->lock);
-    while (!p->stop && p->n_waiting == 0 && p->n_tickets == 0)
-        (void)pthread_cond_wait(&p->wake, &p->lock);
+    int rc = 0;
+    while (rc == 0 && !p->stop && p->n_waiting == 0 && p->n_tickets == 0)
+        rc = pthread_cond_timedwait(&p->wake, &p->lock, &until);
+    *ret_work = p->n_waiting > 0 || p->n_tickets > 0;
     bool go_on = !p->stop || p->n_waiting > 0;
     (void)pthread_mutex_unlock(&p->lock);
     return go_on;
@@ -176,9 +183,17 @@ static void *pump_main(void *arg)
 {
     struct leat_pump *p = arg;
     (void)pthread_setname_np(pthread_self(), "http-pump");
-    while (await_work(p)) {
-        (void)leat_sender_pending(p->http->sender, SERVE_MS);
-        go_round(p);
+    for (bool work = false; await_work(p, &work);) {
+        if (work) {
+            (void)leat_sender_pending(p->http->sender, SERVE_MS);
+            go_round(p);
+        }
+        int cut = leat_connections_expire(p->http->connections, leat_mono_us());
+        if (cut > 0) {
+            leat_log_limited(LEAT_LOG_WARN, "query", "slow-clients",
+                             "%d connections were cut: no whole request in %d s", cut,
+                             LEAT_REQUEST_TIMEOUT_S);
+        }
     }
     return NULL;
 }

@@ -1,0 +1,104 @@
+#include "query/connections.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+#define LOOK_EVERY_US 1000000
+
+struct connection {
+    struct leat_connection public;     /* first: what callers hold */
+    _Atomic(int64_t) reading_since_us; /* 0 = it is being answered */
+    int fd;
+    struct connection *next, *previous;
+};
+
+struct leat_connections {
+    pthread_mutex_t lock;
+    struct connection *first;
+    int64_t looked_us;
+};
+
+struct leat_connections *leat_connections_new(void)
+{
+    struct leat_connections *cs = calloc(1, sizeof *cs);
+    leat_assert(cs != NULL);
+    (void)pthread_mutex_init(&cs->lock, NULL);
+    return cs;
+}
+
+void leat_connections_free(struct leat_connections *cs)
+{
+    if (cs == NULL)
+        return;
+    leat_assert(cs->first == NULL);
+    (void)pthread_mutex_destroy(&cs->lock);
+    free(cs);
+}
+
+struct leat_connection *leat_connection_open(struct leat_connections *cs, int fd)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    leat_assert(c != NULL);
+    c->fd = fd;
+    atomic_init(&c->reading_since_us, leat_mono_us());
+    (void)pthread_mutex_lock(&cs->lock);
+    c->next = cs->first;
+    if (c->next != NULL)
+        c->next->previous = c;
+    cs->first = c;
+    (void)pthread_mutex_unlock(&cs->lock);
+    return &c->public;
+}
+
+/* Told before the socket is closed: nobody cuts a number that belongs to somebody else by now. */
+void leat_connection_close(struct leat_connections *cs, struct leat_connection *public)
+{
+    struct connection *c = (struct connection *)public;
+    (void)pthread_mutex_lock(&cs->lock);
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        cs->first = c->next;
+    }
+    (void)pthread_mutex_unlock(&cs->lock);
+    free(c);
+}
+
+void leat_connection_answers(struct leat_connection *c)
+{
+    if (c != NULL)
+        atomic_store(&((struct connection *)c)->reading_since_us, 0);
+}
+
+void leat_connection_reads(struct leat_connection *c)
+{
+    if (c != NULL)
+        atomic_store(&((struct connection *)c)->reading_since_us, leat_mono_us());
+}
+
+int leat_connections_expire(struct leat_connections *cs, int64_t mono_us)
+{
+    int cut = 0;
+    if (mono_us - cs->looked_us < LOOK_EVERY_US)
+        return 0;
+    cs->looked_us = mono_us;
+    int64_t before_us = mono_us - (int64_t)LEAT_REQUEST_TIMEOUT_S * 1000000;
+    (void)pthread_mutex_lock(&cs->lock);
+    for (struct connection *c = cs->first; c != NULL; c = c->next) {
+        int64_t since_us = atomic_load(&c->reading_since_us);
+        if (since_us == 0 || since_us > before_us)
+            continue;
+        (void)shutdown(c->fd, SHUT_RDWR);
+        atomic_store(&c->reading_since_us, 0); /* once is enough */
+        cut++;
+    }
+    (void)pthread_mutex_unlock(&cs->lock);
+    return cut;
+}
