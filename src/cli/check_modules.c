@@ -16,8 +16,33 @@ static void check_module(const struct leat_topology *t, const struct leat_place 
     leat_arena_free(arena);
 }
 
+/* Said once, and only when nothing else is wrong: they are usually built last. */
+static void note_missing(const struct leat_topology *t, struct leat_report *report)
+{
+    struct leat_arena *arena = leat_arena_new(4096, 0);
+    const struct leat_place *first = NULL;
+    const char *names = "";
+    for (uint32_t i = 0; i < t->n_processors && report->errors == 0; i++) {
+        const struct leat_processor *p = &t->processors[i];
+        bool seen = false;
+        for (uint32_t j = 0; j < i && !seen; j++)
+            seen = strcmp(t->processors[j].module, p->module) == 0;
+        if (seen || leat_module_path(t, p->module, arena) != NULL)
+            continue;
+        names = leat_arena_printf(arena, "%s%s%s", names, first == NULL ? "" : ", ", p->module);
+        first = first == NULL ? &p->place : first;
+    }
+    if (first != NULL) {
+        leat_report_add(report, LEAT_SEVERITY_NOTE, first, "no module yet: %s", names);
+        leat_report_hint(report, "looked for in $LEAT_MODULES, in modules beside this file, and "
+                                 "beside the program");
+    }
+    leat_arena_free(arena);
+}
+
 void leat_check_modules(const struct leat_topology *t, struct leat_report *report)
 {
+    note_missing(t, report);
     for (uint32_t i = 0; i < t->n_processors; i++)
         check_module(t, &t->processors[i].place, t->processors[i].module, report);
     for (uint32_t i = 0; i < t->n_aggregates; i++) {

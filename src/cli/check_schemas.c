@@ -1,136 +1,193 @@
 #include "cli/check_schemas.h"
 
-#include "base/json.h"
-#include "base/suggest.h"
+#include <dirent.h>
+#include <stdio.h>
+
+#include "cli/check_exprs.h"
+#include "codec/fields.h"
+#include "codec/lint.h"
 #include "codec/schemas.h"
 
-#define FIELDS_MAX 1000
+#define TYPES_MAX      4000
+#define FILE_BYTES_MAX ((size_t)1 << 20)
 
 struct check {
     const struct leat_topology *t;
     struct leat_report *report;
     struct leat_schemas *schemas;
     struct leat_arena *arena;
+    struct leat_str files[TYPES_MAX]; /* types that have a file */
+    size_t n_files;
+    struct leat_str todo[TYPES_MAX]; /* types to look at: the topology's, then what they refer to */
+    size_t n_todo, n_own;
+    bool bad[TYPES_MAX]; /* of todo: mistakes were found */
+    const char *path;    /* of the file being looked at */
+    size_t errors;
 };
 
-/* Fills *ret with the names in the array `fields` of an Avro record's text. */
-static leat_status read_fields(struct leat_json_reader *r, struct leat_str *names, uint32_t *ret_n,
-                               struct leat_error *err)
+/* --- the files --- */
+
+static bool has(const struct leat_str *list, size_t n, struct leat_str name)
 {
-    struct leat_json_token t;
-    LEAT_TRY(leat_json_next(r, &t, err), err, "fields");
-    if (t.kind != LEAT_JSON_ARRAY_BEGIN)
-        return leat_fail(err, LEAT_INVALID, "'fields' is not a list");
-    for (*ret_n = 0; *ret_n < FIELDS_MAX;) {
-        struct leat_json_reader ahead = *r;
-        struct leat_str field;
-        LEAT_TRY(leat_json_next(&ahead, &t, err), err, "fields");
-        if (t.kind == LEAT_JSON_ARRAY_END)
-            break;
-        LEAT_TRY(leat_json_skip(r, &field, err), err, "fields");
-        LEAT_TRY(leat_json_find(field, LEAT_STR("name"), &t, NULL, err), err, "fields");
-        names[(*ret_n)++] = t.text;
+    for (size_t i = 0; i < n; i++) {
+        if (leat_str_eq(list[i], name))
+            return true;
     }
-    return LEAT_OK;
+    return false;
 }
 
-/* False when the type's schema is not known or not a record: nothing can be said then. */
-static bool fields_of(const struct check *c, struct leat_str type, struct leat_names *ret)
+static void list_dir(struct check *c, const char *dir)
 {
-    struct leat_json_token t;
-    struct leat_str text = leat_schemas_text(c->schemas, type);
-    struct leat_str raw;
-    struct leat_str *names = leat_arena_zalloc(c->arena, FIELDS_MAX, sizeof *names);
-    uint32_t n = 0;
-    if (text.len == 0 || leat_json_find(text, LEAT_STR("fields"), &t, &raw, NULL) != LEAT_OK)
-        return false;
-    struct leat_json_reader r;
-    leat_json_reader_init(&r, raw);
-    if (read_fields(&r, names, &n, NULL) != LEAT_OK)
-        return false;
-    *ret = (struct leat_names){names, n};
-    return true;
-}
-
-static void need_field(const struct check *c, const struct leat_place *place, struct leat_str type,
-                       struct leat_str field, const char *what)
-{
-    struct leat_names fields;
-    struct leat_suggest s;
-    if (!fields_of(c, type, &fields) || leat_names_has(&fields, field))
-        return;
-    leat_report_add(c->report, LEAT_SEVERITY_ERROR, place, "%s: '%.*s' has no field '%.*s'", what,
-                    LEAT_STR_FMT(type), LEAT_STR_FMT(field));
-    leat_suggest_start(&s, field);
-    for (uint32_t i = 0; i < fields.n; i++)
-        leat_suggest_offer(&s, fields.at[i]);
-    if (s.best.len > 0)
-        leat_report_hint(c->report, "did you mean '%.*s'?", LEAT_STR_FMT(s.best));
-}
-
-static void need_expr(const struct check *c, const struct leat_place *place, struct leat_str type,
-                      const struct leat_expr *e, const char *what)
-{
-    if (e == NULL)
-        return;
-    if (e->kind == LEAT_EXPR_FIELD)
-        need_field(c, place, type, e->path[0], what);
-    for (uint32_t i = 0; i < e->n_args; i++)
-        need_expr(c, place, type, e->args[i], what);
-}
-
-static void check_processor(const struct check *c, const struct leat_processor *p)
-{
-    if (p->aggregate == NULL)
-        return;
-    for (uint32_t i = 0; i < p->commands.n; i++)
-        need_field(c, &p->place, p->commands.at[i], p->aggregate->key, "the aggregate's key");
-    for (uint32_t i = 0; i < p->emits.n; i++)
-        need_field(c, &p->place, p->emits.at[i], p->aggregate->key, "the aggregate's key");
-}
-
-static void check_projection(const struct check *c, const struct leat_projection *p)
-{
-    for (uint32_t i = 0; i < p->n_from; i++) {
-        const struct leat_from *f = &p->from[i];
-        const char *what = leat_arena_printf(c->arena, "projections.%.*s.from.%.*s",
-                                             LEAT_STR_FMT(p->name), LEAT_STR_FMT(f->event));
-        for (uint32_t j = 0; j < p->n_keys; j++)
-            need_expr(c, &f->place, f->event, p->keys[j], what);
-        for (uint32_t j = 0; j < f->n_when; j++) {
-            need_expr(c, &f->place, f->event, f->when[j].left, what);
-            need_expr(c, &f->place, f->event, f->when[j].right, what);
-        }
-        for (uint32_t j = 0; j < f->n_ops; j++)
-            need_expr(c, &f->place, f->event, f->ops[j].value, what);
+    DIR *d = opendir(dir);
+    const struct dirent *e = NULL;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        size_t len = strlen(e->d_name);
+        if (len <= 5 || strcmp(e->d_name + len - 5, ".avsc") != 0 || c->n_files == TYPES_MAX)
+            continue;
+        struct leat_str name = {leat_arena_cstr(c->arena, leat_str_of(e->d_name)),
+                                (uint32_t)len - 5};
+        if (!has(c->files, c->n_files, name))
+            c->files[c->n_files++] = name;
     }
+    if (d != NULL)
+        (void)closedir(d);
 }
 
-static void load_type(const struct check *c, struct leat_str type)
+static void add_todo(void *arg, struct leat_str type)
+{
+    struct check *c = arg;
+    if (c->n_todo < TYPES_MAX && !has(c->todo, c->n_todo, type))
+        c->todo[c->n_todo++] = leat_arena_copy(c->arena, type);
+}
+
+static void found(void *arg, const struct leat_lint_finding *f)
+{
+    const struct check *c = arg;
+    struct leat_place place = {c->path, f->line, f->column};
+    leat_report_add(c->report, f->warning ? LEAT_SEVERITY_WARNING : LEAT_SEVERITY_ERROR, &place,
+                    "%s", f->message);
+    if (f->hint[0] != '\0')
+        leat_report_hint(c->report, "%s", f->hint);
+}
+
+static void lint_type(struct check *c, size_t index)
+{
+    LEAT_AUTO(leat_buf_done) struct leat_buf text;
+    char part[4096];
+    leat_buf_init(&text, FILE_BYTES_MAX);
+    struct leat_str type = c->todo[index];
+    c->path = leat_topology_schema_path(c->t, type, c->arena);
+    FILE *f = c->path == NULL ? NULL : fopen(c->path, "re");
+    if (f == NULL)
+        return; /* the loader said that there is none */
+    for (size_t got; (got = fread(part, 1, sizeof part, f)) > 0;)
+        leat_buf_put(&text, part, got);
+    (void)fclose(f);
+    const struct leat_lint lint = {
+        .type = leat_arena_cstr(c->arena, type),
+        .record = index < c->n_own,
+        .files = c->files,
+        .file_count = c->n_files,
+        .found = found,
+        .refers = add_todo,
+        .arg = c,
+    };
+    size_t errors = leat_schema_lint(&lint, leat_buf_str(&text));
+    c->bad[index] = errors > 0;
+    c->errors += errors;
+}
+
+/* What the parser has to say that no rule above has said. */
+static void load_type(struct check *c, struct leat_str type)
 {
     struct leat_error err = {0};
-    const char *path = leat_topology_schema_path(c->t, type, c->arena);
-    if (path == NULL)
+    struct leat_place place = {leat_topology_schema_path(c->t, type, c->arena), 1, 1};
+    if (place.file == NULL)
         return;
-    struct leat_place place = {path, 1, 1};
     if (leat_schemas_load_file(c->schemas, c->t->schema_dirs, c->t->n_schema_dirs, type, &err) ==
-        LEAT_OK)
+            LEAT_OK ||
+        c->errors > 0)
         return;
     leat_report_add(c->report, LEAT_SEVERITY_ERROR, &place, "%s", err.msg);
     if (err.hint[0] != '\0')
         leat_report_hint(c->report, "%s", err.hint);
 }
 
+static void check_files(struct check *c)
+{
+    struct leat_names types = leat_topology_types(c->t, c->arena);
+    for (uint32_t i = 0; i < c->t->n_schema_dirs; i++)
+        list_dir(c, c->t->schema_dirs[i]);
+    for (uint32_t i = 0; i < types.n; i++)
+        add_todo(c, types.at[i]);
+    c->n_own = c->n_todo;
+    for (size_t i = 0; i < c->n_todo; i++)
+        lint_type(c, i);
+    for (uint32_t i = 0; i < types.n; i++) {
+        if (!c->bad[i]) /* the topology's types are the first of `todo`, in this order */
+            load_type(c, types.at[i]);
+    }
+}
+
+/* --- keys of aggregates --- */
+
+static bool can_be_key(const struct leat_field_info *f)
+{
+    return f->kind == LEAT_FIELD_TEXT || f->kind == LEAT_FIELD_INT;
+}
+
+static void check_key(struct check *c, const struct leat_aggregate *a, struct leat_str type,
+                      bool is_event, const struct leat_place *place)
+{
+    const struct leat_schema *s = leat_schemas_current(c->schemas, type);
+    struct leat_field_info f;
+    uint32_t known = 0;
+    if (s == NULL || a->key.len == 0)
+        return;
+    if (is_event && leat_topology_emitter(c->t, type) != a)
+        return; /* of two aggregates: said */
+    place = leat_topology_place(c->t, type.at, place);
+    if (!leat_schema_field(s, &a->key, 1, &f, &known)) {
+        leat_check_no_field(c->report, place, s, type, &a->key, 0);
+        leat_report_add(
+            c->report, LEAT_SEVERITY_NOTE, &a->place,
+            "'%.*s' is the key of aggregate '%.*s': all its commands and events have it",
+            LEAT_STR_FMT(a->key), LEAT_STR_FMT(a->name));
+        return;
+    }
+    if (!can_be_key(&f))
+        leat_report_add(c->report, LEAT_SEVERITY_ERROR, place,
+                        "'%.*s': field '%.*s', the key of aggregate '%.*s', is of type %s",
+                        LEAT_STR_FMT(type), LEAT_STR_FMT(a->key), LEAT_STR_FMT(a->name), f.type);
+    else if (f.nullable)
+        leat_report_add(c->report, LEAT_SEVERITY_ERROR, place,
+                        "'%.*s': field '%.*s', the key of aggregate '%.*s', may be null",
+                        LEAT_STR_FMT(type), LEAT_STR_FMT(a->key), LEAT_STR_FMT(a->name));
+    else
+        return;
+    leat_report_hint(c->report, "a key is a string, an enum, an int or a long");
+}
+
+static void check_processor(struct check *c, const struct leat_processor *p)
+{
+    for (uint32_t i = 0; p->aggregate != NULL && i < p->commands.n; i++)
+        check_key(c, p->aggregate, p->commands.at[i], false, &p->place);
+    for (uint32_t i = 0; p->aggregate != NULL && i < p->emits.n; i++)
+        check_key(c, p->aggregate, p->emits.at[i], true, &p->place);
+}
+
 void leat_check_schemas(const struct leat_topology *t, struct leat_report *report)
 {
-    struct check c = {t, report, leat_schemas_new(), leat_arena_new(65536, 0)};
-    struct leat_names types = leat_topology_types(t, c.arena);
-    for (uint32_t i = 0; i < types.n; i++)
-        load_type(&c, types.at[i]);
+    struct leat_arena *arena = leat_arena_new(65536, 0);
+    struct check *c = leat_arena_zalloc(arena, 1, sizeof *c);
+    c->t = t;
+    c->report = report;
+    c->schemas = leat_schemas_new();
+    c->arena = arena;
+    check_files(c);
     for (uint32_t i = 0; i < t->n_processors; i++)
-        check_processor(&c, &t->processors[i]);
-    for (uint32_t i = 0; i < t->n_projections; i++)
-        check_projection(&c, &t->projections[i]);
-    leat_schemas_free(c.schemas);
-    leat_arena_free(c.arena);
+        check_processor(c, &t->processors[i]);
+    leat_check_exprs(t, c->schemas, report);
+    leat_schemas_free(c->schemas);
+    leat_arena_free(arena);
 }

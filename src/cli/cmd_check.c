@@ -57,7 +57,7 @@ static void put_json(const struct check_options *o, const struct leat_topology *
     leat_json_begin_object(&w);
     leat_json_put_bool(&w, "ok", r->errors == 0 && t != NULL);
     leat_json_put_cstr(&w, "file", o->topology);
-    leat_json_put_cstr(&w, "topology", t == NULL ? NULL : t->name.at);
+    leat_json_put_cstr(&w, "topology", t == NULL || t->name.len == 0 ? NULL : t->name.at);
     leat_json_put_int(&w, "errors", (int64_t)r->errors);
     leat_json_put_int(&w, "warnings", (int64_t)r->warnings);
     leat_json_key(&w, LEAT_STR("findings"));
@@ -68,13 +68,11 @@ static void put_json(const struct check_options *o, const struct leat_topology *
 
 static int check(const struct check_options *o)
 {
-    struct leat_topology *t = NULL;
     struct leat_report report = {0};
-    struct leat_error err = {0};
     LEAT_AUTO(leat_buf_done) struct leat_buf text;
     leat_buf_init(&text, TEXT_BYTES_MAX);
-    leat_status status = leat_topology_load(o->topology, &t, &report, &err);
-    if (status == LEAT_OK) {
+    struct leat_topology *t = leat_topology_inspect(o->topology, &report);
+    if (t != NULL) {
         leat_check_schemas(t, &report);
         leat_check_modules(t, &report);
     }
@@ -83,7 +81,7 @@ static int check(const struct check_options *o)
     else
         put_text(o, t, &report, &text);
     int code = leat_cli_print(&text);
-    if (code == LEAT_EXIT_OK && (status != LEAT_OK || report.errors > 0))
+    if (code == LEAT_EXIT_OK && (t == NULL || report.errors > 0))
         code = LEAT_EXIT_USAGE;
     leat_topology_free(t);
     leat_report_done(&report);

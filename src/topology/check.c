@@ -22,26 +22,33 @@ static void check_identifier(struct leat_loader *l, const struct leat_place *pla
     leat_report_hint(l->report, "letters, digits and '_': it becomes a name in C");
 }
 
+/* Of a name in the file, by its address. */
+static const struct leat_place *place_of(const struct leat_loader *l, struct leat_str name,
+                                         const struct leat_place *otherwise)
+{
+    return leat_topology_place(l->t, name.at, otherwise);
+}
+
 static void check_types(struct leat_loader *l, const struct leat_place *place, const char *what,
                         const struct leat_names *names)
 {
     for (uint32_t i = 0; i < names->n; i++)
-        check_identifier(l, place, what, names->at[i]);
+        check_identifier(l, place_of(l, names->at[i], place), what, names->at[i]);
 }
 
 /* --- who handles, who emits --- */
 
 static void suggest_from(struct leat_loader *l, struct leat_str wrong, bool commands)
 {
-    struct leat_suggest s;
-    leat_suggest_start(&s, wrong);
+    struct leat_choice c;
+    leat_choice_start(&c, wrong);
     for (uint32_t i = 0; i < l->t->n_processors; i++) {
         const struct leat_processor *p = &l->t->processors[i];
         const struct leat_names *names = commands ? &p->commands : &p->emits;
         for (uint32_t j = 0; j < names->n; j++)
-            leat_suggest_offer(&s, names->at[j]);
+            leat_choice_offer(&c, names->at[j]);
     }
-    leat_load_suggest(l, s.best);
+    leat_choice_hint(&c, l->report);
 }
 
 static void need_handler(struct leat_loader *l, const struct leat_place *place, const char *who,
@@ -49,8 +56,9 @@ static void need_handler(struct leat_loader *l, const struct leat_place *place, 
 {
     if (command.len == 0 || leat_topology_handler(l->t, command) != NULL)
         return;
-    leat_load_error(l, place, "%s '%.*s': no processor handles the command '%.*s'", who,
-                    LEAT_STR_FMT(name), LEAT_STR_FMT(command));
+    leat_load_error(l, place_of(l, command, place),
+                    "%s '%.*s': no processor handles the command '%.*s'", who, LEAT_STR_FMT(name),
+                    LEAT_STR_FMT(command));
     suggest_from(l, command, true);
 }
 
@@ -73,8 +81,8 @@ static void need_event(struct leat_loader *l, const struct leat_place *place, co
 {
     if (is_event(l->t, event))
         return;
-    leat_load_error(l, place, "%s '%.*s': no processor emits the event '%.*s'", who,
-                    LEAT_STR_FMT(name), LEAT_STR_FMT(event));
+    leat_load_error(l, place_of(l, event, place), "%s '%.*s': no processor emits the event '%.*s'",
+                    who, LEAT_STR_FMT(name), LEAT_STR_FMT(event));
     suggest_from(l, event, false);
 }
 
@@ -86,11 +94,21 @@ static void check_handlers_once(struct leat_loader *l, const struct leat_process
         const struct leat_processor *first = leat_topology_handler(l->t, p->commands.at[i]);
         if (first == p)
             continue;
-        leat_load_error(l, &p->place, "command '%.*s' is handled by '%.*s' and by '%.*s'",
+        leat_load_error(l, place_of(l, p->commands.at[i], &p->place),
+                        "command '%.*s' is handled by '%.*s' and by '%.*s'",
                         LEAT_STR_FMT(p->commands.at[i]), LEAT_STR_FMT(first->name),
                         LEAT_STR_FMT(p->name));
         leat_report_hint(l->report, "a command type has exactly one handler");
     }
+}
+
+static void emitted_by_two(struct leat_loader *l, const struct leat_processor *p, uint32_t i,
+                           const struct leat_aggregate *first)
+{
+    leat_load_error(l, place_of(l, p->emits.at[i], &p->place),
+                    "event '%.*s' belongs to '%.*s' and to '%.*s'", LEAT_STR_FMT(p->emits.at[i]),
+                    LEAT_STR_FMT(first->name), LEAT_STR_FMT(p->aggregate->name));
+    leat_report_hint(l->report, "an event type is of one aggregate: its key and its fold");
 }
 
 static void check_emitted_once(struct leat_loader *l, const struct leat_processor *p)
@@ -98,9 +116,7 @@ static void check_emitted_once(struct leat_loader *l, const struct leat_processo
     for (uint32_t i = 0; p->aggregate != NULL && i < p->emits.n; i++) {
         const struct leat_aggregate *first = leat_topology_emitter(l->t, p->emits.at[i]);
         if (first != p->aggregate)
-            leat_load_error(l, &p->place, "event '%.*s' belongs to '%.*s' and to '%.*s'",
-                            LEAT_STR_FMT(p->emits.at[i]), LEAT_STR_FMT(first->name),
-                            LEAT_STR_FMT(p->aggregate->name));
+            emitted_by_two(l, p, i, first);
     }
 }
 
@@ -147,27 +163,24 @@ struct walk {
     struct leat_loader *l;
     uint8_t *state; /* 0 new, 1 on the path, 2 done */
     uint32_t *path;
+    struct leat_str *sent; /* what path[i] sends to path[i + 1] */
     uint32_t n;
 };
 
+/* "orders -> TakePayment -> payments -> MarkPaid -> orders", from `from` to the path's end. */
 static void report_circle(struct walk *w, uint32_t from)
 {
     const struct leat_processor *all = w->l->t->processors;
     uint32_t begin = 0;
     while (w->path[begin] != from)
         begin++;
-    const struct leat_place *place = &all[from].place;
-    if (begin + 1 == w->n) { /* a reminder to oneself, usually scheduled */
-        leat_report_add(w->l->report, LEAT_SEVERITY_NOTE, place,
-                        "processor '%.*s' sends commands to itself", LEAT_STR_FMT(all[from].name));
-        return;
-    }
     const char *text = "";
     for (uint32_t i = begin; i < w->n; i++)
-        text =
-            leat_arena_printf(w->l->arena, "%s%.*s -> ", text, LEAT_STR_FMT(all[w->path[i]].name));
-    leat_load_warning(w->l, place, "commands may go round for ever: %s%.*s", text,
-                      LEAT_STR_FMT(all[from].name));
+        text = leat_arena_printf(w->l->arena, "%s%.*s -> %.*s -> ", text,
+                                 LEAT_STR_FMT(all[w->path[i]].name), LEAT_STR_FMT(w->sent[i]));
+    leat_load_warning(w->l, place_of(w->l, w->sent[begin], &all[from].place),
+                      "commands may go round for ever: %s%.*s", text, LEAT_STR_FMT(all[from].name));
+    leat_report_hint(w->l->report, "fine when a handler ends it, or each round waits");
 }
 
 static void walk_from(struct walk *w, uint32_t index)
@@ -176,6 +189,7 @@ static void walk_from(struct walk *w, uint32_t index)
     w->state[index] = 1;
     w->path[w->n++] = index;
     for (uint32_t i = 0; i < p->sends.n; i++) {
+        w->sent[w->n - 1] = p->sends.at[i];
         const struct leat_processor *to = leat_topology_handler(w->l->t, p->sends.at[i]);
         if (to == NULL)
             continue;
@@ -192,7 +206,8 @@ static void check_circles(struct leat_loader *l)
 {
     uint32_t n = l->t->n_processors;
     struct walk w = {l, leat_arena_zalloc(l->arena, n, sizeof *w.state),
-                     leat_arena_zalloc(l->arena, n, sizeof *w.path), 0};
+                     leat_arena_zalloc(l->arena, n, sizeof *w.path),
+                     leat_arena_zalloc(l->arena, n, sizeof *w.sent), 0};
     for (uint32_t i = 0; i < n; i++) {
         if (w.state[i] == 0)
             walk_from(&w, i);
@@ -282,6 +297,16 @@ static const struct leat_place *place_of_type(const struct leat_topology *t, str
     return NULL;
 }
 
+/* A type that somebody handles, emits or keeps; one that nobody does is a mistake of its own. */
+static bool is_told(const struct leat_topology *t, struct leat_str type)
+{
+    for (uint32_t i = 0; i < t->n_aggregates; i++) {
+        if (leat_str_eq(t->aggregates[i].state, type))
+            return true;
+    }
+    return leat_topology_handler(t, type) != NULL || is_event(t, type);
+}
+
 void leat_check_files(struct leat_loader *l)
 {
     struct leat_topology *t = l->t;
@@ -302,8 +327,10 @@ void leat_check_files(struct leat_loader *l)
     for (uint32_t i = 0; i < types.n; i++) {
         if (leat_topology_schema_path(t, types.at[i], l->arena) != NULL)
             continue;
-        leat_load_error(l, place_of_type(t, types.at[i]), "no schema for '%.*s'",
-                        LEAT_STR_FMT(types.at[i]));
+        if (!is_told(t, types.at[i]))
+            continue;
+        leat_load_error(l, place_of(l, types.at[i], place_of_type(t, types.at[i])),
+                        "no schema for '%.*s'", LEAT_STR_FMT(types.at[i]));
         leat_report_hint(l->report, "%s/%.*s.avsc", t->schema_dirs[0], LEAT_STR_FMT(types.at[i]));
     }
 }

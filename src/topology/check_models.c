@@ -85,7 +85,7 @@ static void check_rule(struct leat_loader *l, const struct leat_projection *p,
             continue;
         struct leat_str field =
             op->field == LEAT_FIELD_ROW ? LEAT_STR("the row") : p->fields.at[op->field];
-        leat_load_error(l, &from->place,
+        leat_load_error(l, leat_topology_place(l->t, op->value, &from->place),
                         "projections.%.*s.from.%.*s: '%s' of '%.*s' depends on the order of events",
                         LEAT_STR_FMT(p->name), LEAT_STR_FMT(from->event), op_names[op->kind],
                         LEAT_STR_FMT(field));

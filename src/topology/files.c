@@ -74,6 +74,13 @@ const char *leat_files_beside(struct leat_arena *arena, const char *file, struct
     return leat_arena_printf(arena, "%.*s%.*s", dir, file, LEAT_STR_FMT(name));
 }
 
+bool leat_files_same(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
 bool leat_files_is_dir(const char *path)
 {
     struct stat st;

@@ -1,11 +1,11 @@
 #include <string.h>
 
-#include "base/suggest.h"
 #include "topology/loader.h"
 
 #define KEY_PARTS_MAX 8
 #define FIELDS_MAX    256
-#define COLUMNS_MAX   8
+#define COLUMNS_MAX   4 /* what an index key has room for */
+#define INDEXES_MAX   32
 
 /* --- rules --- */
 
@@ -108,6 +108,7 @@ LEAT_KEY_LOADER(leat_load_when)
         if (!leat_load_text(l, items[i], path, &text))
             continue;
         if (leat_condition_parse(l->arena, text, &when[kept], &err) == LEAT_OK) {
+            leat_load_mark(l, &when[kept], &items[i]->place);
             kept++;
             continue;
         }
@@ -129,10 +130,11 @@ static void load_rule(struct leat_loader *l, const struct leat_yaml_pair *pair, 
     from->event = pair->key;
     l->ops = NULL;
     l->n_ops = l->cap_ops = 0;
+    size_t errors = l->report->errors;
     leat_load_section(l, LEAT_SECTION_FROM, pair->value, path, from);
     from->ops = l->ops;
     from->n_ops = (uint32_t)l->n_ops;
-    if (from->n_ops == 0)
+    if (from->n_ops == 0 && errors == l->report->errors)
         leat_load_error(l, &pair->place, "%s does nothing", path);
 }
 
@@ -184,22 +186,23 @@ static bool load_column(struct leat_loader *l, const struct leat_yaml *n, const 
                         struct leat_index_column *ret)
 {
     struct leat_str s;
-    struct leat_suggest suggest;
+    struct leat_choice choice;
     if (!leat_load_text(l, n, path, &s))
         return false;
     ret->descending = s.at[0] == '-';
     if (ret->descending)
         s = (struct leat_str){s.at + 1, s.len - 1};
-    leat_suggest_start(&suggest, s);
     for (uint32_t i = 0; i < l->n_fields; i++) {
         if (leat_str_eq(l->fields[i], s)) {
             ret->field = i;
             return true;
         }
-        leat_suggest_offer(&suggest, l->fields[i]);
     }
     leat_load_error(l, &n->place, "%s: no rule sets a field '%.*s'", path, LEAT_STR_FMT(s));
-    leat_load_suggest(l, suggest.best);
+    leat_choice_start(&choice, s);
+    for (uint32_t i = 0; i < l->n_fields; i++)
+        leat_choice_offer(&choice, l->fields[i]);
+    leat_choice_hint(&choice, l->report);
     return false;
 }
 
@@ -227,6 +230,10 @@ static void load_index(struct leat_loader *l, const struct leat_yaml_pair *pair,
 LEAT_KEY_LOADER(leat_load_indexes)
 {
     struct leat_projection *p = target;
+    if (n->kind == LEAT_YAML_MAP && n->n > INDEXES_MAX) {
+        leat_load_error(l, &n->place, "%s: more than %d indexes", path, INDEXES_MAX);
+        return;
+    }
     p->indexes = leat_load_named(l, n, path, sizeof *p->indexes, load_index, &p->n_indexes);
 }
 

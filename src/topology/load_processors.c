@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/suggest.h"
 #include "topology/loader.h"
 
 /* --- priorities --- */
@@ -89,20 +88,21 @@ LEAT_KEY_LOADER(leat_load_processor_aggregate)
 {
     struct leat_processor *p = target;
     struct leat_str name;
-    struct leat_suggest s;
+    struct leat_choice choice;
     if (!leat_load_word(l, n, path, &name))
         return;
-    leat_suggest_start(&s, name);
-    for (uint32_t i = 0; i < l->t->n_aggregates; i++) {
-        const struct leat_aggregate *a = &l->t->aggregates[i];
-        if (leat_str_eq(a->name, name)) {
-            p->aggregate = a;
-            return;
-        }
-        leat_suggest_offer(&s, a->name);
-    }
+    p->aggregate = leat_topology_aggregate(l->t, name);
+    if (p->aggregate != NULL)
+        return;
+    leat_choice_start(&choice, name);
+    for (uint32_t i = 0; i < l->t->n_aggregates; i++)
+        leat_choice_offer(&choice, l->t->aggregates[i].name);
     leat_load_error(l, &n->place, "%s: no aggregate '%.*s'", path, LEAT_STR_FMT(name));
-    leat_load_suggest(l, s.best);
+    leat_choice_hint(&choice, l->report);
+    struct leat_aggregate *unknown = leat_arena_zalloc(l->arena, 1, sizeof *unknown);
+    unknown->name = name;
+    unknown->key = unknown->state = (struct leat_str){"", 0};
+    p->aggregate = unknown; /* it has one, so that nothing more is said about that */
 }
 
 /* --- processors --- */

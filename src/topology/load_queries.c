@@ -1,39 +1,50 @@
-#include "base/suggest.h"
 #include "topology/loader.h"
 
 LEAT_KEY_LOADER(leat_load_query_model)
 {
     struct leat_query *q = target;
     struct leat_str name;
-    struct leat_suggest s;
+    struct leat_choice choice;
     if (!leat_load_word(l, n, path, &name))
         return;
     q->model = leat_topology_projection(l->t, name);
     if (q->model != NULL)
         return;
-    leat_suggest_start(&s, name);
+    leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < l->t->n_projections; i++)
-        leat_suggest_offer(&s, l->t->projections[i].name);
+        leat_choice_offer(&choice, l->t->projections[i].name);
     leat_load_error(l, &n->place, "%s: no projection '%.*s'", path, LEAT_STR_FMT(name));
-    leat_load_suggest(l, s.best);
+    leat_choice_hint(&choice, l->report);
 }
 
 LEAT_KEY_LOADER(leat_load_query_index)
 {
     struct leat_query *q = target;
     struct leat_str name;
-    struct leat_suggest s;
+    struct leat_choice choice;
     if (!leat_load_word(l, n, path, &name) || q->model == NULL)
         return;
     q->index = leat_projection_index(q->model, name);
     if (q->index != NULL)
         return;
-    leat_suggest_start(&s, name);
+    leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < q->model->n_indexes; i++)
-        leat_suggest_offer(&s, q->model->indexes[i].name);
+        leat_choice_offer(&choice, q->model->indexes[i].name);
     leat_load_error(l, &n->place, "%s: projection '%.*s' has no index '%.*s'", path,
                     LEAT_STR_FMT(q->model->name), LEAT_STR_FMT(name));
-    leat_load_suggest(l, s.best);
+    leat_choice_hint(&choice, l->report);
+}
+
+static void no_field(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,
+                     const struct leat_projection *model)
+{
+    struct leat_choice choice;
+    leat_load_error(l, &pair->place, "%s: projection '%.*s' has no field '%.*s'", path,
+                    LEAT_STR_FMT(model->name), LEAT_STR_FMT(pair->key));
+    leat_choice_start(&choice, pair->key);
+    for (uint32_t i = 0; i < model->fields.n; i++)
+        leat_choice_offer(&choice, model->fields.at[i]);
+    leat_choice_hint(&choice, l->report);
 }
 
 LEAT_KEY_LOADER(leat_load_query_where)
@@ -47,8 +58,7 @@ LEAT_KEY_LOADER(leat_load_query_where)
         const struct leat_yaml_pair *pair = &n->pairs[i];
         int32_t field = leat_projection_field(q->model, pair->key);
         if (field < 0) {
-            leat_load_error(l, &pair->place, "%s: projection '%.*s' has no field '%.*s'", path,
-                            LEAT_STR_FMT(q->model->name), LEAT_STR_FMT(pair->key));
+            no_field(l, pair, path, q->model);
             continue;
         }
         where[kept].field = (uint32_t)field;
@@ -101,6 +111,26 @@ static void check_key_params(struct leat_loader *l, const struct leat_query *q, 
     }
 }
 
+/* While loading, marks are not sorted yet. */
+static const struct leat_place *mark_of(const struct leat_loader *l, const void *thing,
+                                        const struct leat_place *otherwise)
+{
+    for (size_t i = l->n_marks; i > 0; i--) {
+        if (l->marks[i - 1].thing == thing)
+            return &l->marks[i - 1].place;
+    }
+    return otherwise;
+}
+
+static void hint_columns(struct leat_loader *l, const struct leat_query *q)
+{
+    const char *text = "";
+    for (uint32_t i = 0; i < q->index->n_columns; i++)
+        text = leat_arena_printf(l->arena, "%s%s%.*s", text, i == 0 ? "" : ", ",
+                                 LEAT_STR_FMT(q->model->fields.at[q->index->columns[i].field]));
+    leat_report_hint(l->report, "its fields are, in this order: %s", text);
+}
+
 /* What the caller gives must be the first fields of the index, or the key. */
 static void check_params(struct leat_loader *l, const struct leat_query *q, const char *path)
 {
@@ -119,8 +149,10 @@ static void check_params(struct leat_loader *l, const struct leat_query *q, cons
                     leat_str_eq(q->model->fields.at[q->index->columns[i].field], q->params.at[i]);
         if (fits)
             continue;
-        leat_load_error(l, &q->place, "%s.params: '%.*s' is not field %u of the index '%.*s'", path,
+        leat_load_error(l, mark_of(l, q->params.at[i].at, &q->place),
+                        "%s.params: '%.*s' is not field %u of the index '%.*s'", path,
                         LEAT_STR_FMT(q->params.at[i]), i + 1, LEAT_STR_FMT(q->index->name));
+        hint_columns(l, q);
         return;
     }
 }

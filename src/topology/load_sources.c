@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/suggest.h"
 #include "topology/loader.h"
 
 static void route_entry(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,
@@ -72,17 +71,17 @@ LEAT_KEY_LOADER(leat_load_source_priority)
 {
     struct leat_source *s = target;
     struct leat_str name;
-    struct leat_suggest suggest;
+    struct leat_choice choice;
     if (!leat_load_word(l, n, path, &name))
         return;
     s->priority = leat_priority_find(&l->t->priorities, name);
     if (s->priority >= 0)
         return;
-    leat_suggest_start(&suggest, name);
+    leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < l->t->priorities.n; i++)
-        leat_suggest_offer(&suggest, l->t->priorities.at[i].name);
+        leat_choice_offer(&choice, l->t->priorities.at[i].name);
     leat_load_error(l, &n->place, "%s: no priority '%.*s'", path, LEAT_STR_FMT(name));
-    leat_load_suggest(l, suggest.best);
+    leat_choice_hint(&choice, l->report);
 }
 
 static void load_source(struct leat_loader *l, const struct leat_yaml_pair *pair, const char *path,

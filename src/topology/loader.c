@@ -265,6 +265,7 @@ void *leat_load_named(struct leat_loader *l, const struct leat_yaml *n, const ch
                                         "most 100");
             continue;
         }
+        leat_load_mark(l, pair->key.at, &pair->place);
         fn(l, pair, at, all + count * bytes, count);
         count++;
     }

@@ -19,6 +19,11 @@ struct leat_unsupported { /* a key in use that this version does not run */
     bool refused; /* running without it would go unnoticed */
 };
 
+struct leat_mark { /* see leat_topology_place() */
+    const void *thing;
+    struct leat_place place;
+};
+
 struct leat_loader {
     struct leat_arena *arena; /* the topology's */
     struct leat_report *report;
@@ -34,6 +39,8 @@ struct leat_loader {
     size_t n_fields, cap_fields;
     struct leat_op *ops; /* of the rule being loaded */
     size_t n_ops, cap_ops;
+    struct leat_mark *marks;
+    size_t n_marks, cap_marks;
 };
 
 /* --- findings --- */
@@ -44,6 +51,8 @@ void leat_load_warning(struct leat_loader *l, const struct leat_place *place, co
 /* A key or value that is read, but not run by this version. */
 void leat_load_later(struct leat_loader *l, const struct leat_place *place, bool refused,
                      const char *what, const char *why);
+void leat_load_mark(struct leat_loader *l, const void *thing, const struct leat_place *place);
+void leat_load_marks_done(struct leat_loader *l); /* before what asks leat_topology_place() */
 /* How a scalar may be quoted in a message: never what a variable held. */
 struct leat_str leat_load_quote(const struct leat_yaml *n);
 const char *leat_load_path(struct leat_loader *l, const char *path, struct leat_str key);

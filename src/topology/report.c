@@ -81,6 +81,18 @@ void leat_report_add(struct leat_report *r, leat_severity severity, const struct
     r->findings[r->n++] = (struct leat_finding){severity, kept, message, ""};
 }
 
+bool leat_report_has(const struct leat_report *r, const struct leat_place *place)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct leat_place *p = &r->findings[i].place;
+        if (r->findings[i].severity == LEAT_SEVERITY_ERROR && p->file != NULL &&
+            strcmp(p->file, place->file) == 0 && p->line == place->line &&
+            p->column == place->column)
+            return true;
+    }
+    return false;
+}
+
 void leat_report_hint(struct leat_report *r, const char *fmt, ...)
 {
     if (r->n == 0)
@@ -89,6 +101,35 @@ void leat_report_hint(struct leat_report *r, const char *fmt, ...)
     va_start(args, fmt);
     r->findings[r->n - 1].hint = keep(r, fmt, args);
     va_end(args);
+}
+
+#define CHOICES_BYTES_MAX 4000
+#define CHOICES_SHOWN     20
+
+void leat_choice_start(struct leat_choice *c, struct leat_str wrong)
+{
+    *c = (struct leat_choice){.n = 0};
+    leat_suggest_start(&c->near, wrong);
+    leat_buf_init(&c->all, CHOICES_BYTES_MAX);
+}
+
+void leat_choice_offer(struct leat_choice *c, struct leat_str name)
+{
+    leat_suggest_offer(&c->near, name);
+    if (c->n++ < CHOICES_SHOWN)
+        leat_buf_printf(&c->all, "%s%.*s", c->n == 1 ? "" : ", ", LEAT_STR_FMT(name));
+}
+
+void leat_choice_hint(struct leat_choice *c, struct leat_report *r)
+{
+    if (c->near.best.len > 0)
+        leat_report_hint(r, "did you mean '%.*s'?", LEAT_STR_FMT(c->near.best));
+    else if (c->n == 1)
+        leat_report_hint(r, "there is only %.*s", LEAT_STR_FMT(leat_buf_str(&c->all)));
+    else if (c->n > 1 && !c->all.overflow)
+        leat_report_hint(r, "there are %.*s%s", LEAT_STR_FMT(leat_buf_str(&c->all)),
+                         c->n > CHOICES_SHOWN ? ", …" : "");
+    leat_buf_done(&c->all);
 }
 
 static int by_place(const void *va, const void *vb)

@@ -3,12 +3,14 @@
 #ifndef LEAT_TOPOLOGY_REPORT_H
 #define LEAT_TOPOLOGY_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/status.h"
+#include "base/suggest.h"
 
 #define LEAT_FINDINGS_MAX 200 /* further ones are only counted */
 
@@ -39,8 +41,22 @@ struct leat_report { /* zero-initialised is empty; texts live until leat_report_
 
 void leat_report_add(struct leat_report *r, leat_severity severity, const struct leat_place *place,
                      const char *fmt, ...) LEAT_PRINTF(4, 5);
+/* Whether an error was found at that place. */
+bool leat_report_has(const struct leat_report *r, const struct leat_place *place);
 /* Of the finding added last. */
 void leat_report_hint(struct leat_report *r, const char *fmt, ...) LEAT_PRINTF(2, 3);
+/* The hint of "not one of these": the nearest name, or all of them when none is near. */
+struct leat_choice {
+    struct leat_suggest near;
+    struct leat_buf all;
+    size_t n;
+};
+void leat_choice_start(struct leat_choice *c, struct leat_str wrong);
+void leat_choice_offer(struct leat_choice *c, struct leat_str name);
+/* Adds the hint to the last finding: "did you mean 'x'?" or "there are x, y"; nothing without
+ * names. Frees what the choice holds; call it once. */
+void leat_choice_hint(struct leat_choice *c, struct leat_report *r);
+
 /* "file:line:column: error: message (hint)", one per line, by place. */
 void leat_report_text(const struct leat_report *r, struct leat_buf *ret_text);
 /* Nothing milder than `least`. */

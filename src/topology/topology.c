@@ -15,6 +15,7 @@ struct reading {
     struct leat_report *report;
     uint64_t hash;
     uint32_t files, depth;
+    const char *open[INCLUDE_DEPTH_MAX + 1]; /* files being read, outermost first */
 };
 
 static struct leat_yaml *read_file(struct reading *r, const char *path,
@@ -58,10 +59,25 @@ static struct leat_yaml *read_text(struct reading *r, const char *path, struct l
                         "the file must hold keys and values (key: value)");
         return NULL;
     }
-    r->depth++;
+    r->open[r->depth++] = path; /* read_file() bounds the depth */
     root = work_in_includes(r, root);
     r->depth--;
     return root;
+}
+
+/* A file that includes one it is included by. */
+static bool is_circle(struct reading *r, const char *path, const struct leat_place *from)
+{
+    uint32_t i = 0;
+    while (i < r->depth && !leat_files_same(r->open[i], path))
+        i++;
+    if (i == r->depth)
+        return false;
+    const char *text = "";
+    for (; i < r->depth; i++)
+        text = leat_arena_printf(r->arena, "%s%s -> ", text, r->open[i]);
+    leat_report_add(r->report, LEAT_SEVERITY_ERROR, from, "includes go round: %s%s", text, path);
+    return true;
 }
 
 static struct leat_yaml *read_file(struct reading *r, const char *path,
@@ -69,6 +85,8 @@ static struct leat_yaml *read_file(struct reading *r, const char *path,
 {
     struct leat_str text;
     struct leat_error err = {0};
+    if (is_circle(r, path, from))
+        return NULL;
     if (r->depth > INCLUDE_DEPTH_MAX || ++r->files > INCLUDES_MAX) {
         leat_report_add(r->report, LEAT_SEVERITY_ERROR, from,
                         "includes go more than %d deep, or are more than %d files",
@@ -105,6 +123,7 @@ static void build(struct leat_loader *l, const struct leat_yaml *root)
     leat_load_required(l, LEAT_SECTION_ROOT, root, "");
     if (l->t->store.schema == NULL)
         l->t->store.schema = l->t->name.at;
+    leat_load_marks_done(l);
     leat_load_processor_names(l);
     leat_check_topology(l);
     leat_check_projections(l);
@@ -145,23 +164,39 @@ static struct leat_topology *start(const char *path)
     return t;
 }
 
-static leat_status finish(struct leat_topology *t, const struct reading *r,
-                          const struct leat_yaml *root, bool check_files,
-                          struct leat_topology **ret, struct leat_error *err)
+/* False when there was nothing to build from. */
+static bool finish(struct leat_topology *t, const struct reading *r, const struct leat_yaml *root,
+                   bool check_files)
 {
-    if (root != NULL) {
-        struct leat_loader l = {
-            .arena = t->arena, .report = r->report, .t = t, .check_files = check_files};
-        t->hash = r->hash;
-        build(&l, root);
-    }
-    if (root != NULL && r->report->errors == 0) {
+    if (root == NULL)
+        return false;
+    struct leat_loader l = {
+        .arena = t->arena, .report = r->report, .t = t, .check_files = check_files};
+    t->hash = r->hash;
+    build(&l, root);
+    return true;
+}
+
+static leat_status give(struct leat_topology *t, bool built, const struct leat_report *report,
+                        struct leat_topology **ret, struct leat_error *err)
+{
+    if (built && report->errors == 0) {
         *ret = t;
         return LEAT_OK;
     }
-    leat_status status = summarise(r->report, t->path, err);
+    leat_status status = summarise(report, t->path, err);
     leat_topology_free(t);
     return status;
+}
+
+struct leat_topology *leat_topology_inspect(const char *path, struct leat_report *report)
+{
+    struct leat_topology *t = start(path);
+    struct reading r = {.arena = t->arena, .report = report};
+    if (finish(t, &r, read_file(&r, t->path, NULL), true))
+        return t;
+    leat_topology_free(t);
+    return NULL;
 }
 
 leat_status leat_topology_load(const char *path, struct leat_topology **ret,
@@ -169,8 +204,8 @@ leat_status leat_topology_load(const char *path, struct leat_topology **ret,
 {
     struct leat_topology *t = start(path);
     struct reading r = {.arena = t->arena, .report = report};
-    const struct leat_yaml *root = read_file(&r, t->path, NULL);
-    return finish(t, &r, root, true, ret, err);
+    bool built = finish(t, &r, read_file(&r, t->path, NULL), true);
+    return give(t, built, report, ret, err);
 }
 
 leat_status leat_topology_load_text(const char *path, struct leat_str text, bool check_files,
@@ -179,8 +214,8 @@ leat_status leat_topology_load_text(const char *path, struct leat_str text, bool
 {
     struct leat_topology *t = start(path);
     struct reading r = {.arena = t->arena, .report = report};
-    const struct leat_yaml *root = read_text(&r, t->path, text);
-    return finish(t, &r, root, check_files, ret, err);
+    bool built = finish(t, &r, read_text(&r, t->path, text), check_files);
+    return give(t, built, report, ret, err);
 }
 
 void leat_topology_free(struct leat_topology *t)

@@ -181,6 +181,8 @@ struct leat_topology {
     struct leat_arena *arena;            /* private */
     const struct leat_unsupported *used; /* private: see leat_topology_unsupported() */
     uint32_t n_used;
+    const struct leat_mark *marks; /* private: see leat_topology_place() */
+    size_t n_marks;
 };
 
 /* Reads the file and everything it includes. All mistakes go to *report (never NULL); with any of
@@ -194,12 +196,21 @@ LEAT_MUST_CHECK leat_status leat_topology_load_text(const char *path, struct lea
                                                     bool check_files, struct leat_topology **ret,
                                                     struct leat_report *report,
                                                     struct leat_error *err);
+/* For who looks for mistakes alone: as leat_topology_load(), but gives what could be loaded in
+ * spite of them, so that schemas are looked at in the same run; nothing may run by it. NULL when
+ * there was nothing to load. */
+struct leat_topology *leat_topology_inspect(const char *path, struct leat_report *report);
 void leat_topology_free(struct leat_topology *t); /* NULL is allowed */
 
 /* Adds to *report every key that is used but not run by this version: error where running without
  * it would silently do something else (`leat run` refuses), warning where it is only not there yet.
  * Returns the number of errors added. leat_topology_load() reports them all as warnings. */
 size_t leat_topology_unsupported(const struct leat_topology *t, struct leat_report *report);
+
+/* Where a name (its `at`), an expression or a condition of this topology stands in the file, known
+ * by its address; `otherwise` for anything else. */
+const struct leat_place *leat_topology_place(const struct leat_topology *t, const void *thing,
+                                             const struct leat_place *otherwise);
 
 /* NULL when there is none. */
 const struct leat_processor *leat_topology_processor(const struct leat_topology *t,

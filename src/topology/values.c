@@ -24,9 +24,12 @@ bool leat_load_text(struct leat_loader *l, const struct leat_yaml *n, const char
         return false;
     }
     if (n->null || n->text.len == 0) {
+        if (n->replaced && leat_report_has(l->report, &n->place))
+            return false; /* a variable that is not set: said */
         leat_load_error(l, &n->place, "%s: the value is empty", path);
         return false;
     }
+    leat_load_mark(l, n->text.at, &n->place);
     *ret = n->text;
     return true;
 }
@@ -185,8 +188,10 @@ bool leat_load_expr(struct leat_loader *l, const struct leat_yaml *n, const char
         leat_load_error(l, &n->place, "%s takes one value", path);
         return false;
     }
-    if (leat_expr_parse(l->arena, n->text, n->plain, ret, &err) == LEAT_OK)
+    if (leat_expr_parse(l->arena, n->text, n->plain, ret, &err) == LEAT_OK) {
+        leat_load_mark(l, *ret, &n->place);
         return true;
+    }
     leat_load_error(l, &n->place, "%s: '%.*s': %s", path, LEAT_STR_FMT(leat_load_quote(n)),
                     err.msg);
     if (err.hint[0] != '\0')

@@ -321,6 +321,26 @@ static bool on_event(struct build *b, struct fy_event *e)
     return !b->failed;
 }
 
+/* The library's words say what it met, not what was meant. */
+static void hint_syntax(struct build *b, const char *msg)
+{
+    static const struct {
+        const char *part, *hint;
+    } rows[] = {
+        {"tab character", "indent with spaces"},
+        {"invalid indentation", "keys of one section begin in the same column"},
+        {"wrongly indented double-quoted", "a quote that is not closed?"},
+        {"wrongly indented single-quoted", "a quote that is not closed?"},
+        {"multiline", "a quote or bracket that is not closed?"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strstr(msg, rows[i].part) != NULL) {
+            leat_report_hint(b->report, "%s", rows[i].hint);
+            return;
+        }
+    }
+}
+
 static void report_syntax(struct build *b, struct fy_diag *diag)
 {
     void *cursor = NULL;
@@ -331,6 +351,7 @@ static void report_syntax(struct build *b, struct fy_diag *diag)
                                    (uint32_t)(e->column < 0 ? 0 : e->column)};
         leat_report_add(b->report, LEAT_SEVERITY_ERROR, &place, "not YAML: %s",
                         e->msg == NULL ? "syntax error" : e->msg);
+        hint_syntax(b, e->msg == NULL ? "" : e->msg);
         any = true;
     }
     struct leat_place last = {b->file, b->line, b->column};
