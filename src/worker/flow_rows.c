@@ -87,6 +87,17 @@ static struct leat_str packed_headers(struct leat_flow *f, const struct flow_wor
     return leat_buf_str(&f->scratch);
 }
 
+/* The id of a record without one comes from its place: it must travel with it. What somebody else
+ * means by ce_id and ce_type stays, ours comes after it: the last header of a name is read. */
+static void put_own(struct leat_buf *headers, const char *name, struct leat_str value,
+                    bool of_source)
+{
+    struct leat_str found;
+    bool there = leat_headers_find(leat_buf_str(headers), leat_str_of(name), &found);
+    if (!there || (of_source && !leat_str_eq(found, value)))
+        leat_headers_put(headers, leat_str_of(name), value);
+}
+
 void flow_add_forward(struct leat_flow *f, struct flow_work *w)
 {
     const struct leat_incoming *r = &w->item->in;
@@ -97,15 +108,12 @@ void flow_add_forward(struct leat_flow *f, struct flow_work *w)
     o->key = w->key;
     o->value = r->value;
     (void)packed_headers(f, w); /* into the scratch, which moves when it grows */
-    struct leat_str found;
     char id[LEAT_UUID_TEXT];
     leat_uuid_format(&w->id, id);
-    /* The id of a record without one comes from its place: it must travel with it. */
-    if (!leat_headers_find(leat_buf_str(&f->scratch), LEAT_STR("ce_id"), &found))
-        leat_headers_put(&f->scratch, LEAT_STR("ce_id"), leat_str_of(id));
-    if (w->to_topic.len > 0 &&
-        !leat_headers_find(leat_buf_str(&f->scratch), LEAT_STR("ce_type"), &found))
-        leat_headers_put(&f->scratch, LEAT_STR("ce_type"), w->type);
+    bool of_source = f->lanes[w->lane].spec.source >= 0;
+    put_own(&f->scratch, "ce_id", (struct leat_str){id, LEAT_UUID_TEXT - 1}, of_source);
+    if (of_source)
+        put_own(&f->scratch, "ce_type", w->type, true);
     o->headers = leat_arena_copy(f->arena, leat_buf_str(&f->scratch));
 }
 

@@ -123,7 +123,8 @@ def shop():
 def settlement(payment, result="settled", ce_id=None, partition=None, **more):
     """What the provider writes: JSON without key, fields we do not know, ids that are no UUIDs."""
     body = {"payment_id": payment, "result": result, "merchant": {"no": 7}, **more}
-    return (None, json.dumps(body), {"ce_id": ce_id or f"psp-{uuid.uuid4().hex}", "psp-node": "n1"},
+    return (None, json.dumps(body), {"ce_id": ce_id or f"psp-{uuid.uuid4().hex}",
+                                     "ce_type": "com.psp.settlement", "psp-node": "n1"},
             random.randrange(PSP_PARTITIONS) if partition is None else partition)
 
 
