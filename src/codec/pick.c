@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "codec/decimal.h"
 #include "codec/latin1.h"
 #include "codec/nodes.h"
 #include "codec/plan.h"
@@ -205,6 +206,18 @@ static bool pick_number(struct pick *c, const struct leat_node *n, struct leat_v
     return ok;
 }
 
+/* As in JSON: "12.50". */
+static bool decimal_text(struct pick *c, const struct leat_node *n, struct leat_value *v)
+{
+    char text[LEAT_DECIMAL_TEXT_MAX];
+    uint32_t len = 0;
+    if (!leat_decimal_text(v->s, n->scale, text, &len))
+        return false;
+    v->kind = LEAT_VALUE_STRING;
+    v->s = leat_arena_copy(c->arena, (struct leat_str){text, len});
+    return true;
+}
+
 static bool pick_text(struct pick *c, const struct leat_node *n, struct leat_value *v)
 {
     const struct leat_schema *s = c->p->schema;
@@ -219,9 +232,14 @@ static bool pick_text(struct pick *c, const struct leat_node *n, struct leat_val
     }
     if (n->kind == LEAT_NODE_FIXED) {
         v->s = (struct leat_str){(const char *)c->in.at, n->size};
-        return leat_node_skip(s, (uint32_t)(n - s->nodes), &c->in, 0);
+        return leat_node_skip(s, (uint32_t)(n - s->nodes), &c->in, 0) &&
+               (!n->decimal || decimal_text(c, n, v));
     }
-    return leat_wire_bytes(&c->in, &v->s) && (n->kind == LEAT_NODE_BYTES || leat_wire_utf8(v->s));
+    if (!leat_wire_bytes(&c->in, &v->s))
+        return false;
+    if (n->decimal)
+        return decimal_text(c, n, v);
+    return n->kind == LEAT_NODE_BYTES || leat_wire_utf8(v->s);
 }
 
 static leat_status pick_value(struct pick *c, const struct pick_step *step, uint32_t node,
