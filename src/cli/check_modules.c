@@ -29,6 +29,8 @@ static void note_missing(const struct leat_topology *t, struct leat_report *repo
             seen = strcmp(t->processors[j].module, p->module) == 0;
         if (seen || leat_module_path(t, p->module, arena) != NULL)
             continue;
+        if (p->aggregate != NULL && leat_module_path(t, p->aggregate->module, arena) != NULL)
+            continue; /* which may hold the processor too */
         names = leat_arena_printf(arena, "%s%s%s", names, first == NULL ? "" : ", ", p->module);
         first = first == NULL ? &p->place : first;
     }

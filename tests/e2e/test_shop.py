@@ -80,10 +80,13 @@ class Shop:
 
     def list(self, model, **query):
         """All rows, page by page."""
+        text = "&".join(f"{k.rstrip('_')}={v}" for k, v in query.items())
+        return self.pages(f"models/{model}?{text}")
+
+    def pages(self, address):
         rows, cursor = [], ""
-        text = "".join(f"&{k.rstrip('_')}={v}" for k, v in query.items())
         while cursor is not None:
-            page = api.get(f"{self.url}/v1/models/{model}?{(text + cursor).lstrip('&')}")
+            page = api.get(f"{self.url}/v1/{address}{cursor}")
             check.equal(page.status, 200, repr(page))
             rows += page.json["rows"]
             cursor = page.json["cursor"] and f"&cursor={page.json['cursor']}"
@@ -138,6 +141,16 @@ def what_is_declared_and_not_run_yet_is_said_by_check_and_run_alike():
     log = s.process.log()
     for message in said:
         check.contains(log, json.dumps(message)[1:-1], "the log of `leat run`")
+
+
+@check.test
+def its_tests_in_words_hold_without_servers():
+    s = shop()
+    done = s.home.cli("test", os.path.join(servers.ROOT, "shop"), "--json",
+                      env={"KAFKA": "127.0.0.1:1", "STORE_URL": "postgresql://127.0.0.1:1/none"})
+    check.equal(done.returncode, 0, done.stdout + done.stderr)
+    result = json.loads(done.stdout)
+    assert result["passed"] > 10 and result["failed"] == 0, done.stdout
 
 
 @check.test
@@ -385,6 +398,29 @@ def indexes_give_ranges_and_pages_in_their_order():
     text = s.home.must("list", "orders", "--index", "by_status", "--from", "cancelled", "--to",
                        "cancelled", "--limit", "3", "--json")
     check.equal([r["status"] for r in json.loads(text)["rows"]], ["cancelled"] * 3)
+
+
+@check.test
+def queries_give_a_row_and_pages_of_what_matches():
+    s = shop()
+    row = api.get(f"{s.url}/v1/queries/GetOrder?key=o1")
+    check.equal((row.status, row.json), (200, s.row("o1")))
+    check.equal(api.get(f"{s.url}/v1/queries/GetOrder?key=nobody").status, 404)
+    for customer in CUSTOMERS[:2]:
+        want = [r["key"] for r in s.list("orders", index="by_customer", from_=customer,
+                                         to=customer, limit=1000) if r["status"] == "placed"]
+        assert len(want) > 3, want
+        for limit in (3, 50):
+            rows = s.pages(f"queries/OpenOrders?customer={customer}&limit={limit}")
+            check.equal([r["key"] for r in rows], want)
+        printed = s.home.must_json("list", "--query", "OpenOrders", f"customer={customer}")
+        check.equal([r["key"] for r in printed["rows"]], want)
+    for query, part in (("OpenOrders", "needs the parameter 'customer'"),
+                        ("OpenOrders?custmer=c1", "'customer'"), ("OpenOrder", "'OpenOrders'"),
+                        ("OpenOrders?customer=c1&limit=51", "50")):
+        answer = api.get(f"{s.url}/v1/queries/{query}")
+        assert answer.status in (400, 404), repr(answer)
+        check.contains(answer.body.decode(), part)
 
 
 @check.test
