@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/query_view.h"
+#include "cli/send_dry.h"
 #include "cli/session.h"
 #include "query/query.h"
 
@@ -34,7 +35,7 @@ static const struct leat_opt options[] = {
     {"wait", 'w', LEAT_OPT_DURATION, FIELD(wait_ms), "DURATION", "0s", NULL, 0, 3600000,
      "Wait that long for the outcome; rejected or dead is exit code 3."},
     {"dry-run", 0, LEAT_OPT_FLAG, FIELD(dry_run), NULL, NULL, NULL, 0, 0,
-     "Decide on live state and print: not available in this version."},
+     "Decide on live state, print what would happen, send and write nothing. A no is exit code 3."},
     LEAT_CLI_JSON(struct send_options, json),
 };
 
@@ -44,7 +45,8 @@ static const struct leat_opt_spec spec = {
     .details =
         "The body is a JSON object as the command's schema says; '-' reads standard input.\n\n"
         "  leat send CreateLead '{\"lead_id\":\"L-1\",\"email\":\"a@b.example\"}' --wait 5s\n"
-        "  leat send CreateLead @lead.json --priority hot\n",
+        "  leat send CreateLead @lead.json --priority hot\n"
+        "  leat send CreateLead @lead.json --dry-run\n",
     LEAT_OPTS(options),
     .args_min = 2,
     .args_max = 2,
@@ -168,23 +170,37 @@ static int report(struct leat_session *s, const struct send_options *o, const ch
     return leat_cli_fail(&err);
 }
 
-static leat_status send_one(const struct send_options *o, char **argv, struct leat_sender *sender,
-                            struct leat_command_sent *ret, struct leat_error *err)
+/* The command of the arguments; `body` and `id` are kept by the caller. */
+static leat_status read_command(const struct send_options *o, char **argv, struct leat_buf *body,
+                                struct leat_uuid *id, struct leat_command_in *ret,
+                                struct leat_error *err)
 {
-    struct leat_uuid id;
-    struct leat_buf body;
-    struct leat_command_in in = {.type = leat_str_of(argv[1]),
-                                 .priority = leat_str_of(o->priority)};
-    if (o->id != NULL && !leat_uuid_parse(leat_str_of(o->id), &id))
+    if (o->id != NULL && !leat_uuid_parse(leat_str_of(o->id), id))
         return leat_fail(err, LEAT_INVALID, "--id: '%.100s' is not a UUID", o->id);
-    in.id = o->id != NULL ? &id : NULL;
-    leat_buf_init(&body, BODY_BYTES_MAX);
-    leat_status status = read_body(argv[2], &body, err);
-    in.json = leat_buf_str(&body);
+    if (o->dry_run && o->wait_ms > 0)
+        return leat_fail(err, LEAT_INVALID, "--wait has nothing to wait for with --dry-run");
+    leat_status status = read_body(argv[2], body, err);
+    if (status != LEAT_OK)
+        return status;
+    *ret = (struct leat_command_in){.type = leat_str_of(argv[1]),
+                                    .json = leat_buf_str(body),
+                                    .id = o->id != NULL ? id : NULL,
+                                    .priority = leat_str_of(o->priority)};
+    return LEAT_OK;
+}
+
+static int send_it(struct leat_session *s, const struct send_options *o,
+                   const struct leat_command_in *in)
+{
+    struct leat_sender *sender = NULL;
+    struct leat_command_sent sent = {.slice = 0};
+    struct leat_error err = {0};
+    leat_status status = leat_sender_new(s->topology, s->schemas, &sender, &err);
     if (status == LEAT_OK)
-        status = leat_sender_send(sender, &in, SEND_TIMEOUT_MS, ret, err);
-    leat_buf_done(&body);
-    return status;
+        status = leat_sender_send(sender, in, SEND_TIMEOUT_MS, &sent, &err);
+    int code = status == LEAT_OK ? report(s, o, in->type.at, &sent) : leat_cli_fail(&err);
+    leat_sender_free(sender, FREE_TIMEOUT_MS);
+    return code;
 }
 
 int leat_cmd_send(struct leat_cli *cli, int argc, char **argv);
@@ -194,23 +210,19 @@ int leat_cmd_send(struct leat_cli *cli, int argc, char **argv)
     (void)cli;
     struct send_options o = {0};
     struct leat_session s;
-    struct leat_sender *sender = NULL;
-    struct leat_command_sent sent = {.slice = 0};
+    struct leat_command_in in;
+    struct leat_uuid id;
     struct leat_error err = {0};
+    LEAT_AUTO(leat_buf_done) struct leat_buf body;
+    leat_buf_init(&body, BODY_BYTES_MAX);
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    if (o.dry_run) {
-        (void)leat_fail(&err, LEAT_INVALID, "--dry-run is not available in this version");
+    if (read_command(&o, argv, &body, &id, &in, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    }
     if ((code = leat_session_open(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
         return code;
-    leat_status status = leat_sender_new(s.topology, s.schemas, &sender, &err);
-    if (status == LEAT_OK)
-        status = send_one(&o, argv, sender, &sent, &err);
-    code = status == LEAT_OK ? report(&s, &o, argv[1], &sent) : leat_cli_fail(&err);
-    leat_sender_free(sender, FREE_TIMEOUT_MS);
+    code = o.dry_run ? leat_send_dry(&s, &in, o.json) : send_it(&s, &o, &in);
     leat_session_close(&s);
     return code;
 }

@@ -93,14 +93,25 @@ leat_status leat_test_find(const char *path, struct leat_arena *arena, struct le
                           : leat_fail(err, LEAT_INVALID, "no *_test.yaml in folder '%s'", path);
 }
 
+/* "a/b" -> "a/", "b" -> "", "." -> "../" */
+static const char *parent(const char *dir, struct leat_arena *arena)
+{
+    const char *slash = strrchr(dir, '/'), *last = slash == NULL ? dir : slash + 1;
+    if (*last == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+        return leat_arena_printf(arena, "%s%s../", strcmp(dir, ".") == 0 ? "" : dir,
+                                 strcmp(dir, ".") == 0 ? "" : "/");
+    return leat_arena_cstr(arena, (struct leat_str){dir, (uint32_t)(last - dir)});
+}
+
 void leat_test_find_beside(const struct leat_topology *t, struct leat_arena *arena,
                            struct leat_test_paths *to)
 {
     const char *const names[] = {"processors", "tests", t->name.at};
     const char *own = strcmp(t->dir, ".") == 0 ? "" : leat_arena_printf(arena, "%s/", t->dir);
+    const char *beside = parent(t->dir, arena);
     walk(t->dir, 0, arena, to);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         walk(leat_arena_printf(arena, "%s%s", own, names[i]), DEPTH_MAX, arena, to);
-        walk(leat_arena_printf(arena, "%s../%s", own, names[i]), DEPTH_MAX, arena, to);
+        walk(leat_arena_printf(arena, "%s%s", beside, names[i]), DEPTH_MAX, arena, to);
     }
 }

@@ -11,6 +11,8 @@
 
 bool leat_fault_hit(struct leat_fault *fault, const char *where)
 {
+    if (fault->names != NULL && fault->seen < fault->names_room)
+        fault->names[fault->seen] = where;
     if (++fault->seen != fault->nth)
         return false;
     fault->fired = where;

@@ -108,9 +108,11 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
  * Where a process would end for want of memory, the call jumps to `out`, from which nothing of it
  * may be kept; what could not be encoded is answered retry, whatever the handler says. */
 struct leat_fault {
-    uint32_t nth;      /* 1 = the first; 0 = none, only count */
-    uint32_t seen;     /* out: fallible calls made */
-    const char *fired; /* out: the call that failed, or NULL */
+    uint32_t nth;       /* 1 = the first; 0 = none, only count */
+    uint32_t seen;      /* out: fallible calls made */
+    const char *fired;  /* out: the call that failed, or NULL */
+    const char **names; /* out: what was called, while there is room; NULL: not wanted */
+    uint32_t names_room;
     jmp_buf out;
 };
 /* Until NULL is set again. One thread runs handlers meanwhile. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "worker/dispatch_internal.h"
+#include "worker/trial_watch.h"
 
 #define TRIAL_BLOCK_BYTES (64u * 1024)
 #define TRIAL_STATE_MAX   (64u << 20)
@@ -71,6 +72,23 @@ void leat_trial_free(struct leat_trial *t)
     free(t);
 }
 
+/* A handler's address, whatever its type is. */
+static void watch_function(const void *holder)
+{
+    const void *function;
+    memcpy(&function, holder, sizeof function);
+    (void)leat_watch_module(function);
+}
+
+void leat_trial_watch(struct leat_trial *t)
+{
+    const struct leat_dispatch *d = t->dispatch;
+    for (size_t i = 0; i < d->def->on_count; i++)
+        watch_function(&d->def->on[i].call);
+    for (size_t i = 0; d->aggregate != NULL && i < d->aggregate->fold_count; i++)
+        watch_function(&d->aggregate->fold[i].call);
+}
+
 leat_status leat_trial_schema_ids(struct leat_schemas *schemas, struct leat_error *err)
 {
     struct leat_str type = {0};
@@ -124,8 +142,10 @@ static leat_status fold(struct leat_trial *t, struct trial_stream *s, struct lea
 {
     if (s->state == NULL)
         return LEAT_OK;
-    LEAT_TRY(leat_dispatch_fold(t->dispatch, type, payload, t->arena, s->state, err), err,
-             "could not fold %.*s", LEAT_STR_FMT(type));
+    leat_watch_begin(NULL);
+    leat_status status = leat_dispatch_fold(t->dispatch, type, payload, t->arena, s->state, err);
+    leat_watch_end();
+    LEAT_TRY(status, err, "could not fold %.*s", LEAT_STR_FMT(type));
     return through_bytes(t, s, err);
 }
 
@@ -137,6 +157,24 @@ leat_status leat_trial_given(struct leat_trial *t, struct leat_str key, struct l
     if (status == LEAT_OK)
         s->version++;
     return status;
+}
+
+struct leat_snapshot_form leat_trial_snapshot_form(const struct leat_trial *t)
+{
+    return leat_dispatch_snapshot_form(t->dispatch);
+}
+
+leat_status leat_trial_snapshot(struct leat_trial *t, struct leat_str key, int64_t version,
+                                struct leat_str state, struct leat_error *err)
+{
+    struct trial_stream *s = stream_of(t, key);
+    if (s->state == NULL || s->version != 0)
+        return leat_fail(err, LEAT_INVALID, "a snapshot comes first, and only where state is kept");
+    struct leat_str bytes = leat_arena_copy(t->arena, state);
+    LEAT_TRY(leat_dispatch_state_decode(t->dispatch, bytes, t->arena, s->state, err), err,
+             "could not decode the snapshot");
+    s->version = version;
+    return LEAT_OK;
 }
 
 leat_status leat_trial_state(struct leat_trial *t, struct leat_str key, struct leat_buf *out,
@@ -251,6 +289,18 @@ static leat_status prepare(struct leat_trial *t, const struct leat_trial_message
     return priority_of(t, m->priority, &call->priority, err);
 }
 
+leat_status leat_trial_key(struct leat_trial *t, const struct leat_trial_message *m,
+                           struct leat_str *ret, struct leat_error *err)
+{
+    struct leat_call call;
+    int32_t handler = -1;
+    void *message = NULL;
+    leat_status status = prepare(t, m, &call, &handler, &message, err);
+    if (status == LEAT_OK)
+        *ret = call.key;
+    return status;
+}
+
 leat_status leat_trial_run(struct leat_trial *t, const struct leat_trial_message *m,
                            struct leat_fault *fault, struct leat_trial_outcome *ret,
                            struct leat_error *err)
@@ -267,7 +317,9 @@ leat_status leat_trial_run(struct leat_trial *t, const struct leat_trial_message
         .key = call.key, .version_before = s->version, .version_after = s->version};
 
     leat_dispatch_fault(t->dispatch, fault);
+    leat_watch_begin(fault);
     ret->broken_off = !run_handler(&call, handler, message, s->state, fault);
+    leat_watch_end();
     leat_dispatch_fault(t->dispatch, NULL);
 
     ret->answer = ret->broken_off ? LEAT_ANSWER_RETRY : call.answer;

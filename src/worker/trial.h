@@ -19,6 +19,9 @@ LEAT_MUST_CHECK leat_status leat_trial_new(const struct leat_trial_config *c,
                                            struct leat_trial **ret, struct leat_error *err);
 void leat_trial_free(struct leat_trial *t); /* NULL is allowed */
 
+/* From now on what the module calls while its handlers run is watched: see trial_watch.h. */
+void leat_trial_watch(struct leat_trial *t);
+
 /* Gives every type without an id one, as registering in a new store would. */
 LEAT_MUST_CHECK leat_status leat_trial_schema_ids(struct leat_schemas *schemas,
                                                   struct leat_error *err);
@@ -27,6 +30,13 @@ LEAT_MUST_CHECK leat_status leat_trial_schema_ids(struct leat_schemas *schemas,
 LEAT_MUST_CHECK leat_status leat_trial_given(struct leat_trial *t, struct leat_str key,
                                              struct leat_str type, struct leat_str payload,
                                              struct leat_error *err);
+
+/* Which of the store's snapshots may be given here. */
+struct leat_snapshot_form leat_trial_snapshot_form(const struct leat_trial *t);
+/* State of the stream as of `version`, as stored; before any event of that key is given. */
+LEAT_MUST_CHECK leat_status leat_trial_snapshot(struct leat_trial *t, struct leat_str key,
+                                                int64_t version, struct leat_str state,
+                                                struct leat_error *err);
 
 struct leat_trial_message {
     struct leat_str type, bytes; /* bytes as they travel, living as long as the trial */
@@ -53,6 +63,9 @@ struct leat_trial_outcome { /* memory of the trial */
     int64_t version_before, version_after; /* of the key's stream */
     bool broken_off; /* a fault ended it where the process would have ended: answer is retry */
 };
+/* Key of the stream that the message belongs to; errors as below. */
+LEAT_MUST_CHECK leat_status leat_trial_key(struct leat_trial *t, const struct leat_trial_message *m,
+                                           struct leat_str *ret, struct leat_error *err);
 /* What a worker would do with the message. Errors are of the message or the given history: POISON
  * (does not decode), INVALID (no handler, no key, unknown priority). After an outcome other than
  * LEAT_DONE the stream is as before. `fault` NULL: none. */
