@@ -7,7 +7,9 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
+import time
 import uuid
 
 from lib import api, check, leat, servers, wait
@@ -15,6 +17,37 @@ from lib import api, check, leat, servers, wait
 NAME = "leat_http"
 GOOD = {"company": "Acme", "email": "a@example.com", "state": "NY", "source": "web"}
 _system = {}
+_slow = []
+
+
+def dawdle(first, more):
+    """Seconds until the server gives up on a request that starts so and never ends."""
+    started, got = time.monotonic(), b""
+    with socket.create_connection(("127.0.0.1", _system["port"]), timeout=0.5) as s:
+        s.sendall(first)
+        while time.monotonic() - started < 35:
+            try:
+                chunk = s.recv(1000)
+                if not chunk:
+                    break
+                got += chunk
+            except TimeoutError:
+                try:
+                    s.sendall(more)
+                except OSError:
+                    break
+            except OSError:
+                break
+    return time.monotonic() - started, got
+
+
+def start_slow_clients():
+    post = b"POST /v1/commands/CreateLead HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n{"
+    pool = concurrent.futures.ThreadPoolExecutor(4)
+    for name, first, more in (("silent", b"GET /heal", b""), ("slow line", b"GET /", b"a"),
+                              ("slow head", b"GET / HTTP/1.1\r\n", b"x: y\r\n"),
+                              ("slow body", post, b" ")):
+        _slow.append((name, pool.submit(dawdle, first, more)))
 
 
 def system():
@@ -33,6 +66,7 @@ def system():
         wait.until(lambda: process.alive() and api.get(url + "/readyz").status == 200, 60,
                    "leat to be ready")
         _system.update(home=h, url=url, port=port, process=process)
+        start_slow_clients()
     return _system["url"], _system["home"]
 
 
@@ -97,6 +131,9 @@ def an_idempotency_key_is_the_command():
     check.equal((again.status, again.json["id"]), (202, first.json["id"]))
     done = h.must_json("send", "CreateLead", json.dumps(lead("i-9")), "--wait", "20s")
     problem(send("i-10", {"Idempotency-Key": done["id"]}), 422, "idempotency-key-reused")
+    problem(api.post(url + "/v1/commands/CreateLead", lead("i-4", company=7),
+                     headers={"Idempotency-Key": "mended"}), 400, "company")
+    check.equal(send("i-4", {"Idempotency-Key": "mended"}).status, 200)
     own = str(uuid.uuid4())
     check.equal(send("i-2", {"Idempotency-Key": own}).json["id"], own)
     problem(send("i-3", {"Idempotency-Key": " "}), 400, "Idempotency-Key")
@@ -120,6 +157,9 @@ def bad_commands_name_what_is_wrong():
     problem(api.post(to + "CreateLead", lead("b-1", notes="x" * 70000)), 413, "65536")
     problem(api.get(to + "CreateLead/more"), 404, "no such address")
     problem(api.request("DELETE", to + "CreateLead"), 405, "POST, GET")
+    problem(api.post(to + "CreateLead", lead("b-1", company={"a": [1]})), 400, "a string was")
+    problem(api.post(to + "CreateLead", lead("b-1", employees="many")), 400, "employees")
+    problem(api.post(to + "CreateLead", b"{} {}"), 400, "")
 
 
 @check.test
@@ -158,10 +198,14 @@ def streams_as_json():
     events = api.get(stream).json["events"]
     check.equal([e["version"] for e in events], [1, 2, 3])
     check.equal(events[0]["data"]["lead_id"], "s-1")
+    position = api.get(stream).headers["Leat-Position"]
+    assert int(position.partition("=")[2]) >= events[-1]["seq"], position
+    check.equal(api.get(stream).headers["Leat-Age-Ms"], "0")
     page = api.get(stream + "?after=1&limit=1").json
     check.equal(([e["version"] for e in page["events"]], page["next"]), ([2], 2))
     problem(api.get(url + "/v1/streams/lead-none"), 404, "no events")
     problem(api.get(url + "/v1/streams/house-1"), 404, "aggregate")
+    problem(api.get(url + "/v1/streams/laed-s-1"), 404, "did you mean 'lead-s-1'?")
     lines = h.must("stream", "lead-s-1", "--json").splitlines()
     check.equal([json.loads(line)["type"] for line in lines],
                 ["LeadCreated", "LeadScored", "LeadRouted"])
@@ -183,14 +227,92 @@ def schemas_in_the_registrys_form():
     check.equal(api.get(url + "/schemas/ids/999999").json["error_code"], 40403)
 
 
+def parse_metrics(text):
+    """Prometheus' text format 0.0.4, strictly: {sample: value}."""
+    kinds, samples, family = {}, {}, None
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            assert re.fullmatch(r"# HELP [a-z_]+ \S.*", line), line
+        elif line.startswith("# TYPE "):
+            _, _, family, kind = line.split()
+            assert family not in kinds and kind in ("counter", "gauge", "histogram"), line
+            assert kind != "counter" or family.endswith("_total"), line
+            kinds[family] = kind
+        else:
+            found = re.fullmatch(
+                r'([a-z_]+)((?:\{[a-z_]+="[^"\\\n]*"(?:,[a-z_]+="[^"\\\n]*")*\})?)'
+                r" (-?[0-9.e+]+)", line)
+            assert found, line
+            assert found[1] == family or kinds[family] == "histogram", f"{line} is in {family}"
+            name = found[1] + found[2]
+            assert name not in samples, f"twice: {name}"
+            samples[name] = float(found[3])
+    return samples
+
+
+def check_openapi(document):
+    """What OpenAPI 3.1 asks of the parts that are used (a validator agrees with it)."""
+    check.equal(document["openapi"], "3.1.0")
+    check.equal(set(document), {"openapi", "info", "paths", "components"})
+    shapes = set()
+    for path, methods in document["paths"].items():
+        shape = re.sub(r"\{[^}]*\}", "{}", path)
+        assert path.startswith("/") and shape not in shapes, f"{path} stands twice"
+        shapes.add(shape)
+        for method, operation in methods.items():
+            assert method in ("get", "post"), method
+            check.equal("requestBody" in operation, method == "post")
+            assert set(operation["responses"]) >= {"200", "default"}
+            named = [(p["in"], p["name"]) for p in operation["parameters"]]
+            check.equal(len(named), len(set(named)))
+            check.equal({n for where, n in named if where == "path"},
+                        set(re.findall(r"\{([^}]*)\}", path)), path)
+            for p in operation["parameters"]:
+                assert p["required"] or p["in"] != "path"
+                assert p["schema"]["type"] in ("string", "integer")
+            for answer in operation["responses"].values():
+                assert answer["description"]
+    assert "Problem" in document["components"]["schemas"]
+
+
+@check.test
+def methods_addresses_and_heads():
+    url, _ = system()
+    document = api.get(url + "/openapi.json").json
+    check_openapi(document)
+    for path, methods in document["paths"].items():
+        address = url + re.sub(r"\{[^}]*\}", "x", path)
+        allowed = {m.upper() for m in methods} | {"OPTIONS"}
+        allowed |= {"HEAD"} if "get" in methods else set()
+        a = api.request("OPTIONS", address)
+        check.equal((a.status, set(a.headers["Allow"].split(", ")), a.body), (204, allowed, b""))
+        for method in {"PUT", "PATCH", "DELETE", "POST", "GET"} - allowed:
+            a = api.request(method, address, body=b"{}" if method != "GET" else None)
+            problem(a, 405, "other methods")
+            check.equal(set(a.headers["Allow"].split(", ")), allowed)
+    head, whole = (api.request(m, url + "/v1/models/leads/w-1") for m in ("HEAD", "GET"))
+    check.equal((head.status, head.body), (200, b""))
+    check.equal(head.headers["Content-Length"], str(len(whole.body)))
+    for bad, status in (("/%zz", 400), ("/%2", 400), ("/v1/models/leads/%ff", 400),
+                        ("/v1/models/leads?from=%00", 400), ("/" + "a" * 9000, 414),
+                        ("/v1/models/leads/" + "k" * 8000, 404)):
+        problem(api.get(url + bad), status, "")
+    check.equal(api.get(url + "/healthz", headers={"X": "y" * 40000}).status, 431)
+    check.equal(api.get(url + "/healthz").status, 200)
+
+
 @check.test
 def the_process_says_how_it_is():
     url, _ = system()
     check.equal(api.get(url + "/healthz").json, {"status": "ok"})
-    metrics = api.get(url + "/metrics").body.decode()
-    check.contains(metrics, f'leat_http_requests_total{{topology="{NAME}",method="GET"')
-    paths = api.get(url + "/openapi.json").json["paths"]
-    check.equal("/v1/models/{model}/{key}" in paths, True)
+    check.equal(api.get(url + "/readyz").json, {"status": "ready"})
+    samples = parse_metrics(api.get(url + "/metrics").body.decode())
+    answered = {n: v for n, v in samples.items() if n.startswith("leat_http_requests_total{")}
+    check.equal(any('method="GET"' in n and 'route="/healthz"' in n for n in answered), True)
+    check.equal(all(f'topology="{NAME}"' in n for n in samples), True)
+    again = parse_metrics(api.get(url + "/metrics").body.decode())
+    check.equal([n for n, v in answered.items() if again[n] < v], [], "a counter that went back")
     check.equal(api.request("HEAD", url + "/healthz").status, 200)
     problem(api.get(url + "/nowhere"), 404, "/openapi.json")
 
@@ -267,6 +389,17 @@ def hostile_bytes_are_refused_and_harm_nobody():
 def in_flight(url):
     lines = api.get(url + "/metrics").body.decode().splitlines(keepends=True)
     return next(x for x in lines if x.startswith("leat_http_requests_in_flight{"))
+
+
+@check.test
+def a_client_that_never_gets_to_the_point_is_cut():
+    """Silence and a byte now and then, in the head and in the body: begun by the first test."""
+    for name, ended in _slow:
+        seconds, got = ended.result(40)
+        assert 15 <= seconds <= 26, f"{name}: {seconds:.1f} s"
+        check.equal(got, b"", name)
+    check.equal(len(_slow), 4)
+    _system["process"].await_log("slow-clients")
 
 
 @check.test
