@@ -256,76 +256,79 @@ static inline const uint8_t *fast_number(const uint8_t *p, const uint8_t *end, i
 
 static inline const uint8_t *fast_string(const uint8_t *p, const uint8_t *end, bool text, char *at)
 {
-    int64_t len = 0;
-    p = fast_number(p, end, &len);
-    if (p == NULL || (uint64_t)len > (uint64_t)(end - p))
+    if (p == end)
         return NULL;
-    struct leat_str s = {(const char *)p, (uint32_t)len};
+    uint32_t len = *p++;
+    if ((len & 0x80) != 0) {
+        if (p == end || *p >= 0x80)
+            return NULL;
+        len = (len & 0x7f) | (uint32_t)*p++ << 7;
+    }
+    if ((len & 1) != 0 || (ptrdiff_t)(len >> 1) > end - p)
+        return NULL;
+    struct leat_str s = {(const char *)p, len >> 1};
+    LEAT_STORE(struct leat_str, at, s);
     if (text && (leat_wire_or(s.at, s.len) & LEAT_HIGH_BITS) != 0)
         return NULL;
-    LEAT_STORE(struct leat_str, at, s);
-    return p + len;
+    return p + s.len;
 }
 
-static inline const uint8_t *fast_raw(const uint8_t *p, const uint8_t *end, char *at, size_t size)
+static inline const uint8_t *fast_integer(const struct leat_step *step, const uint8_t *p,
+                                          const uint8_t *end, char *at)
 {
-    if ((size_t)(end - p) < size)
-        return NULL;
-    memcpy(at, p, size);
-    return p + size;
+    int64_t v = 0;
+    p = fast_number(p, end, &v);
+    LEAT_STORE(int32_t, at, (int32_t)v);
+    if (step->fast == LEAT_FAST_INT)
+        return v == (int32_t)v ? p : NULL;
+    return (uint64_t)v < step->size ? p : NULL;
 }
 
-/* After the value, or NULL: not a matter for here. */
+static inline const uint8_t *fast_long(const uint8_t *p, const uint8_t *end, char *at)
+{
+    int64_t v = 0;
+    p = fast_number(p, end, &v);
+    LEAT_STORE(int64_t, at, v);
+    return p;
+}
+
+/* After the value, or NULL: not a matter for here. Asking in turn is foretold better than a jump
+ * through a table. */
 static inline const uint8_t *fast_value(const struct leat_step *step, const uint8_t *p,
                                         const uint8_t *end, char *at)
 {
-    int64_t v = 0;
-    switch (step->code) {
-    case LEAT_STEP_STRING:
-        return fast_string(p, end, true, at);
-    case LEAT_STEP_BYTES:
-        return fast_string(p, end, false, at);
-    case LEAT_STEP_LONG:
-        p = fast_number(p, end, &v);
-        LEAT_STORE(int64_t, at, v);
-        return p;
-    case LEAT_STEP_INT:
-        p = fast_number(p, end, &v);
-        LEAT_STORE(int32_t, at, (int32_t)v);
-        return v == (int32_t)v ? p : NULL;
-    case LEAT_STEP_ENUM:
-        p = fast_number(p, end, &v);
-        LEAT_STORE(int32_t, at, (int32_t)v);
-        return (uint64_t)v < step->size && step->symbols == NULL ? p : NULL;
-    case LEAT_STEP_BOOL:
-        if (p == end || *p > 1)
-            return NULL;
+    const uint32_t fast = step->fast;
+    if ((fast & LEAT_FAST_TEXT) != 0)
+        return fast_string(p, end, fast == LEAT_FAST_STRING, at);
+    if ((fast & LEAT_FAST_LONG) != 0)
+        return fast_long(p, end, at);
+    if ((fast & LEAT_FAST_WHOLE) != 0)
+        return fast_integer(step, p, end, at);
+    if ((fast & LEAT_FAST_DOUBLE) != 0 && end - p >= (ptrdiff_t)sizeof(double)) {
+        memcpy(at, p, sizeof(double));
+        return p + sizeof(double);
+    }
+    if ((fast & LEAT_FAST_BOOL) != 0 && p < end && *p <= 1) {
         *(bool *)at = *p == 1;
         return p + 1;
-    case LEAT_STEP_DOUBLE:
-        return fast_raw(p, end, at, sizeof(double));
-    case LEAT_STEP_FLOAT:
-        return fast_raw(p, end, at, sizeof(float));
-    default:
-        return NULL;
     }
+    return NULL;
 }
 
 /* Also the branch of a union with null. */
 static inline const uint8_t *fast_step(const struct leat_step *step, const uint8_t *p,
                                        const uint8_t *end, char *base)
 {
-    if (step->null_branch != LEAT_NO_UNION) {
-        if (step->has_offset < 0 || p == end || (*p != 0 && *p != 2))
+    if (step->has_offset >= 0) {
+        if (step->fast == 0 || p == end || (*p & ~2) != 0)
             return NULL;
-        if (*p == step->null_branch * 2)
-            return p + 1; /* `has` is false already */
+        bool present = *p != step->null_branch * 2;
+        *(bool *)(base + step->has_offset) = present;
         p++;
+        if (!present)
+            return p;
     }
-    p = fast_value(step, p, end, base + step->offset);
-    if (step->has_offset >= 0 && p != NULL)
-        *(bool *)(base + step->has_offset) = true;
-    return p;
+    return fast_value(step, p, end, base + step->offset);
 }
 
 static leat_status run_steps(struct decode *d, const struct leat_steps *steps, char *base)

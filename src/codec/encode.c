@@ -28,17 +28,9 @@ static leat_status __attribute__((noinline)) too_large(struct encode *e, const s
 static leat_status put_string(struct encode *e, const struct leat_field *f, const char *base)
 {
     struct leat_str s = leat_field_str(f, base);
-    if ((size_t)(e->out.end - e->out.at) < (size_t)s.len + LEAT_VARINT_BYTES_MAX) {
-        if (f->kind == LEAT_KIND_STRING && !leat_wire_utf8(s))
-            return refuse(e, f, "not valid UTF-8");
-        return leat_wire_add_bytes(&e->out, s) ? LEAT_OK : too_large(e, f);
-    }
-    uint8_t *at = leat_wire_put_long(e->out.at, s.len);
-    uint64_t bits = leat_wire_copy_or(at, s.at, s.len);
-    if (f->kind == LEAT_KIND_STRING && (bits & LEAT_HIGH_BITS) != 0 && !leat_utf8_valid(s))
+    if (f->kind == LEAT_KIND_STRING && !leat_wire_utf8(s))
         return refuse(e, f, "not valid UTF-8");
-    e->out.at = at + s.len;
-    return LEAT_OK;
+    return leat_wire_add_bytes(&e->out, s) ? LEAT_OK : too_large(e, f);
 }
 
 static leat_status put_enum(struct encode *e, const struct leat_field *f, const char *base)
@@ -140,16 +132,99 @@ static leat_status put_value(struct encode *e, const struct leat_field *f, const
     return put_present(e, f, base);
 }
 
+/* ---- the straight way ----
+ * Plain values that fit are written here, with the position in a register. Everything else (no
+ * room, text that is not ASCII, what may not be written) is left to put_value(). Up to `limit`
+ * there is room for all fields of the record but the bytes of their texts. Kinds are asked for in
+ * turn, not by a jump through a table, which is foretold worse. */
+
+#define FAST_ROOM      24 /* of any value but text: a branch and ten bytes; text is copied by 16 */
+#define KIND_BIT(kind) (1u << LEAT_KIND_##kind)
+
+static inline uint8_t *fast_string(uint8_t *p, const uint8_t *limit, bool text, const char *at)
+{
+    struct leat_str s = LEAT_LOAD(struct leat_str, at);
+    if (limit - p < (ptrdiff_t)s.len)
+        return NULL;
+    p = leat_wire_put_long(p, s.len);
+    uint64_t bits = leat_wire_copy_or(p, s.at, s.len);
+    return text && (bits & LEAT_HIGH_BITS) != 0 ? NULL : p + s.len;
+}
+
+static inline uint8_t *fast_raw(uint8_t *p, const char *at, size_t size)
+{
+    memcpy(p, at, size);
+    return p + size;
+}
+
+/* After the value, or NULL: not a matter for here. */
+static inline uint8_t *fast_value(const struct leat_field *f, uint8_t *p, const uint8_t *limit,
+                                  const char *at)
+{
+    const uint32_t kind = 1u << f->kind;
+    if ((kind & (KIND_BIT(STRING) | KIND_BIT(BYTES))) != 0)
+        return fast_string(p, limit, (kind & KIND_BIT(STRING)) != 0, at);
+    if ((kind & KIND_BIT(LONG)) != 0)
+        return leat_wire_put_long(p, LEAT_LOAD(int64_t, at));
+    if ((kind & (KIND_BIT(INT) | KIND_BIT(ENUM))) != 0) {
+        int32_t v = LEAT_LOAD(int32_t, at);
+        if ((kind & KIND_BIT(ENUM)) != 0 && (uint32_t)v >= f->symbol_count)
+            return NULL;
+        return leat_wire_put_long(p, v);
+    }
+    if ((kind & KIND_BIT(DOUBLE)) != 0)
+        return fast_raw(p, at, sizeof(double));
+    if ((kind & KIND_BIT(BOOL)) != 0)
+        return fast_raw(p, at, sizeof(bool));
+    return NULL;
+}
+
+/* Also the branch of a union with null. */
+static inline uint8_t *fast_field(const struct leat_field *f, uint8_t *p, const uint8_t *limit,
+                                  const char *base)
+{
+    if (f->has_offset >= 0) {
+        bool present = *(const bool *)(base + f->has_offset);
+        *p++ = (uint8_t)(present ? 2 - 2 * f->null_branch : 2 * f->null_branch);
+        if (!present)
+            return p;
+    }
+    return fast_value(f, p, limit, base + f->offset);
+}
+
+/* Asks for about twice the room that is needed without text, where the buffer's maximum allows it.
+ * NULL when there is none even so. */
+static const uint8_t *limit_of(struct encode *e, const struct leat_type *type)
+{
+    const struct leat_buf *b = e->out.buf;
+    size_t room = (type->field_count + (size_t)1) * FAST_ROOM;
+    size_t used = e->out.at == NULL ? b->len : (size_t)(e->out.at - (uint8_t *)b->at);
+    if ((size_t)(e->out.end - e->out.at) < 2 * room && 2 * room < b->max &&
+        used < b->max - 2 * room)
+        (void)leat_wire_grow(&e->out, 2 * room);
+    return (size_t)(e->out.end - e->out.at) < room ? NULL : e->out.end - room;
+}
+
 static leat_status put_fields(struct encode *e, const struct leat_type *type, const char *base)
 {
-    const struct leat_field *end = type->fields + type->field_count;
+    const struct leat_field *last = type->fields + type->field_count;
     if (++e->depth > LEAT_SCHEMA_DEPTH_MAX)
         return leat_fail(e->err, LEAT_POISON, "record '%s' is nested too deeply", type->name);
-    for (const struct leat_field *f = type->fields; f < end; f++) {
-        leat_status st = put_value(e, f, base);
-        if (__builtin_expect(st != LEAT_OK, 0))
-            return st;
+    const uint8_t *limit = limit_of(e, type);
+    uint8_t *p = e->out.at;
+    for (const struct leat_field *f = type->fields; f < last; f++) {
+        uint8_t *next = limit == NULL ? NULL : fast_field(f, p, limit, base);
+        if (__builtin_expect(next == NULL, 0)) {
+            e->out.at = p;
+            leat_status st = put_value(e, f, base);
+            if (__builtin_expect(st != LEAT_OK, 0))
+                return st;
+            limit = limit_of(e, type); /* may move it all */
+            next = e->out.at;
+        }
+        p = next;
     }
+    e->out.at = p;
     e->depth--;
     return LEAT_OK;
 }

@@ -371,6 +371,21 @@ static leat_status compile_missing(struct compile *c, const struct leat_type *ty
     return LEAT_OK;
 }
 
+static uint8_t fast_of(const struct leat_step *step)
+{
+    static const uint8_t fast[] = {
+        [LEAT_STEP_STRING] = LEAT_FAST_STRING, [LEAT_STEP_BYTES] = LEAT_FAST_BYTES,
+        [LEAT_STEP_LONG] = LEAT_FAST_LONG,     [LEAT_STEP_INT] = LEAT_FAST_INT,
+        [LEAT_STEP_ENUM] = LEAT_FAST_ENUM,     [LEAT_STEP_DOUBLE] = LEAT_FAST_DOUBLE,
+        [LEAT_STEP_BOOL] = LEAT_FAST_BOOL,     [LEAT_STEP_NO_WAY] = 0,
+    };
+    bool nullable = step->null_branch != LEAT_NO_UNION;
+    if (nullable != (step->has_offset >= 0) ||
+        (step->code == LEAT_STEP_ENUM && step->symbols != NULL))
+        return 0;
+    return fast[step->code];
+}
+
 static leat_status compile_fields(struct compile *c, uint32_t node, const struct leat_type *type,
                                   uint32_t reader, struct leat_steps *steps)
 {
@@ -406,6 +421,7 @@ static leat_status compile_fields(struct compile *c, uint32_t node, const struct
             return leat_fail(c->err, LEAT_INVALID, "two fields are read from '%s'", step->name);
         step->node = 0;
         LEAT_TRY(compile_value(c, from->node, to, step), c->err, "field '%s'", from->name.at);
+        step->fast = fast_of(step);
     }
     return LEAT_OK;
 }

@@ -38,7 +38,21 @@ typedef enum leat_step_code {
 
 struct leat_steps;
 
+/* What decode.c reads without a call. */
+typedef enum leat_step_fast {
+    LEAT_FAST_STRING = 1,
+    LEAT_FAST_BYTES = 2,
+    LEAT_FAST_LONG = 4,
+    LEAT_FAST_INT = 8,
+    LEAT_FAST_ENUM = 16, /* the writer's symbols are the reader's */
+    LEAT_FAST_DOUBLE = 32,
+    LEAT_FAST_BOOL = 64,
+    LEAT_FAST_TEXT = LEAT_FAST_STRING | LEAT_FAST_BYTES,
+    LEAT_FAST_WHOLE = LEAT_FAST_INT | LEAT_FAST_ENUM,
+} leat_step_fast;
+
 struct leat_step {
+    uint8_t fast;        /* leat_step_fast, or 0 */
     uint8_t code;        /* leat_step_code */
     uint8_t null_branch; /* of the writer's union, or LEAT_NO_UNION */
     uint32_t offset;     /* of the value in its struct */

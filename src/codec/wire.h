@@ -93,48 +93,70 @@ static inline uint64_t leat_wire_half(const void *at)
     return half;
 }
 
-/* The bytes ORed into words: ASCII has no high bit. The last word overlaps the one before it. */
+typedef uint64_t leat_wire_pair __attribute__((vector_size(16)));
+
+static inline leat_wire_pair leat_wire_two(const void *at)
+{
+    leat_wire_pair pair;
+    memcpy(&pair, at, sizeof pair);
+    return pair;
+}
+
+/* The bytes ORed into words: ASCII has no high bit. What comes last overlaps what came before. */
 static inline uint64_t leat_wire_or(const char *at, uint32_t len)
 {
-    uint64_t bits = 0;
-    if (len >= 8) {
-        for (uint32_t i = 0; i + 8 < len; i += 8)
-            bits |= leat_wire_word(at + i);
-        return bits | leat_wire_word(at + len - 8);
+    if (len >= 16) {
+        leat_wire_pair bits = leat_wire_two(at + len - 16);
+        for (uint32_t i = 0; i + 16 < len; i += 16)
+            bits |= leat_wire_two(at + i);
+        return bits[0] | bits[1];
     }
+    if (len >= 8)
+        return leat_wire_word(at) | leat_wire_word(at + len - 8);
     if (len >= 4)
         return leat_wire_half(at) | leat_wire_half(at + len - 4);
-    for (uint32_t i = 0; i < len; i++)
-        bits |= (uint64_t)(uint8_t)at[i];
-    return bits;
+    if (len == 0)
+        return 0;
+    return (uint64_t)(uint8_t)at[0] | (uint8_t)at[len / 2] | (uint8_t)at[len - 1];
 }
 
 /* Copies, and answers as leat_wire_or(): short text costs no call. */
 static inline uint64_t leat_wire_copy_or(uint8_t *to, const char *from, uint32_t len)
 {
-    uint64_t bits = 0;
-    if (len >= 8) {
-        for (uint32_t i = 0; i + 8 < len; i += 8) {
-            uint64_t word = leat_wire_word(from + i);
-            memcpy(to + i, &word, sizeof word);
-            bits |= word;
+    if (len >= 16) {
+        leat_wire_pair last = leat_wire_two(from + len - 16);
+        leat_wire_pair bits = last;
+        for (uint32_t i = 0; i + 16 < len; i += 16) {
+            leat_wire_pair pair = leat_wire_two(from + i);
+            memcpy(to + i, &pair, sizeof pair);
+            bits |= pair;
         }
+        memcpy(to + len - 16, &last, sizeof last);
+        return bits[0] | bits[1];
+    }
+    if (len >= 8) {
+        uint64_t first = leat_wire_word(from);
         uint64_t last = leat_wire_word(from + len - 8);
+        memcpy(to, &first, sizeof first);
         memcpy(to + len - 8, &last, sizeof last);
-        return bits | last;
+        return first | last;
     }
     if (len >= 4) {
         uint32_t first = (uint32_t)leat_wire_half(from);
         uint32_t last = (uint32_t)leat_wire_half(from + len - 4);
         memcpy(to, &first, sizeof first);
         memcpy(to + len - 4, &last, sizeof last);
-        return first | last;
+        return (uint64_t)(first | last);
     }
-    for (uint32_t i = 0; i < len; i++) {
-        to[i] = (uint8_t)from[i];
-        bits |= (uint64_t)to[i];
-    }
-    return bits;
+    if (len == 0)
+        return 0;
+    uint8_t first = (uint8_t)from[0];
+    uint8_t middle = (uint8_t)from[len / 2];
+    uint8_t last = (uint8_t)from[len - 1];
+    to[0] = first;
+    to[len / 2] = middle;
+    to[len - 1] = last;
+    return (uint64_t)first | middle | last;
 }
 
 /* Text that is all ASCII is seen eight bytes at a time; the rest is checked in full. */
