@@ -8,11 +8,27 @@
 #define HELP_BYTES_MAX     65536
 #define FINDINGS_BYTES_MAX (256 * 1024)
 
-static struct leat_buf *reference; /* see leat_cli_reference() */
+static struct { /* see leat_cli_each(): --help hands over its table instead of printing it */
+    const struct leat_cli_command *command;
+    leat_cli_visit visit;
+    void *arg;
+} visitor;
 
-void leat_cli_reference(struct leat_buf *into)
+void leat_cli_each(struct leat_cli *cli, leat_cli_visit visit, void *arg)
 {
-    reference = into;
+    for (unsigned i = 0; i < leat_cli_command_count; i++) {
+        const struct leat_cli_command *c = &leat_cli_commands[i];
+        char name[32] = "", flag[] = "--help";
+        char *argv[] = {name, flag, NULL};
+        leat_assert(strlen(c->name) < sizeof name);
+        memcpy(name, c->name, strlen(c->name));
+        visitor.command = c;
+        visitor.visit = visit;
+        visitor.arg = arg;
+        if (c->run != NULL)
+            (void)c->run(cli, 2, argv); /* --help: says what it is and does nothing */
+    }
+    visitor.visit = NULL;
 }
 
 /* One write where possible: lines of several processes do not mix. */
@@ -75,15 +91,14 @@ int leat_cli_fail(const struct leat_error *err)
 
 static int show_help(const struct leat_opt_spec *spec)
 {
+    if (visitor.visit != NULL) {
+        visitor.visit(visitor.command, spec, visitor.arg);
+        return LEAT_EXIT_OK;
+    }
     LEAT_AUTO(leat_buf_done) struct leat_buf text;
     leat_buf_init(&text, HELP_BYTES_MAX);
-    if (reference == NULL) {
-        leat_opt_help(spec, &text);
-        return leat_cli_print(&text);
-    }
-    leat_buf_printf(reference, "%s\n\n    %s\n\n", spec->summary, spec->usage);
-    leat_opt_markdown(spec, reference);
-    return LEAT_EXIT_OK;
+    leat_opt_help(spec, &text);
+    return leat_cli_print(&text);
 }
 
 int leat_cli_parse(const struct leat_opt_spec *spec, int argc, char **argv, void *target,

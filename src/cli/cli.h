@@ -56,8 +56,10 @@ int leat_cli_errno(const char *what);
 int leat_cli_topology(const char *path, bool warnings, struct leat_topology **ret);
 /* Writes to stdout; LEAT_EXIT_FAILED when stdout is gone. */
 int leat_cli_print(const struct leat_buf *text);
-/* From now on --help adds Markdown to `into` instead of printing: how `leat options` collects what
- * every verb says about itself. NULL ends it. */
-void leat_cli_reference(struct leat_buf *into);
+/* Calls `visit` with the table of each verb that there is, in the order of commands.def: what the
+ * reference, the man pages and the completions are printed from. */
+typedef void (*leat_cli_visit)(const struct leat_cli_command *command,
+                               const struct leat_opt_spec *spec, void *arg);
+void leat_cli_each(struct leat_cli *cli, leat_cli_visit visit, void *arg);
 
 #endif
