@@ -51,6 +51,10 @@ static const struct metric worker_metrics[] = {
     {"leat_fenced_total", "counter", "Commands left to another owner", FIGURE(fenced)},
     {"leat_events_total", "counter", "Events appended", FIGURE(events)},
     {"leat_batches_total", "counter", "Batches decided", FIGURE(batches)},
+    {"leat_folded_total", "counter", "Events read to load states", FIGURE(folded)},
+    {"leat_snapshots_total", "counter", "States kept as snapshots", FIGURE(snapshots)},
+    {"leat_snapshots_damaged_total", "counter", "Snapshots that could not be used",
+     FIGURE(snapshots_damaged)},
     {"leat_store_write_trips_total", "counter", "Write round trips to Postgres",
      FIGURE(write_trips)},
     {"leat_store_read_trips_total", "counter", "Read round trips to Postgres", FIGURE(read_trips)},
@@ -164,7 +168,7 @@ static const char *ready(void *arg)
         if (!rf.joined || rf.slices_acquiring > 0)
             return "the relay is acquiring its slices";
     }
-    if (r->projector != NULL) {
+    if (r->projector != NULL && r->c.topology->n_projections > 0) {
         leat_projector_figures(r->projector, &pf);
         if (pf.lag < 0)
             return "the projector has not yet compared itself with the store";

@@ -251,6 +251,7 @@ static void start_lanes(struct leat_worker *w, struct step *s)
     }
     for (size_t i = 0; i < s->n; i++)
         if (start_one(w, s, s->ks[i], seek)) {
+            leat_worker_clean_from(w, s->ks[i]);
             (void)pthread_mutex_lock(&w->mutex);
             leat_ownership_started(&w->ownership, s->ks[i]);
             (void)pthread_mutex_unlock(&w->mutex);

@@ -1,8 +1,9 @@
 /* cache.h - states of streams an executor has lately decided on, as Avro bytes with their version.
  *
  * An entry is right as of `as_of`, a seq of its slice. Bounded in bytes; what has not been used
- * since the hand last came by goes first. Owner: one executor. Entries move: a pointer is valid
- * until the next put. */
+ * since the hand last came by goes first. Of one version of the aggregate: a process loads its
+ * modules once, and a cache does not outlive it. Owner: one executor. Entries move: a pointer is
+ * valid until the next put. */
 #ifndef LEAT_WORKER_CACHE_H
 #define LEAT_WORKER_CACHE_H
 

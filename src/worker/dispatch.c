@@ -89,6 +89,13 @@ static leat_status init_state(struct leat_dispatch *d, struct leat_error *err)
     d->aggregate = leat_registry_aggregate(a->name);
     if (d->aggregate == NULL)
         return leat_fail(err, LEAT_INVALID, "no module has LEAT_AGGREGATE(%s, …)", a->name.at);
+    for (size_t i = 0; i < d->aggregate->fold_count; i++)
+        if (strcmp(d->aggregate->fold[i].state->name, d->state->name) != 0)
+            return leat_fail(err, LEAT_INVALID,
+                             "LEAT_AGGREGATE(%s, …) folds '%s' into '%s', but the handlers take "
+                             "'%s'",
+                             a->name.at, d->aggregate->fold[i].event->name,
+                             d->aggregate->fold[i].state->name, d->state->name);
     char *prefix = malloc((size_t)a->name.len + 2);
     leat_assert(prefix != NULL);
     (void)snprintf(prefix, (size_t)a->name.len + 2, "%s-", a->name.at);

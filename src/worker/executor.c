@@ -185,6 +185,9 @@ static void publish_figures(struct leat_executor *e)
     p->retries = f->retries;
     p->fenced = f->fenced;
     p->foreign_partition = f->foreign_partition;
+    p->folded = f->folded;
+    p->snapshots = f->snapshots;
+    p->snapshots_damaged = f->snapshots_damaged;
     p->lanes_stopped = 0;
     for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
         const char *why = leat_flow_lane_stopped(e->flow, i);
@@ -707,6 +710,9 @@ void leat_executor_figures(struct leat_executor *e, struct leat_worker_figures *
     add->retries += f.retries;
     add->fenced += f.fenced;
     add->foreign_partition += f.foreign_partition;
+    add->folded += f.folded;
+    add->snapshots += f.snapshots;
+    add->snapshots_damaged += f.snapshots_damaged;
     add->write_trips += f.write_trips;
     add->read_trips += f.read_trips;
     add->lanes_stopped += f.lanes_stopped;

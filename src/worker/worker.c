@@ -149,6 +149,7 @@ static void *group_main(void *arg)
         if (leat_group_poll(w->group, WORKER_POLL_MS, &err) != LEAT_OK)
             leat_log_limited(LEAT_LOG_WARN, "worker", "group", "%s", err.msg);
         leat_worker_acquire(w);
+        leat_worker_clean(w);
     }
     if (!leave_group(w, true, w->stop_timeout_ms))
         leat_log(LEAT_LOG_ERROR, "worker", "stop-late", "%s: an executor is stuck",
@@ -183,6 +184,7 @@ static void worker_done(struct leat_worker *w)
 {
     for (int32_t i = 0; i < w->executor_count; i++)
         leat_executor_free(w->executors[i], 2000);
+    leat_worker_clean_done(w);
     leat_dispatch_free(w->dispatch);
     leat_store_close(w->store);
     leat_admin_free(w->admin);
@@ -259,6 +261,7 @@ static leat_status init(struct leat_worker *w, struct leat_error *err)
     w->held = calloc(n, sizeof *w->held);
     w->fence_of_k = calloc(n, sizeof *w->fence_of_k);
     leat_assert(w->held != NULL && w->fence_of_k != NULL);
+    leat_buf_init(&w->cleaning.after, WORKER_STREAM_MAX);
     leat_ownership_init(&w->ownership, w->held, w->c.topology->partitions);
     w->arena = leat_arena_new(64 * 1024, 1024 * 1024);
     w->session_timeout_ms = w->c.session_timeout_ms > 0 ? w->c.session_timeout_ms : 6000;

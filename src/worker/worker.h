@@ -38,7 +38,8 @@ void leat_worker_stop(struct leat_worker *w, int timeout_ms);
 
 struct leat_worker_figures {
     uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
-        retries, fenced, foreign_partition, write_trips, read_trips;
+        retries, fenced, foreign_partition, write_trips, read_trips, folded, snapshots,
+        snapshots_damaged;
     int32_t ks_owned;
     int32_t ks_acquiring; /* assigned, not yet ours */
     bool joined;          /* Kafka has assigned something (or nothing) at least once */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/buf.h"
 #include "kafka/kafka.h"
 #include "worker/executor.h"
 #include "worker/ownership.h"
@@ -12,6 +13,7 @@
 #define WORKER_EXECUTORS_MAX 64
 #define WORKER_POLL_MS       20 /* how late a lost k is noticed */
 #define WORKER_CONFIRM_MS    3000
+#define WORKER_STREAM_MAX    8192 /* of a stream name: the store's indexes take less */
 
 /* A topic whose partition k every owner of k reads. */
 struct worker_feed {
@@ -19,6 +21,13 @@ struct worker_feed {
     leat_lane_kind kind;
     int32_t priority, source;
     int32_t first_k, last_k; /* of foreign topics with fewer partitions than we have */
+};
+
+struct worker_cleaning { /* of void snapshots; the group's thread */
+    bool *todo;          /* [partitions] */
+    int32_t left, k;     /* how many; the one under way */
+    struct leat_buf after;
+    int64_t due_ms, removed;
 };
 
 struct leat_worker {
@@ -43,6 +52,7 @@ struct leat_worker {
     size_t lane_count;
     struct leat_fence_state *fence_of_k; /* as claimed */
     bool fresh;                          /* assigned since the lanes were last given to the group */
+    struct worker_cleaning cleaning;
 
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
@@ -55,6 +65,10 @@ struct leat_worker {
 LEAT_MUST_CHECK leat_status leat_worker_feeds(struct leat_worker *w, struct leat_error *err);
 /* acquire.c: takes all steps that can be taken now. */
 void leat_worker_acquire(struct leat_worker *w);
+/* clean.c: a k has been acquired; one step when one is due; at the end. */
+void leat_worker_clean_from(struct leat_worker *w, int32_t k);
+void leat_worker_clean(struct leat_worker *w);
+void leat_worker_clean_done(struct leat_worker *w);
 /* worker.c */
 void leat_worker_rejoin(struct leat_worker *w);
 bool leat_worker_pause(struct leat_worker *w, int timeout_ms); /* false: quitting */

@@ -1,0 +1,3 @@
+/* counters_v2.c - the aggregate folds differently, so its version is another. */
+#define COUNTER_VERSION 2
+#include "counters.c"
