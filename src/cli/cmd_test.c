@@ -16,16 +16,18 @@
 struct test_options {
     const char *topology, *only, *junit;
     int64_t timeout_ms;
-    bool json, faults;
+    bool json, faults, fork;
 };
 
 #define FIELD(name) offsetof(struct test_options, name)
 static const struct leat_opt options[] = {
     LEAT_CLI_TOPOLOGY(struct test_options, topology),
-    {"only", 'o', LEAT_OPT_STR, FIELD(only), "TEXT", NULL, NULL, 0, 0,
+    {"only", 0, LEAT_OPT_STR, FIELD(only), "TEXT", NULL, NULL, 0, 0,
      "Only cases whose 'it' or processor has this in it."},
     {"faults", 0, LEAT_OPT_FLAG, FIELD(faults), NULL, "true", NULL, 0, 0,
-     "Run each case again for every call in it that can fail (default: yes)."},
+     "Run each case again for every call in it that can fail; --no-faults leaves that out."},
+    {"fork", 0, LEAT_OPT_FLAG, FIELD(fork), NULL, "true", NULL, 0, 0,
+     "Run each case in a process of its own; --no-fork is for debuggers."},
     {"timeout", 0, LEAT_OPT_DURATION, FIELD(timeout_ms), "DURATION", "30s", NULL, 100, 3600000,
      "A case that takes longer has failed."},
     {"junit", 0, LEAT_OPT_STR, FIELD(junit), "FILE", NULL, NULL, 0, 0,
@@ -167,7 +169,10 @@ static int run_case(struct testing *t, const char *file, const struct leat_test_
     struct leat_test_run run = {
         .topology = t->s.topology, .schemas = t->s.schemas, .c = c, .faults = t->o->faults};
     *d = (struct leat_test_done){.file = file, .c = c};
-    if (leat_test_in_child(&run, t->o->timeout_ms, t->s.arena, &d->result, &err) != LEAT_OK)
+    leat_status status =
+        t->o->fork ? leat_test_in_child(&run, t->o->timeout_ms, t->s.arena, &d->result, &err)
+                   : leat_test_right_here(&run, t->s.arena, &d->result, &err);
+    if (status != LEAT_OK)
         return leat_cli_fail(&err);
     t->sum.n++;
     t->sum.failed += d->result.n_problems > 0 ? 1 : 0;
@@ -245,7 +250,7 @@ int leat_cmd_test(struct leat_cli *cli, int argc, char **argv);
 int leat_cmd_test(struct leat_cli *cli, int argc, char **argv)
 {
     (void)cli;
-    struct test_options o = {.faults = true};
+    struct test_options o = {0};
     struct testing t = {.o = &o};
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)

@@ -184,14 +184,15 @@ static bool same_outcome(const struct leat_trial_outcome *a, const struct leat_t
 }
 
 /* True when they are the same; else says what differs. */
-static bool same_runs(struct walk *w, const struct came *a, const struct came *b, const char *fmt)
+static bool same_runs(struct walk *w, const struct came *a, const struct came *b, const char *how)
 {
     for (uint32_t i = 0; i < a->n; i++) {
         const char *what = NULL;
         if (same_outcome(&a->outcomes[i], &b->outcomes[i], &what))
             continue;
         const struct leat_test_message *m = &w->run->c->when[i];
-        sentence(w, &m->place, "%s: another %s for %.*s", fmt, what, LEAT_STR_FMT(m->type));
+        sentence(w, &m->place, "%s, what comes of %.*s differs in its %s", how,
+                 LEAT_STR_FMT(m->type), what);
         return false;
     }
     return true;
@@ -268,7 +269,7 @@ static void all_passes(struct walk *w, struct came *base)
         return;
     if (run_once(w, &second, NULL, NULL, &err) != LEAT_OK)
         sentence(w, NULL, "run a second time: %s", err.msg);
-    else if (same_runs(w, base, &second, "not deterministic, run a second time") && w->run->faults)
+    else if (same_runs(w, base, &second, "not deterministic: run a second time") && w->run->faults)
         walk_faults(w, base, fallible < LEAT_TEST_FAULTS_MAX ? fallible : LEAT_TEST_FAULTS_MAX);
     leat_trial_free(second.trial);
 }

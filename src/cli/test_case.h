@@ -33,6 +33,7 @@ struct leat_test_result {
     uint32_t n_problems, n_got;
     int64_t faults; /* walked */
     int64_t us;
+    bool died; /* the process did not come to the end of the case */
 };
 LEAT_MUST_CHECK leat_status leat_test_result_read(struct leat_str json, struct leat_arena *arena,
                                                   struct leat_test_result *ret,

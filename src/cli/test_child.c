@@ -107,7 +107,7 @@ static void failed(const struct child *c, int64_t timeout_ms, struct leat_arena 
                    struct leat_test_result *ret)
 {
     const char *text;
-    *ret = (struct leat_test_result){0};
+    *ret = (struct leat_test_result){.died = true};
     if (!c->in_time)
         text = leat_arena_printf(arena, "not done after %lld s in %s",
                                  (long long)(timeout_ms / 1000), where(c));
@@ -147,4 +147,23 @@ leat_status leat_test_in_child(const struct leat_test_run *run, int64_t timeout_
     if (c.note != NULL)
         (void)munmap(c.note, LEAT_TEST_NOTE_BYTES);
     return status;
+}
+
+leat_status leat_test_right_here(const struct leat_test_run *run, struct leat_arena *arena,
+                                 struct leat_test_result *ret, struct leat_error *err)
+{
+    char note[LEAT_TEST_NOTE_BYTES] = "";
+    struct leat_test_run mine = *run;
+    struct leat_buf out;
+    struct leat_json_writer w;
+    int64_t begin_us = leat_mono_us();
+    mine.note = note;
+    leat_buf_init(&out, ANSWER_BYTES_MAX);
+    leat_json_writer_init(&w, &out);
+    leat_test_run_case(&mine, &w);
+    struct leat_str json = leat_arena_copy(arena, leat_buf_str(&out));
+    leat_buf_done(&out);
+    LEAT_TRY(leat_test_result_read(json, arena, ret, err), err, "case");
+    ret->us = leat_mono_us() - begin_us;
+    return LEAT_OK;
 }

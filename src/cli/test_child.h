@@ -11,5 +11,10 @@ LEAT_MUST_CHECK leat_status leat_test_in_child(const struct leat_test_run *run, 
                                                struct leat_arena *arena,
                                                struct leat_test_result *ret,
                                                struct leat_error *err);
+/* The same in this process, for debuggers: a crash is then this process's. */
+LEAT_MUST_CHECK leat_status leat_test_right_here(const struct leat_test_run *run,
+                                                 struct leat_arena *arena,
+                                                 struct leat_test_result *ret,
+                                                 struct leat_error *err);
 
 #endif

@@ -51,7 +51,7 @@ void leat_test_text(const struct leat_test_done *d, struct leat_buf *out)
         leat_buf_puts(out, "      ");
         put_problem(d, &d->result.problems[i], out);
     }
-    if (!ok)
+    if (!ok && !d->result.died)
         put_got(d, out);
 }
 
