@@ -159,7 +159,8 @@ static leat_status queue(struct run *r, const struct leat_csv_row *row, struct l
     const struct leat_command_in in = {.type = r->im->type,
                                        .json = leat_buf_str(&r->json),
                                        .id = &id,
-                                       .priority = r->im->priority};
+                                       .priority = r->im->priority,
+                                       .any_fields = true}; /* the plan has checked them */
     int64_t quiet_since_us = 0;
     for (;;) {
         struct leat_command_sent sent;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "base/suggest.h"
 #include "codec/decimal.h"
 #include "codec/json_number.h"
 #include "codec/json_walk.h"
@@ -11,7 +12,8 @@
 #include "codec/nodes.h"
 #include "codec/wire.h"
 
-#define ARENA_BYTES 4096
+#define ARENA_BYTES       4096
+#define SYMBOLS_BYTES_MAX 200
 
 struct from_json {
     const struct leat_schema *s;
@@ -108,6 +110,27 @@ static leat_status read_text(struct from_json *c, const struct leat_node *n,
     return add_bytes(c, n, s);
 }
 
+static leat_status no_symbol(struct from_json *c, const struct leat_node *n,
+                             const struct leat_json_token *t)
+{
+    struct leat_buf all;
+    struct leat_suggest near;
+    leat_buf_init(&all, SYMBOLS_BYTES_MAX);
+    leat_suggest_start(&near, t->kind == LEAT_JSON_STRING ? t->text : LEAT_STR(""));
+    for (uint32_t i = 0; i < n->count; i++) {
+        struct leat_str symbol = c->s->symbols[n->first + i];
+        leat_suggest_offer(&near, symbol);
+        leat_buf_printf(&all, "%s%.*s", i > 0 ? ", " : "", LEAT_STR_FMT(symbol));
+    }
+    leat_status st =
+        leat_fail(c->err, LEAT_POISON, "a symbol of enum '%s' was expected: %.*s%s", n->name.at,
+                  LEAT_STR_FMT(leat_buf_str(&all)), all.overflow ? " …" : "");
+    if (near.best.len > 0)
+        leat_error_hint(c->err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
+    leat_buf_done(&all);
+    return st;
+}
+
 static leat_status read_enum(struct from_json *c, const struct leat_node *n,
                              const struct leat_json_token *t)
 {
@@ -115,7 +138,7 @@ static leat_status read_enum(struct from_json *c, const struct leat_node *n,
         if (leat_json_token_is(t, c->s->symbols[n->first + i]))
             return leat_wire_add_long(&c->out, i) ? LEAT_OK : full(c);
     }
-    return leat_fail(c->err, LEAT_POISON, "a symbol of enum '%s' was expected", n->name.at);
+    return no_symbol(c, n, t);
 }
 
 static leat_status collect(struct from_json *c, const struct leat_node *n,

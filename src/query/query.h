@@ -36,6 +36,7 @@ struct leat_command_in {
     struct leat_str type, json;
     const struct leat_uuid *id; /* NULL: a new v7 */
     struct leat_str priority;   /* "" = default */
+    bool any_fields;            /* fields the schema does not know are left out, not refused */
 };
 struct leat_command_sent {
     struct leat_uuid id;

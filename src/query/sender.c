@@ -12,6 +12,7 @@
 #include "base/record_headers.h"
 #include "base/suggest.h"
 #include "kafka/kafka.h"
+#include "query/field_check.h"
 #include "query/query.h"
 
 #define PROPS_MAX    256
@@ -220,10 +221,15 @@ static leat_status prepare(const struct leat_sender *s, const struct leat_comman
         return status;
     status = leat_schemas_from_json(s->schemas, in->type, t->commands.format == LEAT_FORMAT_AVRO,
                                     in->json, &r->value, err);
-    if (status == LEAT_POISON)
-        return leat_fail(err, LEAT_INVALID, "%s", err == NULL ? "does not fit" : err->msg);
+    if (status == LEAT_POISON && err != NULL)
+        err->status = LEAT_INVALID; /* what was given is wrong; the hint stays */
     if (status != LEAT_OK)
-        return status;
+        return status == LEAT_POISON ? LEAT_INVALID : status;
+    if (!in->any_fields) {
+        const struct leat_schema *schema = leat_schemas_current(s->schemas, in->type);
+        if ((status = leat_check_fields(schema, in->json, r->arena, err)) != LEAT_OK)
+            return status;
+    }
     if (r->value.overflow || r->value.len > (size_t)t->message_bytes_max) {
         return leat_fail(err, LEAT_INVALID, "the command is larger than %" PRId64 " bytes",
                          t->message_bytes_max);

@@ -159,6 +159,9 @@ def bad_commands_name_what_is_wrong():
     problem(api.request("DELETE", to + "CreateLead"), 405, "POST, GET")
     problem(api.post(to + "CreateLead", lead("b-1", company={"a": [1]})), 400, "a string was")
     problem(api.post(to + "CreateLead", lead("b-1", employees="many")), 400, "employees")
+    slip = {**lead("b-1"), "compnay": "Acme"}
+    check.equal(problem(api.post(to + "CreateLead", slip), 400, "has no field 'compnay'")["hint"],
+                "did you mean 'company'?")
     problem(api.post(to + "CreateLead", b"{} {}"), 400, "")
 
 

@@ -182,7 +182,7 @@ Test(codec_schemas, json_that_does_not_fit_the_type_is_refused_in_either_form)
         leat_schemas_from_json(s, state, false, LEAT_STR("{\"status\":\"X\"}"), &out, &err),
         LEAT_POISON);
     cr_assert_str_eq(err.msg, "could not encode OrderState: field 'status': a symbol of enum "
-                              "'OrderStatus' was expected");
+                              "'OrderStatus' was expected: NONE, PLACED, PAID, CANCELLED");
     cr_assert_eq(leat_schemas_from_json(s, state, true, good, &out, &err), LEAT_INVALID);
     cr_assert_str_eq(err.hint, "Run 'leat apply' first.");
     cr_assert_eq(leat_schemas_from_json(s, LEAT_STR("No"), true, good, &out, &err), LEAT_ABSENT);
