@@ -24,7 +24,7 @@ static int print_overview(void)
                          "Declare a topology, run it, query it.\n\n");
     for (unsigned i = 0; i < leat_cli_command_count; i++) {
         if (leat_cli_commands[i].run != NULL)
-            leat_buf_printf(&text, "  %-9s %s\n", leat_cli_commands[i].name,
+            leat_buf_printf(&text, "  %-10s %s\n", leat_cli_commands[i].name,
                             leat_cli_commands[i].help);
     }
     leat_buf_puts(&text,

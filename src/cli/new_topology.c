@@ -69,7 +69,8 @@ static void add_project(struct leat_new_files *f, const struct leat_new_processo
         {"processor_rows", leat_new_indented(leat_new_processor_rows(p, a), 2, a)},
         {"projection_rows", leat_new_indented(projection_of(p, a), 2, a)},
         {"command", p->commands.at[0]},
-        {"fields", leat_str_of(leat_arena_printf(a, "%s=1 title=first", p->key.at))},
+        {"body",
+         leat_str_of(leat_arena_printf(a, "{\"%s\": \"1\", \"title\": \"first\"}", p->key.at))},
         {"projection", p->name},
     };
     leat_new_file(f, LEAT_NEW_WRITE, "leat.yaml", fill(leat_cli_new_topology_tmpl, values, a));

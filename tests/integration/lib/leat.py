@@ -21,6 +21,8 @@ class Home:
     modules: folder of the processors' shared objects.
     """
 
+    bin = servers.BIN
+
     def __init__(self, topology, modules=None, replace=None, env=None):
         base = os.environ.get("LEAT_TEST_DIR") or tempfile.mkdtemp(prefix="leat-test-")
         self.dir = tempfile.mkdtemp(prefix="home-", dir=base)
@@ -78,7 +80,7 @@ class Process:
         self.log_path = os.path.join(home.dir, f"{name}.log")
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
-                [servers.BIN, *arguments], cwd=home.dir, env={**home.env, **env},
+                [home.bin, *arguments], cwd=home.dir, env={**home.env, **env},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True)
         self.pid = self.popen.pid
