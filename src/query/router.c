@@ -25,12 +25,20 @@ const struct leat_route leat_routes[] = {
     {"GET", "/openapi.json", leat_route_openapi, "", "This interface."},
     {"GET", "/schemas/ids/{id}", leat_route_schema, "subject,fetchMaxId,format",
      "A schema by its id, in the Confluent registry's form."},
+    {"GET", "/schemas/ids/{id}/schema", leat_route_schema_text, "subject,format",
+     "The text of a schema alone."},
+    {"GET", "/schemas/ids/{id}/versions", leat_route_schema_versions, "subject,deleted",
+     "The subject and version that have an id."},
+    {"GET", "/schemas/types", leat_route_schema_types, "", "What the schemas are: Avro."},
+    {"GET", "/mode", leat_route_registry_mode, "", "What the registry lets one do: read."},
     {"GET", "/subjects", leat_route_subjects, "subjectPrefix,deleted",
      "Names under which schemas are registered."},
     {"GET", "/subjects/{subject}/versions", leat_route_versions, "deleted",
      "Versions of a subject."},
-    {"GET", "/subjects/{subject}/versions/{version}", leat_route_version, "deleted",
+    {"GET", "/subjects/{subject}/versions/{version}", leat_route_version, "deleted,format",
      "One version of a subject; 'latest' is the newest."},
+    {"GET", "/subjects/{subject}/versions/{version}/schema", leat_route_version_text, "deleted",
+     "The text of one version alone."},
 };
 /* clang-format on */
 const size_t leat_route_count = sizeof leat_routes / sizeof *leat_routes;
