@@ -105,8 +105,8 @@ static void look_at_versions(struct leat_doctor *d, struct leat_probe *p,
     struct leat_error err = {0};
     (void)snprintf(id, sizeof id, "%d", (int)c->brokers[0].id);
     const char *version = NULL;
-    if (leat_probe_settings(p, LEAT_PROBE_BROKER, id, d->arena, &settings, d->timeout_ms, &err) ==
-        LEAT_OK)
+    if (leat_probe_settings(p, (struct leat_probe_of){LEAT_PROBE_BROKER, id}, d->arena, &settings,
+                            d->timeout_ms, &err) == LEAT_OK)
         version = leat_probe_setting(&settings, "inter.broker.protocol.version");
     if (version == NULL)
         leat_doctor_ok(d, "version", "brokers do not tell theirs; they answer what leat asks");

@@ -138,8 +138,8 @@ static bool read_topic(struct leat_doctor *d, struct leat_probe *p, struct topic
     struct leat_error err = {0};
     leat_status status = leat_probe_topic(p, t->name, &t->is, d->timeout_ms, &err);
     if (status == LEAT_OK)
-        status = leat_probe_settings(p, LEAT_PROBE_TOPIC, t->name, d->arena, &t->settings,
-                                     d->timeout_ms, &err);
+        status = leat_probe_settings(p, (struct leat_probe_of){LEAT_PROBE_TOPIC, t->name}, d->arena,
+                                     &t->settings, d->timeout_ms, &err);
     if (status == LEAT_ABSENT)
         leat_doctor_say(d, LEAT_CHECK_FAIL, t->check,
                         foreign ? "its records are commands or events of this topology"

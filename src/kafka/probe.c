@@ -165,12 +165,12 @@ static leat_status read_settings(rd_kafka_event_t *ev, const char *name, struct 
     return LEAT_OK;
 }
 
-leat_status leat_probe_settings(struct leat_probe *p, leat_probe_kind kind, const char *name,
+leat_status leat_probe_settings(struct leat_probe *p, struct leat_probe_of of,
                                 struct leat_arena *arena, struct leat_probe_settings *ret,
                                 int timeout_ms, struct leat_error *err)
 {
     rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(
-        kind == LEAT_PROBE_TOPIC ? RD_KAFKA_RESOURCE_TOPIC : RD_KAFKA_RESOURCE_BROKER, name);
+        of.kind == LEAT_PROBE_TOPIC ? RD_KAFKA_RESOURCE_TOPIC : RD_KAFKA_RESOURCE_BROKER, of.name);
     LEAT_AUTO(leat_kafka_queue_freep) rd_kafka_queue_t *q = rd_kafka_queue_new(p->rk);
     rd_kafka_AdminOptions_t *o = admin_options(p, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
     rd_kafka_DescribeConfigs(p->rk, &ask, 1, o, q);
@@ -178,7 +178,7 @@ leat_status leat_probe_settings(struct leat_probe *p, leat_probe_kind kind, cons
     rd_kafka_ConfigResource_destroy(ask);
     LEAT_AUTO(leat_kafka_event_freep) rd_kafka_event_t *ev = NULL;
     leat_status status = await_event(q, "settings", timeout_ms, &ev, err);
-    return status != LEAT_OK ? status : read_settings(ev, name, arena, ret, err);
+    return status != LEAT_OK ? status : read_settings(ev, of.name, arena, ret, err);
 }
 
 const char *leat_probe_setting(const struct leat_probe_settings *s, const char *name)

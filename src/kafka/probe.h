@@ -40,12 +40,16 @@ typedef enum leat_probe_kind {
     LEAT_PROBE_TOPIC,
     LEAT_PROBE_BROKER,
 } leat_probe_kind;
+struct leat_probe_of {
+    leat_probe_kind kind;
+    const char *name;
+};
 struct leat_probe_settings {
     struct leat_kafka_prop *at; /* in the arena; values NULL where the broker keeps them secret */
     size_t n;
 };
-LEAT_MUST_CHECK leat_status leat_probe_settings(struct leat_probe *p, leat_probe_kind kind,
-                                                const char *name, struct leat_arena *arena,
+LEAT_MUST_CHECK leat_status leat_probe_settings(struct leat_probe *p, struct leat_probe_of of,
+                                                struct leat_arena *arena,
                                                 struct leat_probe_settings *ret, int timeout_ms,
                                                 struct leat_error *err);
 const char *leat_probe_setting(const struct leat_probe_settings *s, const char *name); /* or NULL */

@@ -97,8 +97,8 @@ def a_port_that_is_not_kafka_does_not_hang_it():
         mute.listen(8)
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         started = time.monotonic()
-        found = doctor(home(), env={"KAFKA": address, "STORE_URL": f"postgresql://leat@{address}/x"},
-                       arguments=["--timeout", "700ms"])
+        env = {"KAFKA": address, "STORE_URL": f"postgresql://leat@{address}/x"}
+        found = doctor(home(), env=env, arguments=["--timeout", "700ms"])
     assert time.monotonic() - started < 12, time.monotonic() - started
     check.equal(level(found, "Kafka", "reachable"), "fail")
     check.contains(found["Kafka", "reachable"]["why"], "the port is open")

@@ -79,5 +79,39 @@ def events_the_relay_has_not_published_are_told():
     relay.stop()
 
 
+@check.test
+def foreign_topics_are_counted_in_all_their_partitions():
+    foreign = f"{NAME}_foreign.counts"
+    kafka.delete(foreign)
+    wait.until(lambda: not kafka.topics(foreign), what="the topic to be gone")
+    kafka.create(foreign, 6)
+    home = leat.Home(TOPOLOGY + f"""
+sources:
+  counts: {{topic: {foreign}, format: json, command: AddToCounter, key: $.counter_id}}
+""")
+    home.forget(NAME)
+    wait.until(lambda: not kafka.topics(f"{NAME}."), what="topics to be gone")
+    home.must("apply")
+    kafka.produce(foreign, [("k", "{}", None, 1)] * 4 + [("k", "{}", None, 5)] * 3)
+    pg.execute(f"insert into {NAME}.lanes (processor, topic, k, next_offset)"
+               f" values ('count', '{foreign}#1', 1, 2)")
+    answer = json.loads(home.must("lag", "--json"))
+    check.equal({(r["kind"], r["topic"], r["partition"]): r["waiting"] for r in answer["rows"]},
+                {("source", foreign, 1): 4, ("source", foreign, 5): 1})
+    check.equal(answer["total"]["messages"], 5)
+    kafka.delete(foreign)
+
+
+@check.test
+def a_topic_that_is_gone_is_a_failure_not_an_answer():
+    home = fresh()
+    kafka.delete(COMMANDS)
+    wait.until(lambda: not kafka.topics(COMMANDS), what="the topic to be gone")
+    done = home.cli("lag")
+    check.equal((done.returncode, done.stdout), (1, ""))
+    check.contains(done.stderr, f"topic '{COMMANDS}' does not exist")
+    check.contains(done.stderr, "leat apply")
+
+
 if __name__ == "__main__":
     check.main()
