@@ -89,6 +89,7 @@ struct flow_work {
     struct leat_uuid id, correlation_id;
     struct leat_str type, key, source;
     struct leat_str to_topic;   /* FORWARD of a source: where to; else its own topic */
+    struct leat_str made_value; /* FORWARD of a tombstone: the command it means; else "" */
     struct leat_str code, text; /* DEAD: why */
     void *message;
     struct flow_key *stream;
@@ -140,6 +141,12 @@ void flow_batch_reset(struct leat_flow *f);
 void flow_no_conflicts(struct leat_flow *f);
 /* flow_read.c: after ABSENT, an unknown schema id: true = worth another try. */
 bool flow_refresh_schemas(struct leat_flow *f);
+/* The schema framed Avro was written with, and what follows the frame. INVALID: not framed; ABSENT:
+ * the store does not have its id; RETRY: the store could not be asked. */
+LEAT_MUST_CHECK leat_status flow_schema_of(struct leat_flow *f, struct leat_str bytes,
+                                           const struct leat_schema **ret_schema,
+                                           struct leat_str *ret_body);
+void flow_later(struct flow_work *w);
 /* flow_select.c: fills f->work from the lanes. */
 void flow_select(struct leat_flow *f, int64_t now_ms);
 /* flow_read.c: what a record is; decodes it. */

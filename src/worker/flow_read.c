@@ -86,15 +86,34 @@ static void read_meta(struct leat_flow *f, struct flow_work *w)
             w->attempts = w->attempts * 10 + (attempt.at[i] - '0');
 }
 
-/* The record that framed Avro was written with; "" when it is none or its schema is not known. */
-static struct leat_str type_of_schema(struct leat_flow *f, struct leat_str bytes)
+bool flow_refresh_schemas(struct leat_flow *f)
+{
+    if (f->refreshed || f->c.refresh_schemas == NULL)
+        return false;
+    f->refreshed = true;
+    f->refresh_status = f->c.refresh_schemas(f->c.arg);
+    return f->refresh_status == LEAT_OK;
+}
+
+void flow_later(struct flow_work *w)
+{
+    w->what = FLOW_LATER; /* the store is away: nobody is at fault */
+    w->text = LEAT_STR("its schema is not known here and the store could not be asked");
+}
+
+leat_status flow_schema_of(struct leat_flow *f, struct leat_str bytes,
+                           const struct leat_schema **ret_schema, struct leat_str *ret_body)
 {
     int32_t id = 0;
-    struct leat_str body;
-    if (!leat_framing_split(bytes, &id, &body))
-        return (struct leat_str){0};
-    const struct leat_schema *schema = leat_schemas_by_id(f->c.dispatch->schemas, id);
-    return schema == NULL ? (struct leat_str){0} : leat_str_of(leat_schema_name(schema));
+    if (!leat_framing_split(bytes, &id, ret_body))
+        return LEAT_INVALID;
+    const struct leat_schemas *schemas = f->c.dispatch->schemas;
+    *ret_schema = leat_schemas_by_id(schemas, id);
+    if (*ret_schema == NULL && flow_refresh_schemas(f))
+        *ret_schema = leat_schemas_by_id(schemas, id);
+    if (*ret_schema != NULL)
+        return LEAT_OK;
+    return f->refreshed && f->refresh_status != LEAT_OK ? LEAT_RETRY : LEAT_ABSENT;
 }
 
 static bool read_type(struct leat_flow *f, struct flow_work *w)
@@ -103,7 +122,15 @@ static bool read_type(struct leat_flow *f, struct flow_work *w)
     w->handler =
         type.len > 0 ? leat_dispatch_find(f->c.dispatch, type) : leat_dispatch_only(f->c.dispatch);
     if (type.len == 0 && w->handler < 0) {
-        type = type_of_schema(f, w->item->in.value);
+        const struct leat_schema *schema = NULL;
+        struct leat_str body;
+        leat_status status = flow_schema_of(f, w->item->in.value, &schema, &body);
+        if (status == LEAT_RETRY) {
+            flow_later(w);
+            return false;
+        }
+        if (status == LEAT_OK)
+            type = leat_str_of(leat_schema_name(schema));
         w->handler = leat_dispatch_find(f->c.dispatch, type);
     }
     if (w->handler >= 0) {
@@ -119,15 +146,6 @@ static bool read_type(struct leat_flow *f, struct flow_work *w)
     else
         dead(f, w, "unknown-type", "type '%.*s' has no handler here", LEAT_STR_FMT(type));
     return false;
-}
-
-bool flow_refresh_schemas(struct leat_flow *f)
-{
-    if (f->refreshed || f->c.refresh_schemas == NULL)
-        return false;
-    f->refreshed = true;
-    f->refresh_status = f->c.refresh_schemas(f->c.arg);
-    return f->refresh_status == LEAT_OK;
 }
 
 static bool read_value(struct leat_flow *f, struct flow_work *w)
@@ -149,8 +167,7 @@ static bool read_value(struct leat_flow *f, struct flow_work *w)
         status =
             leat_dispatch_decode(f->c.dispatch, w->handler, r->value, f->arena, &w->message, &err);
     if (status == LEAT_ABSENT && f->refreshed && f->refresh_status != LEAT_OK) {
-        w->what = FLOW_LATER; /* the store is away: nobody is at fault */
-        w->text = LEAT_STR("its schema is not known here and the store could not be asked");
+        flow_later(w);
         return false;
     }
     if (status != LEAT_OK)

@@ -106,7 +106,7 @@ void flow_add_forward(struct leat_flow *f, struct flow_work *w)
     o->topic = w->to_topic.len > 0 ? w->to_topic : leat_str_of(f->lanes[w->lane].spec.topic);
     o->partition = leat_partition(w->key, f->c.partitions);
     o->key = w->key;
-    o->value = r->value;
+    o->value = w->made_value.len > 0 ? w->made_value : r->value;
     (void)packed_headers(f, w); /* into the scratch, which moves when it grows */
     char id[LEAT_UUID_TEXT];
     leat_uuid_format(&w->id, id);

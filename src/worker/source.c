@@ -12,18 +12,37 @@ static void dead(struct flow_work *w, const char *code, const char *text)
     w->text = leat_str_of(text);
 }
 
-/* A field of the record's JSON as text; "" when absent. What is no JSON makes the record dead. */
+/* JSON, or Avro framed with an id of the store's: as the first byte says. */
+static leat_status pick(struct leat_flow *f, const struct flow_work *w, const struct leat_expr *e,
+                        struct leat_value *ret, struct leat_error *err)
+{
+    const struct leat_schema *schema = NULL;
+    struct leat_picker *picker = NULL;
+    struct leat_str body = w->item->in.value;
+    leat_status status = flow_schema_of(f, body, &schema, &body);
+    if (status == LEAT_RETRY)
+        return status;
+    if (status == LEAT_ABSENT)
+        return leat_fail(err, LEAT_ABSENT, "the store does not have its schema's id");
+    if (leat_picker_new(schema, &e->text, 1, &picker, err) != LEAT_OK)
+        return LEAT_INVALID;
+    status = leat_pick(picker, body, f->arena, ret, err);
+    leat_picker_free(picker);
+    return status == LEAT_OK ? LEAT_OK : LEAT_INVALID;
+}
+
+/* A field of the record as text; "" when absent. What can't be read makes the record dead. */
 static struct leat_str field_text(struct leat_flow *f, struct flow_work *w,
                                   const struct leat_expr *e)
 {
     struct leat_error err = {0};
-    struct leat_picker *picker = NULL;
     struct leat_value v = {0};
     struct leat_str none = {0};
-    if (leat_picker_new(NULL, &e->text, 1, &picker, &err) != LEAT_OK)
+    leat_status status = pick(f, w, e, &v, &err);
+    if (status == LEAT_RETRY) {
+        flow_later(w);
         return none;
-    leat_status status = leat_pick(picker, w->item->in.value, f->arena, &v, &err);
-    leat_picker_free(picker);
+    }
     if (status != LEAT_OK) {
         dead(w, "undecodable", leat_arena_printf(f->arena, "%s", err.msg));
         return none;
@@ -97,13 +116,64 @@ static void read_source_id(struct leat_flow *f, struct flow_work *w, const struc
     w->correlation_id = w->id;
 }
 
+static void forward_to(struct flow_work *w, const struct leat_source *s,
+                       const struct leat_processor *to)
+{
+    uint32_t priority = s->priority >= 0 && (uint32_t)s->priority < to->priorities.n
+                            ? (uint32_t)s->priority
+                            : to->priorities.default_index;
+    w->to_topic = to->topics[priority];
+    w->what = FLOW_FORWARD;
+}
+
+/* There is no payload to look into: the record's own key, unless a header holds it. */
+static struct leat_str key_of_tombstone(struct leat_flow *f, struct flow_work *w,
+                                        const struct leat_source *s)
+{
+    bool payload = s->key == NULL || s->key->kind == LEAT_EXPR_FIELD;
+    return payload ? w->item->in.key : value_of(f, w, s->key);
+}
+
+/* The command it means holds the key; its other fields have their defaults. */
+static void make_command(struct leat_flow *f, struct flow_work *w, const struct leat_source *s)
+{
+    const struct leat_processor *to = leat_topology_handler(f->topology, s->tombstone_command);
+    struct leat_json_writer json;
+    if (to == NULL || to->aggregate == NULL) {
+        dead(w, "unknown-type", "no processor with an aggregate handles the tombstone's command");
+        return;
+    }
+    w->type = s->tombstone_command;
+    w->key = key_of_tombstone(f, w, s);
+    if (w->key.len == 0) {
+        dead(w, "no-key", "a tombstone without key");
+        return;
+    }
+    leat_buf_clear(&f->scratch);
+    leat_json_writer_init(&json, &f->scratch);
+    leat_json_begin_object(&json);
+    leat_json_key(&json, to->aggregate->key);
+    leat_json_str(&json, w->key);
+    leat_json_end_object(&json);
+    w->made_value = leat_arena_copy(f->arena, leat_buf_str(&f->scratch));
+    if (s->id != NULL && s->id->kind != LEAT_EXPR_FIELD)
+        read_source_id(f, w, s);
+    forward_to(w, s, to);
+}
+
 static void read_tombstone(struct leat_flow *f, struct flow_work *w, const struct leat_source *s)
 {
-    (void)f;
-    if (s->tombstone == LEAT_TOMBSTONE_SKIP)
+    switch (s->tombstone) {
+    case LEAT_TOMBSTONE_SKIP:
         w->what = FLOW_SKIP;
-    else
-        dead(w, "null-value", "a tombstone, and the source does not say what it means");
+        return;
+    case LEAT_TOMBSTONE_COMMAND:
+        make_command(f, w, s);
+        return;
+    case LEAT_TOMBSTONE_DEAD:
+        break;
+    }
+    dead(w, "null-value", "a tombstone, and the source does not say what it means");
 }
 
 static void read_of_source(struct leat_flow *f, struct flow_work *w, const struct leat_source *s)
@@ -113,14 +183,14 @@ static void read_of_source(struct leat_flow *f, struct flow_work *w, const struc
         return;
     }
     w->type = routed_type(f, w, s);
-    if (w->what == FLOW_DEAD)
+    if (w->what != FLOW_COMMAND)
         return;
     if (w->type.len == 0) {
         dead(w, "no-route", "no route of the source fits this record");
         return;
     }
     w->key = s->key != NULL ? value_of(f, w, s->key) : w->item->in.key;
-    if (w->what == FLOW_DEAD)
+    if (w->what != FLOW_COMMAND)
         return;
     if (w->key.len == 0) {
         dead(w, "no-key", "the record gives no key");
@@ -131,14 +201,10 @@ static void read_of_source(struct leat_flow *f, struct flow_work *w, const struc
         dead(w, "unknown-type", "no processor handles the source's type");
         return;
     }
-    uint32_t priority = s->priority >= 0 && (uint32_t)s->priority < to->priorities.n
-                            ? (uint32_t)s->priority
-                            : to->priorities.default_index;
     read_source_id(f, w, s);
-    if (w->what == FLOW_DEAD)
+    if (w->what != FLOW_COMMAND)
         return;
-    w->to_topic = to->topics[priority];
-    w->what = FLOW_FORWARD;
+    forward_to(w, s, to);
 }
 
 void leat_source_read(struct leat_flow *f, struct flow_work *w)
