@@ -81,8 +81,8 @@ class Oracle:
         """(stream, type, time in ms, fields) in the order of each slice."""
         for r in pg.rows(
                 f"select stream, type, encode(payload, 'hex') as payload, "
-                f"(extract(epoch from date_trunc('milliseconds', recorded_at)) * 1000)::bigint as ms "
-                f"from {self.name}.events where {where} order by slice, seq"):
+                f"(extract(epoch from date_trunc('milliseconds', recorded_at)) * 1000)::bigint "
+                f"as ms from {self.name}.events where {where} order by slice, seq"):
             data = bytes.fromhex(r["payload"])
             assert data[0] == 0, f"{r['type']} in {r['stream']} is not framed Avro"
             schema = self.schemas[int.from_bytes(data[1:5], "big")]

@@ -20,6 +20,7 @@ from shop_oracle import Oracle  # noqa: E402
 NAME = "shop_e2e"
 PSP = f"{NAME}_psp.settlement.v2"
 PSP_PARTITIONS = 5  # not ours, and filled without regard to keys
+BASKETS = f"{NAME}_baskets"
 CUSTOMERS = [f"c{i}" for i in range(6)]
 LINE = {"sku": "a", "quantity": 2, "price_cents": 450}
 # A zone in which it is another day than in UTC, whatever the hour of the test.
@@ -30,6 +31,17 @@ FAR_MODEL = f"""  revenue_far:
     from: {{OrderPaid: {{add: {{orders: 1, cents: $.total_cents}}}}}}
 
 queries:
+"""
+# Another team's topic: Avro with schemas of the store, compacted.
+BASKETS_SOURCE = f"""  baskets:
+    topic: {BASKETS}
+    format: avro
+    command: PlaceOrder
+    key: $.order_id
+    priority: cold
+    tombstone: CancelOrder
+
+aggregates:
 """
 
 _shop = {}
@@ -43,11 +55,13 @@ class Shop:
             "topology/shop.yaml", modules=os.path.join(servers.BIN_DIR, "modules", "shop"),
             env={"PSP_TOPIC": PSP},
             replace={"name: shop ": f"name: {NAME} ", "\nqueries:\n": "\n" + FAR_MODEL,
+                     "\naggregates: ": "\n" + BASKETS_SOURCE.rstrip("\n") + " ",
                      "[../schemas/shop]": f"[{os.path.join(servers.ROOT, 'schemas', 'shop')}]"})
         self.home.forget(NAME)
-        kafka.delete(PSP)
-        wait.until(lambda: not kafka.topics(PSP), 20, "the old topic to be gone")
+        kafka.delete(PSP, BASKETS)
+        wait.until(lambda: not kafka.topics(f"{NAME}_"), 20, "the old topics to be gone")
         kafka.create(PSP, PSP_PARTITIONS)
+        kafka.create(BASKETS, 3, cleanup_policy="compact")
         self.home.must("apply")
         self.oracle = Oracle(NAME)
         self.url = f"http://127.0.0.1:{servers.free_port()}"
@@ -101,8 +115,8 @@ class Shop:
         """Payments without exactly one command of the policy that belongs to them."""
         return pg.rows(
             f"select e.stream, e.type from {NAME}.events e left join {NAME}.commands c "
-            f"on c.stream = 'order-' || substr(e.stream, 9) and c.correlation_id = e.correlation_id "
-            f"and c.type = case e.type when 'PaymentTaken' then 'MarkPaid' else 'CancelOrder' end "
+            f"on c.stream = 'order-' || substr(e.stream, 9) "
+            f"and c.correlation_id = e.correlation_id and c.type = case e.type when 'PaymentTaken' then 'MarkPaid' else 'CancelOrder' end "
             f"where e.type in ('PaymentTaken', 'PaymentRefused') group by e.stream, e.type "
             f"having count(c.id) <> 1")
 
@@ -112,7 +126,8 @@ class Shop:
         return all(self.position(m) == heads for m in ("orders", "revenue_by_day", "revenue_far"))
 
     def position(self, model):
-        groups = api.get(f"{self.url}/v1/models/{model}?limit=1").headers["Leat-Position"].split(";")
+        answer = api.get(f"{self.url}/v1/models/{model}?limit=1")
+        groups = answer.headers["Leat-Position"].split(";")
         pairs = [pair.split("=") for group in groups for pair in group.split(":")[1].split(",")]
         return {int(slice_): int(seq) for slice_, seq in pairs}
 
@@ -308,6 +323,23 @@ def odd_records_of_the_provider_stop_nobody():
     skipped = pg.value(f"select count(*) from {NAME}.commands where outcome = 'dead' "
                        f"and error_code not in ('no-key', 'undecodable', 'poison')")
     check.equal(skipped, 0, "a tombstone is no dead letter")
+
+
+@check.test
+def another_teams_avro_is_taken_and_its_tombstone_means_a_command():
+    s = shop()
+    order = {"order_id": "o9", "customer_id": "baskets", "currency": "EUR", "lines": [LINE]}
+    unknown = b"\0\x7f\xff\xff\xff" + s.oracle.framed("PlaceOrder", order)[5:]
+    ids = [str(uuid.uuid4()) for _ in range(2)]
+    kafka.produce(BASKETS, [
+        ("o9", unknown, {"ce_id": ids[0]}, 0), ("x", b"{", {"ce_id": ids[1]}, 0),
+        ("o9", s.oracle.framed("PlaceOrder", order), {}, 0)])
+    s.awaits("o9", "placed")
+    check.equal(pg.value(f"select priority from {NAME}.commands where stream = 'order-o9'"), "cold")
+    kafka.produce(BASKETS, [("o9", None, {}, 0)])
+    s.awaits("o9", "cancelled")
+    for command_id in ids:
+        check.equal(s.outcomes(f"id = '{command_id}'")[0][1:], ("dead", "undecodable"))
 
 
 # ---- many orders at once, and the read models against the fold in Python ----
