@@ -1,14 +1,11 @@
-/* leat apply: makes what a topology needs: topics, the store's schema, the types' Avro schemas. */
+/* leat apply: does what `leat plan` shows, or nothing when any of it is refused. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/json.h"
-#include "base/units.h"
 #include "cli/cli.h"
-#include "cli/session.h"
-#include "kafka/kafka.h"
+#include "cli/plan.h"
 
 #define APPLY_KAFKA_MS 30000
+#define TEXT_BYTES_MAX ((size_t)4 << 20)
 
 struct apply_options {
     const char *topology;
@@ -19,14 +16,16 @@ static const struct leat_opt options[] = {
     LEAT_CLI_TOPOLOGY(struct apply_options, topology),
     LEAT_CLI_JSON(struct apply_options, json),
     {"dry-run", 0, LEAT_OPT_FLAG, offsetof(struct apply_options, dry_run), NULL, NULL, NULL, 0, 0,
-     "Say what is missing, change nothing; exit code 3 when something is."},
+     "Show what would be done, change nothing; exit code 3 when there is something."},
 };
 
 static const struct leat_opt_spec spec = {
     .usage = "leat apply [options]",
     .summary =
         "Create what the topology needs: Kafka topics, the store's tables, registered schemas.",
-    .details = "May be run again at any time: only what is missing is made, nothing is taken away.",
+    .details =
+        "Does what `leat plan` shows; may be run again at any time. Nothing is ever dropped. When\n"
+        "a part is refused because data would be lost, nothing at all is done: exit code 1.",
     .opts = options,
     .n_opts = sizeof options / sizeof options[0],
     .args_max = 0,
@@ -34,75 +33,11 @@ static const struct leat_opt_spec spec = {
 
 struct apply {
     struct apply_options o;
-    struct leat_session s;
-    struct leat_admin *admin;
-    struct leat_kafka_prop *props;
-    struct leat_topic_spec *topics;
-    size_t topic_count;
-    size_t topics_missing, topics_created, schemas_new;
+    struct leat_change_plan plan;
+    size_t topics_created, schemas_new;
 };
 
-/* ---- topics ---- */
-
-static void add_topic(struct apply *a, const char *name, const struct leat_props *configs)
-{
-    struct leat_topic_spec *t = &a->topics[a->topic_count++];
-    struct leat_kafka_prop *config =
-        leat_arena_alloc(a->s.arena, (configs->n + 1u) * sizeof *config);
-    int64_t replication = 1;
-    *t = (struct leat_topic_spec){
-        .name = name, .partitions = a->s.topology->partitions, .config = config};
-    for (uint32_t i = 0; i < configs->n; i++) {
-        const struct leat_prop *p = &configs->at[i];
-        if (strcmp(p->name, "replication.factor") == 0)
-            (void)leat_parse_int(leat_str_of(p->value), &replication);
-        else
-            config[t->config_count++] = (struct leat_kafka_prop){p->name, p->value};
-    }
-    t->replication = (int32_t)replication;
-}
-
-static void collect_topics(struct apply *a)
-{
-    const struct leat_topology *t = a->s.topology;
-    size_t max = 1;
-    for (uint32_t i = 0; i < t->n_processors; i++)
-        max += t->processors[i].priorities.n + 1u;
-    a->topics = leat_arena_zalloc(a->s.arena, max, sizeof *a->topics);
-    for (uint32_t i = 0; i < t->n_processors; i++) {
-        const struct leat_processor *p = &t->processors[i];
-        for (uint32_t c = 0; p->topics != NULL && c < p->priorities.n; c++)
-            add_topic(a, p->topics[c].at, &t->commands.configs);
-        add_topic(a, p->dlq_topic.at, &t->dlq.configs);
-    }
-    add_topic(a, t->events_topic.at, &t->events.configs);
-}
-
-static leat_status open_kafka(struct apply *a, struct leat_error *err)
-{
-    const struct leat_props *common = &a->s.topology->kafka.common;
-    a->props = leat_arena_zalloc(a->s.arena, common->n + 1u, sizeof *a->props);
-    for (uint32_t i = 0; i < common->n; i++)
-        a->props[i] = (struct leat_kafka_prop){common->at[i].name, common->at[i].value};
-    struct leat_kafka_config kc = {a->props, common->n, "leat-apply"};
-    return leat_admin_new(&kc, &a->admin, err);
-}
-
-static leat_status count_missing_topics(struct apply *a, struct leat_error *err)
-{
-    for (size_t i = 0; i < a->topic_count; i++) {
-        int32_t partitions = 0;
-        leat_status status =
-            leat_admin_partitions(a->admin, a->topics[i].name, &partitions, APPLY_KAFKA_MS, err);
-        if (status == LEAT_ABSENT)
-            a->topics_missing++;
-        else if (status != LEAT_OK)
-            return status;
-    }
-    return LEAT_OK;
-}
-
-/* ---- store ---- */
+/* ---- doing ---- */
 
 static void log_line(void *arg, const char *line)
 {
@@ -111,73 +46,108 @@ static void log_line(void *arg, const char *line)
         (void)fprintf(stderr, "store: %s\n", line);
 }
 
+static leat_status count_schemas(struct apply *a, size_t *ret, struct leat_error *err)
+{
+    struct leat_schema_row *rows = NULL;
+    LEAT_TRY(leat_store_schemas(a->plan.s.store, a->plan.s.arena, &rows, ret, err), err, "schemas");
+    return LEAT_OK;
+}
+
 static leat_status apply_store(struct apply *a, struct leat_error *err)
 {
-    const struct leat_topology *t = a->s.topology;
-    const char **names = leat_arena_zalloc(a->s.arena, t->n_processors + 1u, sizeof *names);
+    struct leat_session *s = &a->plan.s;
+    const struct leat_topology *t = s->topology;
+    const char **names = leat_arena_zalloc(s->arena, t->n_processors + 1u, sizeof *names);
     for (uint32_t i = 0; i < t->n_processors; i++)
         names[i] = t->processors[i].name.at;
     struct leat_store_layout layout = {t->partitions, names, t->n_processors};
-    LEAT_TRY(leat_store_open(&a->s.store_options, &a->s.store, err), err, "store");
-    LEAT_TRY(leat_store_migrate(a->s.store, &layout, log_line, a, err), err, "store");
-    struct leat_schema_row *rows = NULL;
     size_t before = 0, after = 0;
-    LEAT_TRY(leat_store_schemas(a->s.store, a->s.arena, &rows, &before, err), err, "schemas");
-    struct leat_names types = leat_topology_types(t, a->s.arena);
+    LEAT_TRY(leat_store_migrate(s->store, &layout, log_line, a, err), err, "store");
+    LEAT_TRY(count_schemas(a, &before, err), err, "store");
+    struct leat_names types = leat_topology_types(t, s->arena);
     for (uint32_t i = 0; i < types.n; i++) {
         int32_t id = 0;
-        LEAT_TRY(leat_store_put_schema(a->s.store, types.at[i],
-                                       leat_schemas_text(a->s.schemas, types.at[i]), &id, err),
+        LEAT_TRY(leat_store_put_schema(s->store, types.at[i],
+                                       leat_schemas_text(s->schemas, types.at[i]), &id, err),
                  err, "schema of '%s'", types.at[i].at);
     }
-    LEAT_TRY(leat_store_schemas(a->s.store, a->s.arena, &rows, &after, err), err, "schemas");
+    LEAT_TRY(count_schemas(a, &after, err), err, "store");
     a->schemas_new = after - before;
     return LEAT_OK;
 }
 
-/* ---- the verb ---- */
-
-static int report(const struct apply *a, bool store_ready)
+static leat_status apply_topics(struct apply *a, struct leat_error *err)
 {
-    struct leat_buf out;
-    leat_buf_init(&out, 1 << 16);
-    if (a->o.dry_run && a->o.json)
-        leat_buf_printf(&out, "{\"topics\":%zu,\"topics_missing\":%zu,\"store_ready\":%s}\n",
-                        a->topic_count, a->topics_missing, store_ready ? "true" : "false");
-    else if (a->o.dry_run)
-        leat_buf_printf(&out, "%zu of %zu topics are missing; the store is %s\n", a->topics_missing,
-                        a->topic_count, store_ready ? "ready" : "not ready");
-    else if (a->o.json)
-        leat_buf_printf(&out,
-                        "{\"topics\":%zu,\"topics_created\":%zu,\"schemas_registered\":%zu}\n",
-                        a->topic_count, a->topics_created, a->schemas_new);
-    else
-        leat_buf_printf(&out, "%s: %zu topics (%zu new), store ready, %zu schemas registered\n",
-                        a->s.topology->name.at, a->topic_count, a->topics_created, a->schemas_new);
-    int code = leat_cli_print(&out);
-    leat_buf_done(&out);
-    return code;
+    const struct leat_change_plan *p = &a->plan;
+    leat_status st = leat_admin_ensure_topics(p->admin, p->topics, p->topic_count,
+                                              &a->topics_created, APPLY_KAFKA_MS, err);
+    for (size_t i = 0; i < p->alter_count && st == LEAT_OK; i++)
+        st = leat_admin_alter(p->admin, p->alters[i].topic, p->alters[i].changes, p->alters[i].n,
+                              APPLY_KAFKA_MS, err);
+    return st;
 }
 
-static int dry_run(struct apply *a)
+/* ---- saying ---- */
+
+static void put_json(const struct apply *a, struct leat_buf *out)
 {
-    struct leat_error err = {0}, store_err = {0};
-    if (open_kafka(a, &err) != LEAT_OK || count_missing_topics(a, &err) != LEAT_OK ||
-        leat_store_open(&a->s.store_options, &a->s.store, &err) != LEAT_OK)
-        return leat_cli_fail(&err);
-    bool ready = leat_store_check(a->s.store, a->s.topology->partitions, &store_err) == LEAT_OK;
-    int code = report(a, ready);
-    return code == LEAT_EXIT_OK && (a->topics_missing > 0 || !ready) ? LEAT_EXIT_NO : code;
+    struct leat_json_writer w;
+    leat_json_writer_init(&w, out);
+    leat_json_begin_object(&w);
+    leat_json_put_cstr(&w, "topology", a->plan.s.topology->name.at);
+    leat_json_put_bool(&w, "applied", !a->o.dry_run && a->plan.refused == 0);
+    leat_json_put_int(&w, "topics", (int64_t)a->plan.topic_count);
+    leat_json_put_int(&w, "topics_created", (int64_t)a->topics_created);
+    leat_json_put_int(&w, "schemas_registered", (int64_t)a->schemas_new);
+    leat_change_plan_json(&a->plan, false, &w);
+    leat_json_end_object(&w);
+    leat_buf_putc(out, '\n');
+}
+
+static int report(const struct apply *a)
+{
+    LEAT_AUTO(leat_buf_done) struct leat_buf out;
+    leat_buf_init(&out, TEXT_BYTES_MAX);
+    if (a->o.json) {
+        put_json(a, &out);
+    } else if (a->o.dry_run || a->plan.refused > 0) {
+        leat_change_plan_text(&a->plan, false, &out);
+        leat_change_plan_summary(&a->plan, &out);
+    } else {
+        leat_change_plan_text(&a->plan, false, &out);
+        leat_buf_printf(&out, "%s: %zu topics (%zu new), store ready, %zu schemas registered\n",
+                        a->plan.s.topology->name.at, a->plan.topic_count, a->topics_created,
+                        a->schemas_new);
+    }
+    return leat_cli_print(&out);
+}
+
+static int refused(const struct apply *a)
+{
+    int code = report(a);
+    for (size_t i = 0; i < a->plan.n; i++) {
+        const struct leat_plan_item *item = &a->plan.items[i];
+        if (item->mark == LEAT_PLAN_REFUSE)
+            (void)fprintf(stderr, "leat: refused: %s: %s\n", item->what, item->detail);
+    }
+    (void)fprintf(stderr, "leat: nothing was done\n");
+    return code == LEAT_EXIT_OK ? LEAT_EXIT_FAILED : code;
 }
 
 static int apply(struct apply *a)
 {
     struct leat_error err = {0};
-    if (apply_store(a, &err) != LEAT_OK || open_kafka(a, &err) != LEAT_OK ||
-        leat_admin_ensure_topics(a->admin, a->topics, a->topic_count, &a->topics_created,
-                                 APPLY_KAFKA_MS, &err) != LEAT_OK)
+    if (leat_change_plan_make(&a->plan, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    return report(a, true);
+    if (a->o.dry_run) {
+        int code = report(a);
+        return code == LEAT_EXIT_OK && a->plan.todo + a->plan.refused > 0 ? LEAT_EXIT_NO : code;
+    }
+    if (a->plan.refused > 0)
+        return refused(a);
+    if (apply_store(a, &err) != LEAT_OK || apply_topics(a, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    return report(a);
 }
 
 int leat_cmd_apply(struct leat_cli *cli, int argc, char **argv);
@@ -189,11 +159,9 @@ int leat_cmd_apply(struct leat_cli *cli, int argc, char **argv)
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &a.o, &args);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    if ((code = leat_session_files(&a.s, a.o.topology, NULL)) != LEAT_EXIT_GO_ON)
+    if ((code = leat_change_plan_open(&a.plan, a.o.topology)) != LEAT_EXIT_GO_ON)
         return code;
-    collect_topics(&a);
-    code = a.o.dry_run ? dry_run(&a) : apply(&a);
-    leat_admin_free(a.admin);
-    leat_session_close(&a.s);
+    code = apply(&a);
+    leat_change_plan_close(&a.plan);
     return code;
 }

@@ -55,6 +55,11 @@ void leat_admin_free(struct leat_admin *a)
     free(a);
 }
 
+rd_kafka_t *leat_admin_handle(struct leat_admin *a)
+{
+    return a->rk;
+}
+
 /* ---- partitions of a topic ---- */
 
 static void metadata_freep(const struct rd_kafka_metadata **m)

@@ -55,6 +55,9 @@ LEAT_MUST_CHECK leat_status leat_kafka_handle(rd_kafka_type_t type, rd_kafka_con
 void leat_kafka_tsan_threads(void); /* does nothing: called so that tsan_threads.c is linked */
 #endif
 
+/* admin.c: its handle, for the other files about topics. */
+rd_kafka_t *leat_admin_handle(struct leat_admin *a);
+
 /* A borrowed view of a message; `topic` outlives it. */
 void leat_record_from(struct leat_record *r, const char *topic, rd_kafka_message_t *m);
 

@@ -18,8 +18,7 @@ static leat_status run(struct leat_store *s, struct leat_buf *text, struct leat_
     return status;
 }
 
-/* Every `@schema@` of a migration becomes the schema's name. */
-static void put_sql(struct leat_buf *to, const char *sql, const char *quoted)
+void leat_migration_put(struct leat_buf *to, const char *sql, const char *quoted)
 {
     static const char mark[] = "@schema@";
     for (const char *found; (found = strstr(sql, mark)) != NULL; sql = found + sizeof mark - 1) {
@@ -31,13 +30,8 @@ static void put_sql(struct leat_buf *to, const char *sql, const char *quoted)
 
 /* ---- what the store has ---- */
 
-struct applied {
-    size_t count; /* known to this binary, from 1 without a hole */
-    bool newer;   /* the store has more */
-    int differs;  /* number of a migration with another text, or 0 */
-};
-
-static leat_status read_applied(struct leat_store *s, struct applied *ret, struct leat_error *err)
+leat_status leat_store_applied(struct leat_store *s, struct leat_applied *ret,
+                               struct leat_error *err)
 {
     leat_pg_clear(&s->params);
     LEAT_PG_AUTO PGresult *result = NULL;
@@ -47,7 +41,7 @@ static leat_status read_applied(struct leat_store *s, struct applied *ret, struc
         return status;
     struct leat_arena *arena = leat_arena_new(4096, 0);
     struct leat_pg_reply r = leat_reply_of(result, 2, arena);
-    struct applied a = {0};
+    struct leat_applied a = {0};
     for (int i = 0; i < r.rows && !r.bad; i++) {
         int32_t number = leat_reply_int4(&r, i, 0);
         struct leat_str hash = leat_reply_bytes(&r, i, 1);
@@ -68,8 +62,8 @@ static leat_status read_applied(struct leat_store *s, struct applied *ret, struc
     return status;
 }
 
-/* ABSENT from read_applied means that nothing is there yet. */
-static leat_status judge_applied(const struct leat_store *s, const struct applied *a,
+/* ABSENT from leat_store_applied() means that nothing is there yet. */
+static leat_status judge_applied(const struct leat_store *s, const struct leat_applied *a,
                                  struct leat_error *err)
 {
     if (a->newer)
@@ -102,7 +96,7 @@ static leat_status make_schema(struct leat_store *s, struct leat_error *err)
     struct leat_buf text;
     leat_buf_init(&text, SQL_BYTES_MAX);
     put_begin(s, &text);
-    put_sql(
+    leat_migration_put(
         &text,
         "do $$ begin if to_regnamespace('@schema@') is null then create schema @schema@; end if;"
         " end $$; create table if not exists @schema@.migrations (number int primary key,"
@@ -125,11 +119,11 @@ static leat_status apply_one(struct leat_store *s, const struct leat_migration *
     if (status != LEAT_OK)
         return status;
     s->locked = true;
-    struct applied a = {0};
-    status = read_applied(s, &a, err);
+    struct leat_applied a = {0};
+    status = leat_store_applied(s, &a, err);
     if (status == LEAT_OK && a.count + 1 == (size_t)m->number) {
         leat_buf_init(&text, SQL_BYTES_MAX);
-        put_sql(&text, m->sql, s->quoted);
+        leat_migration_put(&text, m->sql, s->quoted);
         leat_buf_printf(&text,
                         ";\ninsert into %s.migrations (number, name, hash) values (%d, '%s', '%s')",
                         s->quoted, m->number, m->name, hash);
@@ -146,8 +140,8 @@ static leat_status apply_one(struct leat_store *s, const struct leat_migration *
 static leat_status apply_pending(struct leat_store *s, void (*log)(void *arg, const char *line),
                                  void *arg, struct leat_error *err)
 {
-    struct applied a = {0};
-    leat_status status = read_applied(s, &a, err);
+    struct leat_applied a = {0};
+    leat_status status = leat_store_applied(s, &a, err);
     if (status == LEAT_ABSENT) {
         LEAT_TRY(make_schema(s, err), err, "could not create schema '%s'", s->schema);
         status = LEAT_OK;
@@ -252,8 +246,8 @@ static leat_status check_identity(struct leat_store *s, struct leat_pg_reply *r,
 
 leat_status leat_store_check(struct leat_store *s, int32_t partitions, struct leat_error *err)
 {
-    struct applied a = {0};
-    leat_status status = read_applied(s, &a, err);
+    struct leat_applied a = {0};
+    leat_status status = leat_store_applied(s, &a, err);
     if (status == LEAT_ABSENT)
         return not_ready(s, err);
     if (status == LEAT_OK)
