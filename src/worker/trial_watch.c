@@ -81,7 +81,8 @@ static int watched_rand(void)
 {
     int value = 0;
     note("rand", RANDOM);
-    (void)getrandom(&value, sizeof value, GRND_NONBLOCK);
+    if (getrandom(&value, sizeof value, GRND_NONBLOCK) < 0)
+        value = 0;
     return value & RAND_MAX;
 }
 
