@@ -154,13 +154,13 @@ def sim(context):
 def integration(context):
     context.build("integration", "dev", *program_targets(), "kafka_tool", *integration_targets())
     env = context.servers("integration")
-    context.run("integration", script_items(scripts("integration"), env, "dev"))
+    context.run("integration", script_items(scripts("integration"), env, "dev"), JOBS)
 
 
 def e2e(context):
     context.build("e2e", "dev", *program_targets(), "kafka_tool")
     env = context.servers("e2e")
-    context.run("e2e", script_items(scripts("e2e"), env, "dev"))
+    context.run("e2e", script_items(scripts("e2e"), env, "dev"), JOBS)
 
 
 def crash(context):
@@ -181,7 +181,7 @@ def asan(context):
         context.build("asan", "dev", "kafka_tool")
         context.build("asan", "asan", *integration_targets())
         env = context.servers("asan")
-        context.run("asan", script_items(paths, env, "asan", "asan", seconds=420))
+        context.run("asan", script_items(paths, env, "asan", "asan", seconds=420), JOBS)
 
 
 def tsan(context):
@@ -197,7 +197,7 @@ def tsan(context):
         context.build("tsan", "dev", "kafka_tool")
         context.build("tsan", "tsan", *integration_targets())
         env = context.servers("tsan")
-        context.run("tsan", script_items(paths, env, "tsan", "tsan", seconds=420))
+        context.run("tsan", script_items(paths, env, "tsan", "tsan", seconds=420), JOBS)
 
 
 def planted(preset, names, kind):
