@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 
 #define ANSWER_BYTES_MAX (64u << 20)
 
@@ -107,10 +108,11 @@ static void failed(const struct child *c, int64_t timeout_ms, struct leat_arena 
                    struct leat_test_result *ret)
 {
     const char *text;
+    char duration[LEAT_UNITS_TEXT];
     *ret = (struct leat_test_result){.died = true};
     if (!c->in_time)
-        text = leat_arena_printf(arena, "not done after %lld s in %s",
-                                 (long long)(timeout_ms / 1000), where(c));
+        text = leat_arena_printf(arena, "not done after %s in %s",
+                                 leat_format_duration(timeout_ms, duration), where(c));
     else if (WIFSIGNALED(c->status))
         text = leat_arena_printf(arena, "SIG%s in %s", sigabbrev_np(WTERMSIG(c->status)), where(c));
     else

@@ -115,29 +115,37 @@ static void compare_map(struct leat_test_checking *k, const struct leat_yaml *e,
     }
 }
 
+/* The next item of an array; false at its end. */
+static bool next_item(struct leat_json_reader *r, struct leat_str *ret)
+{
+    struct leat_json_token t;
+    struct leat_json_reader before = *r;
+    if (leat_json_next(r, &t, NULL) != LEAT_OK || t.kind == LEAT_JSON_ARRAY_END)
+        return false;
+    *r = before;
+    return leat_json_skip(r, ret, NULL) == LEAT_OK;
+}
+
 static void compare_list(struct leat_test_checking *k, const struct leat_yaml *e,
                          struct leat_str actual, const char *path, int depth)
 {
-    struct leat_json_reader r;
+    struct leat_json_reader first, r;
     struct leat_json_token t;
+    struct leat_str raw;
     uint32_t n = 0;
-    leat_json_reader_init(&r, actual);
-    if (leat_json_next(&r, &t, NULL) != LEAT_OK)
+    leat_json_reader_init(&first, actual);
+    if (leat_json_next(&first, &t, NULL) != LEAT_OK)
         return;
-    for (;; n++) {
-        struct leat_json_reader before = r;
-        struct leat_str raw = {0};
-        if (leat_json_next(&r, &t, NULL) != LEAT_OK || t.kind == LEAT_JSON_ARRAY_END)
-            break;
-        r = before;
-        if (leat_json_skip(&r, &raw, NULL) != LEAT_OK)
-            break;
-        if (n < e->n)
-            compare_value(k, e->items[n], raw, leat_arena_printf(k->arena, "%s[%u]", path, n),
-                          depth + 1);
-    }
-    if (n != e->n)
+    for (r = first; next_item(&r, &raw);)
+        n++;
+    if (n != e->n) {
         differ(k, e, path, actual);
+        return;
+    }
+    r = first;
+    for (uint32_t i = 0; i < n && next_item(&r, &raw); i++)
+        compare_value(k, e->items[i], raw, leat_arena_printf(k->arena, "%s[%u]", path, i),
+                      depth + 1);
 }
 
 static void compare_value(struct leat_test_checking *k, const struct leat_yaml *e,

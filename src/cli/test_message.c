@@ -219,8 +219,9 @@ bool leat_test_given(struct leat_test_reading *r, const struct leat_yaml *node,
     struct parts p;
     struct leat_str json;
     if (r->processor->aggregate == NULL) {
-        MISTAKE(r, &node->place, "processor '%s' has no aggregate, so nothing can be given",
-                r->processor->name.at);
+        bool map = node->kind == LEAT_YAML_MAP && node->n > 0;
+        MISTAKE(r, map ? &node->pairs[0].place : &node->place,
+                "processor '%s' has no aggregate, so nothing can be given", r->processor->name.at);
         return false;
     }
     if (!take_parts(r, node, &p) || !is_event_of(r, p.type) ||
