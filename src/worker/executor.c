@@ -1,9 +1,6 @@
-#include "worker/executor.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -11,9 +8,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "worker/flow_records.h"
+#include "worker/executor_internal.h"
 
-#define LANE_TOPIC_MAX       256
 #define EXECUTOR_TAKE_MAX    1024
 #define EXECUTOR_IDLE_MS     1000
 #define EXECUTOR_COMMIT_MS   5000
@@ -21,42 +17,6 @@
 #define EXECUTOR_BATCH_MAX   2000
 #define EXECUTOR_SMALL       64
 #define EXECUTOR_DISTANCE_US 5000
-
-struct order { /* from the group's thread */
-    struct leat_executor_start start;
-    struct order *next;
-};
-
-struct leat_executor {
-    struct leat_released released; /* first: what flow_records.h takes for `arg` */
-    struct leat_executor_config c;
-    pthread_t thread;
-    int wake_fd;
-    struct leat_flow *flow;
-    struct leat_store *store;
-    struct leat_arena *arena; /* replies and loads, one batch */
-    struct leat_group *group; /* as last seen by the thread */
-    size_t *group_lane;       /* flow lane -> lane of the group */
-    size_t group_lane_cap;
-    int64_t commit_due_ms, retry_at_ms, tail_due_ms;
-    int32_t failures;
-    int64_t batch_us; /* when the last batch began */
-    bool small;       /* it was */
-    bool started;     /* a first record was seen */
-    bool more;        /* a lane had more than was taken: do not wait */
-
-    pthread_mutex_t mutex; /* guards all below */
-    pthread_cond_t changed;
-    struct leat_group *next_group;
-    struct order *orders, **orders_end;
-    bool stop, stopped, quit, ended;
-    struct lane_stop {
-        size_t lane;
-        char why[200];
-    } lane_stop;
-    bool lane_stop_set;
-    struct leat_worker_figures figures;
-};
 
 /* ---- intake ---- */
 
@@ -167,41 +127,6 @@ static void log_held(struct leat_executor *e, int64_t now_ms)
     }
 }
 
-static void publish_figures(struct leat_executor *e)
-{
-    const struct leat_flow_figures *f = leat_flow_figures(e->flow);
-    struct leat_store_counts counts = leat_store_counts(e->store);
-    (void)pthread_mutex_lock(&e->mutex);
-    struct leat_worker_figures *p = &e->figures;
-    p->batches = f->batches;
-    p->commands = f->commands;
-    p->events = f->events;
-    p->accepted = f->accepted;
-    p->rejected = f->rejected;
-    p->dead = f->dead;
-    p->forwarded = f->forwarded;
-    p->duplicates = f->duplicates;
-    p->conflicts = f->conflicts;
-    p->retries = f->retries;
-    p->fenced = f->fenced;
-    p->foreign_partition = f->foreign_partition;
-    p->folded = f->folded;
-    p->snapshots = f->snapshots;
-    p->snapshots_damaged = f->snapshots_damaged;
-    p->lanes_stopped = 0;
-    for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
-        const char *why = leat_flow_lane_stopped(e->flow, i);
-        if (why != NULL && p->lanes_stopped++ == 0)
-            (void)snprintf(p->why, sizeof p->why, "%s[%d]: %s", leat_flow_lane(e->flow, i)->topic,
-                           leat_flow_lane(e->flow, i)->k, why);
-    }
-    if (p->lanes_stopped == 0)
-        p->why[0] = '\0';
-    p->write_trips = counts.write_trips;
-    p->read_trips = counts.read_trips;
-    (void)pthread_mutex_unlock(&e->mutex);
-}
-
 static leat_status append(struct leat_executor *e, const struct leat_batch *batch,
                           struct leat_error *err)
 {
@@ -236,7 +161,7 @@ static void run_batch(struct leat_executor *e, bool locked)
         store_trouble(e, &err);
     give_back_lost(e);
     leat_released_free(&e->released);
-    publish_figures(e);
+    leat_executor_publish(e);
 }
 
 /* ---- events lanes: what the topic lacks comes from the store ---- */
@@ -308,133 +233,6 @@ static void check_tails(struct leat_executor *e)
         leat_flow_tail(e->flow, lane[i], published[i].seq);
 }
 
-/* ---- orders from the group's thread ---- */
-
-static void lane_slot(struct leat_executor *e, size_t flow_lane, size_t group_lane)
-{
-    if (flow_lane >= e->group_lane_cap) {
-        e->group_lane_cap = (flow_lane + 1) * 2;
-        e->group_lane = realloc(e->group_lane, e->group_lane_cap * sizeof *e->group_lane);
-        leat_assert(e->group_lane != NULL);
-    }
-    e->group_lane[flow_lane] = group_lane;
-}
-
-const char *leat_lane_topic(const struct leat_flow_lane *l, char *room, int32_t partitions,
-                            int32_t *ret_partition)
-{
-    const char *mark = strchr(l->topic, '#');
-    *ret_partition = l->k;
-    if (mark == NULL)
-        return l->topic;
-    *ret_partition += (int32_t)strtol(mark + 1, NULL, 10) * partitions;
-    (void)snprintf(room, LANE_TOPIC_MAX, "%.*s", (int)(mark - l->topic), l->topic);
-    return room;
-}
-
-static bool seek_lanes(struct leat_executor *e, const struct leat_executor_start *s)
-{
-    struct leat_error err = {0};
-    for (size_t i = 0; i < s->n; i++) {
-        const struct leat_flow_lane *l = &s->lanes[i];
-        char room[LANE_TOPIC_MAX];
-        bool verify = l->fingerprint != 0 && l->next_offset > 0;
-        struct leat_position at = {.offset = verify ? l->next_offset - 1 : l->next_offset};
-        at.topic = leat_lane_topic(l, room, e->c.worker->topology->partitions, &at.partition);
-        if (leat_group_seek(e->group, &at, &err) == LEAT_OK)
-            continue;
-        leat_log_error(LEAT_LOG_WARN, "worker", "seek-failed", &err);
-        return false;
-    }
-    return true;
-}
-
-static void obey_start(struct leat_executor *e, const struct leat_executor_start *s)
-{
-    leat_flow_stop(e->flow, s->k);
-    if (s->seek && !seek_lanes(e, s)) {
-        e->c.lost(e->c.arg, s->k);
-        return;
-    }
-    size_t first = leat_flow_start(e->flow, s->k, s->epoch, s->head_seq, s->lanes, s->n);
-    for (size_t i = 0; i < s->n; i++)
-        lane_slot(e, first + i, s->first_lane + i);
-    e->more = true;
-}
-
-static void order_free(struct order *o)
-{
-    free(o->start.lanes);
-    free(o);
-}
-
-static void drop_orders(struct leat_executor *e) /* mutex held */
-{
-    while (e->orders != NULL) {
-        struct order *o = e->orders;
-        e->orders = o->next;
-        order_free(o);
-    }
-    e->orders_end = &e->orders;
-}
-
-/* Orders on hand are younger than the stop (leat_executor_stop_all dropped the older ones): when
- * the drain took too long, the next assignment's orders may be here already. */
-static void obey_stop(struct leat_executor *e)
-{
-    leat_flow_stop_all(e->flow);
-    leat_released_free(&e->released);
-    (void)pthread_mutex_lock(&e->mutex);
-    e->stop = false;
-    e->stopped = e->orders == NULL;
-    (void)pthread_cond_broadcast(&e->changed);
-    (void)pthread_mutex_unlock(&e->mutex);
-}
-
-static void obey_lane_stop(struct leat_executor *e)
-{
-    (void)pthread_mutex_lock(&e->mutex);
-    struct lane_stop stop = e->lane_stop;
-    bool set = e->lane_stop_set;
-    e->lane_stop_set = false;
-    (void)pthread_mutex_unlock(&e->mutex);
-    for (size_t i = 0; set && i < leat_flow_lane_count(e->flow); i++)
-        if (e->group_lane[i] == stop.lane)
-            leat_flow_lane_stop(e->flow, i, stop.why);
-}
-
-static struct order *next_order(struct leat_executor *e, bool *ret_stop, bool *ret_quit)
-{
-    (void)pthread_mutex_lock(&e->mutex);
-    struct order *o = e->stop ? NULL : e->orders;
-    if (o != NULL) {
-        e->orders = o->next;
-        if (e->orders == NULL)
-            e->orders_end = &e->orders;
-    }
-    e->group = e->next_group;
-    *ret_stop = e->stop;
-    *ret_quit = e->quit;
-    (void)pthread_mutex_unlock(&e->mutex);
-    return o;
-}
-
-static bool obey(struct leat_executor *e)
-{
-    bool stop = false, quit = false;
-    do {
-        for (struct order *o = next_order(e, &stop, &quit); o != NULL;
-             o = next_order(e, &stop, &quit)) {
-            obey_start(e, &o->start);
-            order_free(o);
-        }
-        if (stop)
-            obey_stop(e);
-    } while (stop);
-    obey_lane_stop(e);
-    return !quit;
-}
-
 /* ---- the thread ---- */
 
 static void commit_offsets(struct leat_executor *e)
@@ -491,7 +289,7 @@ static void *executor_main(void *arg)
     char name[16];
     (void)snprintf(name, sizeof name, "exec-%d", e->c.number);
     (void)pthread_setname_np(pthread_self(), name);
-    while (obey(e)) {
+    while (leat_executor_obey(e)) {
         bool locked = false;
         if (e->group == NULL || leat_now_ms() < e->retry_at_ms) {
             wait_for_work(e);
@@ -510,31 +308,17 @@ static void *executor_main(void *arg)
             run_batch(e, locked);
         else if (!e->more) {
             check_tails(e);
-            publish_figures(e);
+            leat_executor_publish(e);
             wait_for_work(e);
         }
         commit_offsets(e);
     }
-    obey_stop(e);
+    leat_executor_obey_stop(e);
     (void)pthread_mutex_lock(&e->mutex);
     e->ended = true;
     (void)pthread_cond_broadcast(&e->changed);
     (void)pthread_mutex_unlock(&e->mutex);
     return NULL;
-}
-
-static void wake(struct leat_executor *e)
-{
-    uint64_t one = 1;
-    ssize_t n = write(e->wake_fd, &one, sizeof one);
-    (void)n; /* full: it is awake */
-}
-
-/* ---- called by the group's thread ---- */
-
-int leat_executor_wake_fd(const struct leat_executor *e)
-{
-    return e->wake_fd;
 }
 
 /* Somebody registered a schema since this process started. */
@@ -555,9 +339,9 @@ static leat_status refresh_schemas(void *arg)
     return status;
 }
 
-static void executor_done(struct leat_executor *e)
+void leat_executor_done(struct leat_executor *e)
 {
-    drop_orders(e);
+    leat_executor_drop_orders(e);
     leat_flow_free(e->flow);
     leat_released_free(&e->released);
     leat_store_close(e->store);
@@ -607,115 +391,9 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
     if (status == LEAT_OK && pthread_create(&e->thread, NULL, executor_main, e) != 0)
         status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
     if (status != LEAT_OK) {
-        executor_done(e);
+        leat_executor_done(e);
         return status;
     }
     *ret = e;
     return LEAT_OK;
-}
-
-void leat_executor_group(struct leat_executor *e, struct leat_group *group)
-{
-    (void)pthread_mutex_lock(&e->mutex);
-    e->next_group = group;
-    (void)pthread_mutex_unlock(&e->mutex);
-}
-
-void leat_executor_start(struct leat_executor *e, const struct leat_executor_start *s)
-{
-    struct order *o = calloc(1, sizeof *o);
-    leat_assert(o != NULL);
-    o->start = *s;
-    o->start.lanes = malloc((s->n + 1) * sizeof *s->lanes);
-    leat_assert(o->start.lanes != NULL);
-    memcpy(o->start.lanes, s->lanes, s->n * sizeof *s->lanes);
-    (void)pthread_mutex_lock(&e->mutex);
-    *e->orders_end = o;
-    e->orders_end = &o->next;
-    e->stopped = false;
-    (void)pthread_mutex_unlock(&e->mutex);
-    wake(e);
-}
-
-static struct timespec deadline(int timeout_ms)
-{
-    int64_t at_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
-    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
-}
-
-bool leat_executor_stop_all(struct leat_executor *e, int timeout_ms)
-{
-    struct timespec until = deadline(timeout_ms);
-    (void)pthread_mutex_lock(&e->mutex);
-    if (!e->stopped) {
-        drop_orders(e);
-        e->stop = true;
-    }
-    wake(e);
-    while (!e->stopped && pthread_cond_timedwait(&e->changed, &e->mutex, &until) == 0)
-        ;
-    bool stopped = e->stopped;
-    (void)pthread_mutex_unlock(&e->mutex);
-    return stopped;
-}
-
-void leat_executor_stop_lane(struct leat_executor *e, size_t lane, const char *why)
-{
-    (void)pthread_mutex_lock(&e->mutex);
-    e->lane_stop.lane = lane;
-    (void)snprintf(e->lane_stop.why, sizeof e->lane_stop.why, "%s", why);
-    e->lane_stop_set = true;
-    (void)pthread_mutex_unlock(&e->mutex);
-    wake(e);
-}
-
-void leat_executor_free(struct leat_executor *e, int timeout_ms)
-{
-    if (e == NULL)
-        return;
-    struct timespec until = deadline(timeout_ms);
-    (void)pthread_mutex_lock(&e->mutex);
-    e->quit = true;
-    wake(e);
-    while (!e->ended && pthread_cond_timedwait(&e->changed, &e->mutex, &until) == 0)
-        ;
-    bool ended = e->ended;
-    (void)pthread_mutex_unlock(&e->mutex);
-    if (!ended) {
-        /* Stuck in a handler: the process is about to end; freeing under its feet would crash it.
-         */
-        leat_log(LEAT_LOG_ERROR, "worker", "executor-stuck", "executor %d did not end in %d ms",
-                 e->c.number, timeout_ms);
-        (void)pthread_detach(e->thread);
-        return;
-    }
-    (void)pthread_join(e->thread, NULL);
-    executor_done(e);
-}
-
-void leat_executor_figures(struct leat_executor *e, struct leat_worker_figures *add)
-{
-    (void)pthread_mutex_lock(&e->mutex);
-    const struct leat_worker_figures f = e->figures;
-    (void)pthread_mutex_unlock(&e->mutex);
-    add->batches += f.batches;
-    add->commands += f.commands;
-    add->events += f.events;
-    add->accepted += f.accepted;
-    add->rejected += f.rejected;
-    add->dead += f.dead;
-    add->forwarded += f.forwarded;
-    add->duplicates += f.duplicates;
-    add->conflicts += f.conflicts;
-    add->retries += f.retries;
-    add->fenced += f.fenced;
-    add->foreign_partition += f.foreign_partition;
-    add->folded += f.folded;
-    add->snapshots += f.snapshots;
-    add->snapshots_damaged += f.snapshots_damaged;
-    add->write_trips += f.write_trips;
-    add->read_trips += f.read_trips;
-    add->lanes_stopped += f.lanes_stopped;
-    if (add->why[0] == '\0')
-        memcpy(add->why, f.why, sizeof add->why);
 }

@@ -1,0 +1,56 @@
+/* executor_internal.h - shared by executor.c and executor_orders.c; nobody else includes it. */
+#ifndef LEAT_WORKER_EXECUTOR_INTERNAL_H
+#define LEAT_WORKER_EXECUTOR_INTERNAL_H
+
+#include <pthread.h>
+
+#include "worker/executor.h"
+#include "worker/flow_records.h"
+
+#define LANE_TOPIC_MAX 256
+
+struct order { /* from the group's thread */
+    struct leat_executor_start start;
+    struct order *next;
+};
+
+struct leat_executor {
+    struct leat_released released; /* first: what flow_records.h takes for `arg` */
+    struct leat_executor_config c;
+    pthread_t thread;
+    int wake_fd;
+    struct leat_flow *flow;
+    struct leat_store *store;
+    struct leat_arena *arena; /* replies and loads, one batch */
+    struct leat_group *group; /* as last seen by the thread */
+    size_t *group_lane;       /* flow lane -> lane of the group */
+    size_t group_lane_cap;
+    int64_t commit_due_ms, retry_at_ms, tail_due_ms;
+    int32_t failures;
+    int64_t batch_us; /* when the last batch began */
+    bool small;       /* it was */
+    bool started;     /* a first record was seen */
+    bool more;        /* a lane had more than was taken: do not wait */
+
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t changed;
+    struct leat_group *next_group;
+    struct order *orders, **orders_end;
+    bool stop, stopped, quit, ended;
+    struct lane_stop {
+        size_t lane;
+        char why[200];
+    } lane_stop;
+    bool lane_stop_set;
+    struct leat_worker_figures figures;
+};
+
+/* executor_orders.c; the executor's thread calls them. */
+bool leat_executor_obey(struct leat_executor *e); /* false: quit */
+void leat_executor_obey_stop(struct leat_executor *e);
+void leat_executor_drop_orders(struct leat_executor *e); /* mutex held, or nobody else there */
+void leat_executor_publish(struct leat_executor *e);     /* figures */
+/* executor.c */
+void leat_executor_done(struct leat_executor *e);
+
+#endif

@@ -1,0 +1,291 @@
+/* What the group's thread says to an executor and hears from it: orders to start and stop ks, and
+ * figures. Both ends of it stand here. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/executor_internal.h"
+
+/* ---- the executor's end ---- */
+
+static void lane_slot(struct leat_executor *e, size_t flow_lane, size_t group_lane)
+{
+    if (flow_lane >= e->group_lane_cap) {
+        e->group_lane_cap = (flow_lane + 1) * 2;
+        e->group_lane = realloc(e->group_lane, e->group_lane_cap * sizeof *e->group_lane);
+        leat_assert(e->group_lane != NULL);
+    }
+    e->group_lane[flow_lane] = group_lane;
+}
+
+const char *leat_lane_topic(const struct leat_flow_lane *l, char *room, int32_t partitions,
+                            int32_t *ret_partition)
+{
+    const char *mark = strchr(l->topic, '#');
+    *ret_partition = l->k;
+    if (mark == NULL)
+        return l->topic;
+    *ret_partition += (int32_t)strtol(mark + 1, NULL, 10) * partitions;
+    (void)snprintf(room, LANE_TOPIC_MAX, "%.*s", (int)(mark - l->topic), l->topic);
+    return room;
+}
+
+static bool seek_lanes(struct leat_executor *e, const struct leat_executor_start *s)
+{
+    struct leat_error err = {0};
+    for (size_t i = 0; i < s->n; i++) {
+        const struct leat_flow_lane *l = &s->lanes[i];
+        char room[LANE_TOPIC_MAX];
+        bool verify = l->fingerprint != 0 && l->next_offset > 0;
+        struct leat_position at = {.offset = verify ? l->next_offset - 1 : l->next_offset};
+        at.topic = leat_lane_topic(l, room, e->c.worker->topology->partitions, &at.partition);
+        if (leat_group_seek(e->group, &at, &err) == LEAT_OK)
+            continue;
+        leat_log_error(LEAT_LOG_WARN, "worker", "seek-failed", &err);
+        return false;
+    }
+    return true;
+}
+
+static void obey_start(struct leat_executor *e, const struct leat_executor_start *s)
+{
+    leat_flow_stop(e->flow, s->k);
+    if (s->seek && !seek_lanes(e, s)) {
+        e->c.lost(e->c.arg, s->k);
+        return;
+    }
+    size_t first = leat_flow_start(e->flow, s->k, s->epoch, s->head_seq, s->lanes, s->n);
+    for (size_t i = 0; i < s->n; i++)
+        lane_slot(e, first + i, s->first_lane + i);
+    e->more = true;
+}
+
+static void order_free(struct order *o)
+{
+    free(o->start.lanes);
+    free(o);
+}
+
+void leat_executor_drop_orders(struct leat_executor *e) /* mutex held */
+{
+    while (e->orders != NULL) {
+        struct order *o = e->orders;
+        e->orders = o->next;
+        order_free(o);
+    }
+    e->orders_end = &e->orders;
+}
+
+/* Orders on hand are younger than the stop (leat_executor_stop_all dropped the older ones): when
+ * the drain took too long, the next assignment's orders may be here already. */
+void leat_executor_obey_stop(struct leat_executor *e)
+{
+    leat_flow_stop_all(e->flow);
+    leat_released_free(&e->released);
+    (void)pthread_mutex_lock(&e->mutex);
+    e->stop = false;
+    e->stopped = e->orders == NULL;
+    (void)pthread_cond_broadcast(&e->changed);
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+static void obey_lane_stop(struct leat_executor *e)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    struct lane_stop stop = e->lane_stop;
+    bool set = e->lane_stop_set;
+    e->lane_stop_set = false;
+    (void)pthread_mutex_unlock(&e->mutex);
+    for (size_t i = 0; set && i < leat_flow_lane_count(e->flow); i++)
+        if (e->group_lane[i] == stop.lane)
+            leat_flow_lane_stop(e->flow, i, stop.why);
+}
+
+static struct order *next_order(struct leat_executor *e, bool *ret_stop, bool *ret_quit)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    struct order *o = e->stop ? NULL : e->orders;
+    if (o != NULL) {
+        e->orders = o->next;
+        if (e->orders == NULL)
+            e->orders_end = &e->orders;
+    }
+    e->group = e->next_group;
+    *ret_stop = e->stop;
+    *ret_quit = e->quit;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return o;
+}
+
+bool leat_executor_obey(struct leat_executor *e)
+{
+    bool stop = false, quit = false;
+    do {
+        for (struct order *o = next_order(e, &stop, &quit); o != NULL;
+             o = next_order(e, &stop, &quit)) {
+            obey_start(e, &o->start);
+            order_free(o);
+        }
+        if (stop)
+            leat_executor_obey_stop(e);
+    } while (stop);
+    obey_lane_stop(e);
+    return !quit;
+}
+
+void leat_executor_publish(struct leat_executor *e)
+{
+    const struct leat_flow_figures *f = leat_flow_figures(e->flow);
+    struct leat_store_counts counts = leat_store_counts(e->store);
+    (void)pthread_mutex_lock(&e->mutex);
+    struct leat_worker_figures *p = &e->figures;
+    p->batches = f->batches;
+    p->commands = f->commands;
+    p->events = f->events;
+    p->accepted = f->accepted;
+    p->rejected = f->rejected;
+    p->dead = f->dead;
+    p->forwarded = f->forwarded;
+    p->duplicates = f->duplicates;
+    p->conflicts = f->conflicts;
+    p->retries = f->retries;
+    p->fenced = f->fenced;
+    p->foreign_partition = f->foreign_partition;
+    p->folded = f->folded;
+    p->snapshots = f->snapshots;
+    p->snapshots_damaged = f->snapshots_damaged;
+    p->lanes_stopped = 0;
+    for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
+        const char *why = leat_flow_lane_stopped(e->flow, i);
+        if (why != NULL && p->lanes_stopped++ == 0)
+            (void)snprintf(p->why, sizeof p->why, "%s[%d]: %s", leat_flow_lane(e->flow, i)->topic,
+                           leat_flow_lane(e->flow, i)->k, why);
+    }
+    if (p->lanes_stopped == 0)
+        p->why[0] = '\0';
+    p->write_trips = counts.write_trips;
+    p->read_trips = counts.read_trips;
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+/* ---- the group's end ---- */
+
+static void wake(struct leat_executor *e)
+{
+    uint64_t one = 1;
+    ssize_t n = write(e->wake_fd, &one, sizeof one);
+    (void)n; /* full: it is awake */
+}
+
+int leat_executor_wake_fd(const struct leat_executor *e)
+{
+    return e->wake_fd;
+}
+
+void leat_executor_group(struct leat_executor *e, struct leat_group *group)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    e->next_group = group;
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+void leat_executor_start(struct leat_executor *e, const struct leat_executor_start *s)
+{
+    struct order *o = calloc(1, sizeof *o);
+    leat_assert(o != NULL);
+    o->start = *s;
+    o->start.lanes = malloc((s->n + 1) * sizeof *s->lanes);
+    leat_assert(o->start.lanes != NULL);
+    memcpy(o->start.lanes, s->lanes, s->n * sizeof *s->lanes);
+    (void)pthread_mutex_lock(&e->mutex);
+    *e->orders_end = o;
+    e->orders_end = &o->next;
+    e->stopped = false;
+    (void)pthread_mutex_unlock(&e->mutex);
+    wake(e);
+}
+
+static struct timespec deadline(int timeout_ms)
+{
+    int64_t at_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
+}
+
+bool leat_executor_stop_all(struct leat_executor *e, int timeout_ms)
+{
+    struct timespec until = deadline(timeout_ms);
+    (void)pthread_mutex_lock(&e->mutex);
+    if (!e->stopped) {
+        leat_executor_drop_orders(e);
+        e->stop = true;
+    }
+    wake(e);
+    while (!e->stopped && pthread_cond_timedwait(&e->changed, &e->mutex, &until) == 0)
+        ;
+    bool stopped = e->stopped;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return stopped;
+}
+
+void leat_executor_stop_lane(struct leat_executor *e, size_t lane, const char *why)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    e->lane_stop.lane = lane;
+    (void)snprintf(e->lane_stop.why, sizeof e->lane_stop.why, "%s", why);
+    e->lane_stop_set = true;
+    (void)pthread_mutex_unlock(&e->mutex);
+    wake(e);
+}
+
+void leat_executor_free(struct leat_executor *e, int timeout_ms)
+{
+    if (e == NULL)
+        return;
+    struct timespec until = deadline(timeout_ms);
+    (void)pthread_mutex_lock(&e->mutex);
+    e->quit = true;
+    wake(e);
+    while (!e->ended && pthread_cond_timedwait(&e->changed, &e->mutex, &until) == 0)
+        ;
+    bool ended = e->ended;
+    (void)pthread_mutex_unlock(&e->mutex);
+    if (!ended) {
+        /* Stuck in a handler: the process is about to end; freeing under its feet would crash it.
+         */
+        leat_log(LEAT_LOG_ERROR, "worker", "executor-stuck", "executor %d did not end in %d ms",
+                 e->c.number, timeout_ms);
+        (void)pthread_detach(e->thread);
+        return;
+    }
+    (void)pthread_join(e->thread, NULL);
+    leat_executor_done(e);
+}
+
+void leat_executor_figures(struct leat_executor *e, struct leat_worker_figures *add)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    const struct leat_worker_figures f = e->figures;
+    (void)pthread_mutex_unlock(&e->mutex);
+    add->batches += f.batches;
+    add->commands += f.commands;
+    add->events += f.events;
+    add->accepted += f.accepted;
+    add->rejected += f.rejected;
+    add->dead += f.dead;
+    add->forwarded += f.forwarded;
+    add->duplicates += f.duplicates;
+    add->conflicts += f.conflicts;
+    add->retries += f.retries;
+    add->fenced += f.fenced;
+    add->foreign_partition += f.foreign_partition;
+    add->folded += f.folded;
+    add->snapshots += f.snapshots;
+    add->snapshots_damaged += f.snapshots_damaged;
+    add->write_trips += f.write_trips;
+    add->read_trips += f.read_trips;
+    add->lanes_stopped += f.lanes_stopped;
+    if (add->why[0] == '\0')
+        memcpy(add->why, f.why, sizeof add->why);
+}
