@@ -37,6 +37,7 @@ struct leat_command_in {
     const struct leat_uuid *id; /* NULL: a new v7 */
     struct leat_str priority;   /* "" = default */
     bool any_fields;            /* fields the schema does not know are left out, not refused */
+    bool *ret_too_large;        /* NULL allowed; set true where INVALID means over limits.message */
 };
 struct leat_command_sent {
     struct leat_uuid id;

@@ -166,8 +166,11 @@ static bool answered_before(struct leat_request *rq, const struct leat_uuid *id)
 static void send_command(struct leat_request *rq, const struct leat_uuid *id, int64_t wait_ms)
 {
     struct leat_error err = {0};
-    struct leat_command_in in = {
-        .type = rq->command_type, .json = leat_buf_str(&rq->body), .id = id};
+    bool too_large = false;
+    struct leat_command_in in = {.type = rq->command_type,
+                                 .json = leat_buf_str(&rq->body),
+                                 .id = id,
+                                 .ret_too_large = &too_large};
     (void)leat_target_param(&rq->target, "priority", &in.priority);
     int64_t now_us = leat_mono_us();
     rq->deadline_us = wait_ms > 0 ? now_us + wait_ms * 1000 : 0;
@@ -178,7 +181,11 @@ static void send_command(struct leat_request *rq, const struct leat_uuid *id, in
         return;
     if (status == LEAT_INVALID && id != NULL)
         leat_keys_forget(rq->http->keys, id);
-    leat_answer_error(rq, &err);
+    if (too_large) {
+        leat_answer_problem(rq, 413, "Command too large", NULL, err.msg, "limits.message");
+    } else {
+        leat_answer_error(rq, &err);
+    }
 }
 
 void leat_route_post_command(struct leat_request *rq)

@@ -231,6 +231,8 @@ static leat_status prepare(const struct leat_sender *s, const struct leat_comman
             return status;
     }
     if (r->value.overflow || r->value.len > (size_t)t->message_bytes_max) {
+        if (in->ret_too_large != NULL)
+            *in->ret_too_large = true;
         return leat_fail(err, LEAT_INVALID, "the command is larger than %" PRId64 " bytes",
                          t->message_bytes_max);
     }
