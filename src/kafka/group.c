@@ -196,10 +196,16 @@ static leat_status fatal(struct leat_group *g, struct leat_error *err)
     leat_status status = leat_fail(err, LEAT_FATAL, "Kafka group member stopped: %s",
                                    text[0] ? text : "fatal error");
     if (e == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+        g->replaced = true;
         leat_error_hint(err,
                         "another process runs with the same group.instance.id; give each its own");
     }
     return status;
+}
+
+bool leat_group_replaced(const struct leat_group *g)
+{
+    return g->replaced;
 }
 
 static leat_status serve_message(struct leat_group *g, rd_kafka_message_t *m,

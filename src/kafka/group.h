@@ -28,7 +28,7 @@ struct leat_group {
     const char *anchor;
     /* Readers: take, commit. Writers: rebalance and read, which replace the lanes. */
     pthread_rwlock_t lock;
-    bool assigned, closing, rebalanced;
+    bool assigned, closing, rebalanced, replaced;
     int32_t *ks;
     size_t k_count;
     struct leat_lane_queue *lanes;

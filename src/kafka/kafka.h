@@ -75,9 +75,13 @@ LEAT_MUST_CHECK leat_status leat_group_new(const struct leat_group_config *c,
                                            const struct leat_group_events *events,
                                            struct leat_group **ret, struct leat_error *err);
 /* Serves the group until the time is over or a rebalance was served: rebalances, errors of lanes.
- * Own thread; call at least every few seconds. RETRY, ABSENT (no such anchor): go on polling. */
+ * Own thread; call at least every few seconds. RETRY, ABSENT (no such anchor): go on polling.
+ * FATAL: the member is dead and says nothing any more; free it and make another. */
 LEAT_MUST_CHECK leat_status leat_group_poll(struct leat_group *g, int timeout_ms,
                                             struct leat_error *err);
+/* After FATAL: it was another process that joined under our instance id. Joining under it again
+ * would end that one in turn. */
+bool leat_group_replaced(const struct leat_group *g);
 /* Commits these offsets synchronously: OK = the coordinator says that we are a member now. FENCED =
  * it says we are not (or a rebalance is on). Any partitions of any topic. Any thread. */
 LEAT_MUST_CHECK leat_status leat_group_commit(struct leat_group *g, const struct leat_position *at,

@@ -36,6 +36,12 @@ static void on_revoked(void *arg, const int32_t *ks, size_t n, bool lost)
     leat_ownership_revoked(&r->ownership, ks, n);
 }
 
+void leat_relay_let_go(struct leat_relay *r)
+{
+    for (int32_t k = 0; k < r->partitions; k++)
+        let_go(&r->slices[k]);
+}
+
 static void on_partition_error(void *arg, const char *topic, int32_t partition, const char *what)
 {
     (void)arg;

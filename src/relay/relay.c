@@ -160,6 +160,18 @@ static void mend_producer(struct leat_relay *r)
 
 /* ---- the thread ---- */
 
+/* As a worker does (worker.c): joins again, without an instance id that another process has. What
+ * is in flight may still arrive: readers drop copies by seq. */
+static void replace_member(struct leat_relay *r, const struct leat_error *why)
+{
+    leat_log_error(LEAT_LOG_ERROR, "relay", "member-ended", why);
+    if (leat_group_replaced(r->group))
+        r->c.instance_id = NULL;
+    leat_group_free(LEAT_TAKE(r->group), false, r->c.session_timeout_ms);
+    leat_relay_let_go(r);
+    leat_ownership_rejoined(&r->ownership);
+}
+
 static void serve_group(struct leat_relay *r)
 {
     struct leat_error err = {0};
@@ -167,7 +179,12 @@ static void serve_group(struct leat_relay *r)
         leat_log_limited(LEAT_LOG_ERROR, "relay", "join-failed", "%s", err.msg);
         return;
     }
-    if (leat_group_poll(r->group, 0, &err) != LEAT_OK)
+    leat_status status = leat_group_poll(r->group, 0, &err);
+    if (status == LEAT_FATAL) {
+        replace_member(r, &err);
+        return;
+    }
+    if (status != LEAT_OK)
         leat_log_limited(LEAT_LOG_WARN, "relay", "group", "%s", err.msg);
     leat_relay_acquire(r);
     int32_t acquiring = 0;
@@ -177,6 +194,7 @@ static void serve_group(struct leat_relay *r)
     if (r->rejoin) {
         r->rejoin = false;
         leat_group_free(LEAT_TAKE(r->group), true, r->c.session_timeout_ms);
+        leat_relay_let_go(r);
         leat_ownership_rejoined(&r->ownership);
     }
 }

@@ -76,6 +76,7 @@ LEAT_MUST_CHECK leat_status leat_relay_catch_up(struct leat_relay *r, size_t *re
                                                 struct leat_error *err);
 /* acquire.c */
 void leat_relay_acquire(struct leat_relay *r);
+void leat_relay_let_go(struct leat_relay *r); /* of every slice */
 LEAT_MUST_CHECK leat_status leat_relay_join(struct leat_relay *r, struct leat_error *err);
 /* relay.c */
 void leat_relay_store_trouble(struct leat_relay *r, const char *what, const struct leat_error *err);

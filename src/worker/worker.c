@@ -127,6 +127,22 @@ void leat_worker_rejoin(struct leat_worker *w)
         leat_log_error(LEAT_LOG_ERROR, "worker", "rejoin-failed", &err);
 }
 
+/* The member is dead. Where another process has taken our instance id (both started with it, or it
+ * is our replacement and we were only paused) two would end each other for ever: we go on without
+ * one, and share the partitions. */
+static void replace_member(struct leat_worker *w, const struct leat_error *why)
+{
+    leat_log_error(LEAT_LOG_ERROR, "worker", "member-ended", why);
+    bool replaced = leat_group_replaced(w->group);
+    if (!leave_group(w, false, w->session_timeout_ms))
+        return; /* tried again at the next turn */
+    if (replaced)
+        w->c.instance_id = NULL;
+    (void)pthread_mutex_lock(&w->mutex);
+    leat_ownership_rejoined(&w->ownership);
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
 static bool quitting(struct leat_worker *w)
 {
     (void)pthread_mutex_lock(&w->mutex);
@@ -146,7 +162,12 @@ static void *group_main(void *arg)
             (void)leat_worker_pause(w, 500);
             continue;
         }
-        if (leat_group_poll(w->group, WORKER_POLL_MS, &err) != LEAT_OK)
+        leat_status status = leat_group_poll(w->group, WORKER_POLL_MS, &err);
+        if (status == LEAT_FATAL) {
+            replace_member(w, &err);
+            continue;
+        }
+        if (status != LEAT_OK)
             leat_log_limited(LEAT_LOG_WARN, "worker", "group", "%s", err.msg);
         leat_worker_acquire(w);
         leat_worker_clean(w);

@@ -47,6 +47,7 @@ static void newcomer_with_the_same_instance_fences_the_old(void)
     AWAIT(new.k_count == 4);
     CHECK(commit_status(&old, topic) != LEAT_OK);
     AWAIT(old.poll_status == LEAT_FATAL);
+    CHECK(leat_group_replaced(old.g) && !leat_group_replaced(new.g));
     CHECK_EQ(commit_status(&new, topic), LEAT_OK);
     kit_leave(&old, false);
     kit_leave(&new, true);
