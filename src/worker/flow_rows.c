@@ -129,14 +129,30 @@ static struct leat_str bounded(struct leat_str s, uint32_t max)
     return s.len <= max ? s : (struct leat_str){s.at, max};
 }
 
+/* The lane's place as Kafka knows it: partitions beyond ours are "topic#<turn>" to us. */
+static struct leat_str place_of(const struct leat_flow *f, const struct flow_lane *l,
+                                int32_t *ret_partition)
+{
+    const char *mark = strchr(l->spec.topic, '#');
+    int32_t turn = 0;
+    *ret_partition = l->spec.k;
+    if (mark == NULL)
+        return leat_str_of(l->spec.topic);
+    for (const char *c = mark + 1; *c >= '0' && *c <= '9'; c++)
+        turn = turn * 10 + (*c - '0');
+    *ret_partition += turn * f->c.partitions;
+    return (struct leat_str){l->spec.topic, (uint32_t)(mark - l->spec.topic)};
+}
+
 /* Original headers untouched, then why it is here; each bounded (contract 3). */
 static struct leat_str dead_headers(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 {
     const struct flow_lane *l = &f->lanes[w->lane];
     struct leat_buf *out = &f->scratch;
+    int32_t partition = 0;
     (void)packed_headers(f, w);
-    leat_headers_put(out, LEAT_STR("__leat.errors.topic"), leat_str_of(l->spec.topic));
-    put_number(out, "__leat.errors.partition", l->spec.k);
+    leat_headers_put(out, LEAT_STR("__leat.errors.topic"), place_of(f, l, &partition));
+    put_number(out, "__leat.errors.partition", partition);
     put_number(out, "__leat.errors.offset", w->item->in.offset);
     leat_headers_put(out, LEAT_STR("__leat.errors.class"), LEAT_STR("poison"));
     leat_headers_put(out, LEAT_STR("__leat.errors.code"), bounded(w->code, 100));
@@ -158,9 +174,11 @@ static struct leat_str hash_text(struct leat_flow *f, const struct flow_work *w)
     leat_sha256(r->value.at, r->value.len, digest);
     for (size_t i = 0; i < sizeof digest; i++)
         (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    const struct flow_lane *l = &f->lanes[w->lane];
-    return leat_str_of(leat_arena_printf(f->arena, "%s/%d/%lld %u bytes sha256 %s", l->spec.topic,
-                                         l->spec.k, (long long)r->offset, r->value.len, hex));
+    int32_t partition = 0;
+    struct leat_str topic = place_of(f, &f->lanes[w->lane], &partition);
+    return leat_str_of(leat_arena_printf(f->arena, "%.*s/%d/%lld %u bytes sha256 %s",
+                                         LEAT_STR_FMT(topic), (int)partition, (long long)r->offset,
+                                         r->value.len, hex));
 }
 
 void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms)

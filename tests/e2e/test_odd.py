@@ -4,6 +4,7 @@
 # sanitizers: asan tsan
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ PARTITIONS = 12
 FOREIGN_PARTITIONS = 17  # more than ours: some have no owner of their own number
 COLD, HOT = f"{NAME}.things.cold", f"{NAME}.things.hot"
 LEGACY = f"{NAME}.legacy"
+BY_HEADER, BY_FIELD, FRAMED = (f"{NAME}.{name}" for name in ("by_header", "by_field", "framed"))
+MESSAGE_MAX = 4096  # limits.message of the topology
 
 _system = {}
 
@@ -62,9 +65,10 @@ def system():
     if not _system:
         h = leat.Home("tests/e2e/topology/odd.yaml", modules=os.path.join(
             os.path.dirname(servers.BIN), "modules", "odd"),
-            replace={"name: odd\n": f"name: {NAME}\n", "topic: odd.legacy": f"topic: {LEGACY}"})
+            replace={"name: odd\n": f"name: {NAME}\n", "topic: odd.": f"topic: {NAME}."})
         h.forget(NAME)
-        kafka.create(LEGACY, FOREIGN_PARTITIONS)
+        for topic in (LEGACY, BY_HEADER, BY_FIELD, FRAMED):
+            kafka.create(topic, FOREIGN_PARTITIONS)
         h.must("apply")
         process, url = start(h)
         _system.update(home=h, process=process, url=url)
@@ -188,6 +192,121 @@ def records_of_a_foreign_topic_reach_the_partition_of_their_key():
     check.equal(len(counts), FOREIGN_PARTITIONS)
     for r in counts:
         check.equal((int(r["n"]), int(r["slice"])), (1, partition_of(r["stream"][6:])), r["stream"])
+
+
+def dead_letter(command_id):
+    return wait.until(lambda: next((r for r in kafka.consume(f"{NAME}.things.dlq")
+                                    if r.header("ce_id") == command_id), None), 30,
+                      f"the dead letter of {command_id}")
+
+
+@check.test
+def a_record_over_the_limit_is_dead_by_position_and_hash():
+    """On a topic of ours and on a foreign one; the door refuses it (413)."""
+    h, url = system()
+    body = command("large", 1, "x" * MESSAGE_MAX)
+    edge = command("edge", 1, "x" * (MESSAGE_MAX - len(command("edge", 1, ""))))
+    check.equal(len(edge), MESSAGE_MAX)
+    for topic, p in ((COLD, partition_of("large")), (LEGACY, 3), (LEGACY, FOREIGN_PARTITIONS - 1)):
+        name = headers()
+        kafka.produce(topic, [("large", body, name, p)])
+        at = next(r for r in kafka.consume(topic) if r.header("ce_id") == name["ce_id"])
+        got = settled_row(name["ce_id"])
+        check.equal((got["outcome"], got["error_code"]), ("dead", "too-large"), topic)
+        check.equal(got["payload"], f"{topic}/{at.partition}/{at.offset} {len(body)} bytes sha256 "
+                                    f"{hashlib.sha256(body.encode()).hexdigest()}")
+        letter = dead_letter(name["ce_id"])
+        check.equal(letter.value.decode(), got["payload"])
+        check.equal([letter.header(f"__leat.errors.{x}") for x in ("topic", "partition", "offset")],
+                    [topic, str(p), str(at.offset)])
+    check.equal(value_of("large"), None)
+    kafka.produce(COLD, [("edge", edge, headers())])
+    wait.equals(lambda: value_of("edge"), 1)
+    a = api.post(f"{url}/v1/commands/SetThing", json.loads(body))
+    check.equal(a.status, 413, a.body.decode())
+    sent = h.cli("send", "SetThing", body)
+    check.equal(sent.returncode, 2)
+    check.contains(sent.stderr, str(MESSAGE_MAX))
+
+
+@check.test
+def a_source_routes_by_header():
+    system()
+    good, drop, none, other, null, keyless = (headers() for _ in range(6))
+    for h in (good, drop, none, other, null, keyless):
+        del h["ce_type"]
+    good["kind"], drop["kind"], other["kind"], keyless["kind"] = "set", "drop", "sett", "set"
+    kafka.produce(BY_HEADER, [("h1", command("h1", 3), good), ("h1", command("h1", 0), drop),
+                              ("h1", command("h1", 4), none), ("h1", command("h1", 5), other),
+                              ("h1", None, null), (None, command("h1", 6), keyless)])
+    wait.equals(lambda: value_of("h1"), 3)
+    for h, outcome, code in ((drop, "rejected", "stays"), (none, "dead", "no-route"),
+                             (other, "dead", "no-route"), (null, "dead", "null-value"),
+                             (keyless, "dead", "no-key")):
+        got = settled_row(h["ce_id"])
+        check.equal((got["outcome"], got["error_code"]), (outcome, code), str(h))
+        if outcome == "dead":
+            check.equal(dead_letter(h["ce_id"]).header("__leat.errors.topic"), BY_HEADER)
+
+
+def routed(thing, value, op, key):
+    return json.dumps({"thing_id": thing, "value": value, "op": {"name": op, "id": key}})
+
+
+@check.test
+def a_source_routes_by_field_and_a_tombstone_is_its_command():
+    system()
+    ids = [str(uuid.uuid4()) for _ in range(4)]
+    kafka.produce(BY_FIELD, [(None, routed("f1", 3, "set", ids[0]), {}, 2),
+                             (None, routed("f1", 4, "set", ids[0]), {}, 2),  # the same id again
+                             (None, routed("f1", 0, "drop", ids[1]), {}, 2),
+                             (None, routed("f1", 9, "fly", ids[2]), {"ce_id": ids[2]}, 2),
+                             (None, '{"thing_id": "f1", "op"', {"ce_id": ids[3]}, 2)])
+    check.equal(settled_row(ids[0])["outcome"], "accepted")
+    check.equal(int(settled_row(ids[0])["slice"]), partition_of("f1"))
+    check.equal(settled_row(ids[1])["error_code"], "stays")
+    check.equal(settled_row(ids[2])["error_code"], "no-route")
+    check.equal(settled_row(ids[3])["error_code"], "undecodable")
+    wait.equals(lambda: behind("things"), 0)
+    wait.equals(lambda: value_of("f1"), 3)
+    check.equal(any(r.header("ce_id") == ids[0] for r in kafka.consume(HOT)), True)
+    kafka.produce(BY_FIELD, [("f1", None, {"ce_id": str(uuid.uuid4())}, 2)])
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.commands where type = 'DropThing' "
+                                 f"and stream = 'thing-f1' and outcome = 'rejected'"), 2)
+
+
+def avro_text(text):
+    return zigzag(len(text)) + text.encode()
+
+
+def zigzag(n):
+    n, out = n << 1 if n >= 0 else (-n << 1) - 1, b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+@check.test
+def avro_of_a_source_is_read_by_the_id_in_its_bytes():
+    _, url = system()
+    number = api.get(url + "/subjects/SetThing/versions/latest").json["id"]
+
+    def framed(thing, value, schema=number):
+        return (b"\0" + schema.to_bytes(4, "big") + avro_text(thing) + zigzag(value) +
+                avro_text(""))
+
+    good, unknown, cut, plain = (headers() for _ in range(4))
+    kafka.produce(FRAMED, [(None, framed("a1", -1), headers(), 16), (None, framed("a1", 70), good),
+                           ("a1", framed("a1", 1, 999999), unknown),
+                           ("a1", framed("a1", 1)[:7], cut), ("a1", None, headers()),
+                           ("a1", b"\x01\x02", plain)])
+    wait.equals(lambda: value_of("a1"), 70)
+    check.equal(int(settled_row(good["ce_id"])["slice"]), partition_of("a1"))
+    for h in (unknown, cut, plain):
+        got = settled_row(h["ce_id"])
+        check.equal((got["outcome"], got["error_code"]), ("dead", "undecodable"), str(h))
+    wait.equals(lambda: behind("things"), 0)
+    check.equal(events("stream = 'thing-a1'"), 1, "-1 is rejected, the tombstone is skipped")
 
 
 @check.test
