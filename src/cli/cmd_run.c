@@ -1,6 +1,5 @@
 /* leat run: the roles of a topology in this process, until SIGTERM or SIGINT. */
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -164,13 +163,6 @@ static int block_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Records are allocated on librdkafka's threads and freed on ours, one by one: fast bins only put
- * off the merging, all of it at once and under the arena's lock. Without them: a fifth less CPU. */
-static void tune_allocator(void)
-{
-    (void)mallopt(M_MXFAST, 0);
-}
-
 static bool wait_readable(int fd, int timeout_ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -266,7 +258,6 @@ int leat_cmd_run(struct leat_cli *cli, int argc, char **argv)
     }
     if (o.workers > 1)
         return leat_supervise(cli, (int)o.workers, o.instance, argc, argv);
-    tune_allocator();
     int fd = block_signals();
     if (fd < 0)
         return leat_cli_errno("could not take signals");

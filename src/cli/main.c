@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/allocator.h"
 #include "base/suggest.h"
 #include "cli/cli.h"
 
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
 {
     struct leat_cli cli = {.program = argc > 0 ? argv[0] : "leat"};
     char version[] = "version";
+    leat_allocator_tune();
     if (argc < 2) {
         (void)print_overview();
         return LEAT_EXIT_USAGE;

@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +33,6 @@ static void delivery_cb(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     p->delivered(p->arg, m->_private, status, m->partition, -1, rd_kafka_err2str(m->err));
 }
 
-/* librdkafka allocates every header by itself and frees thousands at a time. glibc keeps such small
- * pieces unmerged and merges all of them again and again, at any larger allocation: with six
- * headers 7.3 us of CPU a record, without that habit 4.4. For the whole process. */
-static void tune_malloc(void)
-{
-    (void)mallopt(M_MXFAST, 0);
-}
-
 leat_status leat_producer_new(const struct leat_kafka_config *c, leat_delivered delivered,
                               void *arg, struct leat_producer **ret, struct leat_error *err)
 {
@@ -59,8 +50,6 @@ leat_status leat_producer_new(const struct leat_kafka_config *c, leat_delivered 
         {"acks", "all"},
         {NULL, NULL},
     };
-    static pthread_once_t tuned = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&tuned, tune_malloc);
     struct leat_producer *p = calloc(1, sizeof *p);
     leat_assert(p != NULL);
     p->delivered = delivered;
