@@ -354,17 +354,6 @@ void leat_executor_done(struct leat_executor *e)
     free(e);
 }
 
-static void init_sync(struct leat_executor *e)
-{
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&e->mutex, NULL);
-    (void)pthread_cond_init(&e->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
-    e->orders_end = &e->orders;
-}
-
 leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_executor **ret,
                               struct leat_error *err)
 {
@@ -372,7 +361,8 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
     leat_assert(e != NULL);
     e->c = *c;
     e->stopped = true;
-    init_sync(e);
+    leat_sync_init(&e->mutex, &e->changed);
+    e->orders_end = &e->orders;
     e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     leat_assert(e->wake_fd >= 0);
     e->arena = leat_arena_new(256 * 1024, 1024 * 1024);

@@ -6,6 +6,7 @@
 
 #include "worker/executor.h"
 #include "worker/flow_records.h"
+#include "worker/sync.h"
 
 #define LANE_TOPIC_MAX 256
 

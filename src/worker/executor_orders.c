@@ -207,15 +207,9 @@ void leat_executor_start(struct leat_executor *e, const struct leat_executor_sta
     wake(e);
 }
 
-static struct timespec deadline(int timeout_ms)
-{
-    int64_t at_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
-    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
-}
-
 bool leat_executor_stop_all(struct leat_executor *e, int timeout_ms)
 {
-    struct timespec until = deadline(timeout_ms);
+    struct timespec until = leat_sync_deadline(timeout_ms);
     (void)pthread_mutex_lock(&e->mutex);
     if (!e->stopped) {
         leat_executor_drop_orders(e);
@@ -243,7 +237,7 @@ void leat_executor_free(struct leat_executor *e, int timeout_ms)
 {
     if (e == NULL)
         return;
-    struct timespec until = deadline(timeout_ms);
+    struct timespec until = leat_sync_deadline(timeout_ms);
     (void)pthread_mutex_lock(&e->mutex);
     e->quit = true;
     wake(e);

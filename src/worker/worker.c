@@ -182,15 +182,9 @@ static void *group_main(void *arg)
     return NULL;
 }
 
-static struct timespec deadline(int timeout_ms)
-{
-    int64_t at_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
-    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
-}
-
 bool leat_worker_pause(struct leat_worker *w, int timeout_ms)
 {
-    struct timespec until = deadline(timeout_ms);
+    struct timespec until = leat_sync_deadline(timeout_ms);
     (void)pthread_mutex_lock(&w->mutex);
     while (!w->quit && pthread_cond_timedwait(&w->changed, &w->mutex, &until) == 0)
         ;
@@ -221,16 +215,6 @@ static void worker_done(struct leat_worker *w)
     (void)pthread_cond_destroy(&w->changed);
     (void)pthread_mutex_destroy(&w->mutex);
     free(w);
-}
-
-static void init_sync(struct leat_worker *w)
-{
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&w->mutex, NULL);
-    (void)pthread_cond_init(&w->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
 }
 
 static void init_kafka(struct leat_worker *w)
@@ -302,7 +286,7 @@ leat_status leat_worker_start(const struct leat_worker_config *c, struct leat_wo
     struct leat_worker *w = calloc(1, sizeof *w);
     leat_assert(w != NULL);
     w->c = *c;
-    init_sync(w);
+    leat_sync_init(&w->mutex, &w->changed);
     leat_status status = init(w, err);
     if (status == LEAT_OK && pthread_create(&w->thread, NULL, group_main, w) != 0)
         status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
@@ -318,7 +302,7 @@ void leat_worker_stop(struct leat_worker *w, int timeout_ms)
 {
     if (w == NULL)
         return;
-    struct timespec until = deadline(timeout_ms + 1000);
+    struct timespec until = leat_sync_deadline(timeout_ms + 1000);
     (void)pthread_mutex_lock(&w->mutex);
     w->stop_timeout_ms = timeout_ms;
     w->quit = true;

@@ -8,6 +8,7 @@
 #include "kafka/kafka.h"
 #include "worker/executor.h"
 #include "worker/ownership.h"
+#include "worker/sync.h"
 #include "worker/worker.h"
 
 #define WORKER_EXECUTORS_MAX 64
