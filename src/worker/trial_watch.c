@@ -272,9 +272,11 @@ static int patch(struct dl_phdr_info *info, size_t size, void *base)
 
 bool leat_watch_module(const void *function)
 {
-    Dl_info where;
+    Dl_info where, own;
     if (sizeof(void *) != 8 || dladdr(function, &where) == 0 || where.dli_fbase == NULL)
         return false;
+    if (dladdr(&watch, &own) == 0 || own.dli_fbase == where.dli_fbase)
+        return false; /* what is put in place would call itself */
     ElfW(Addr) base = (ElfW(Addr))where.dli_fbase;
     for (size_t i = 0; i < watch.module_count; i++)
         if (watch.modules[i] == base)

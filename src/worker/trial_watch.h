@@ -10,7 +10,7 @@
 #include "worker/dispatch.h"
 
 /* From now on the modules of these functions (handlers, folds) are watched. Does nothing where the
- * machine's tables are not known; true when something is watched. */
+ * machine's tables are not known, and for the program itself; true when something is watched. */
 bool leat_watch_module(const void *function);
 /* Around a handler or a fold. `fault` (NULL: none) counts and fails malloc() and its like. */
 void leat_watch_begin(struct leat_fault *fault);
