@@ -10,8 +10,7 @@
 #include "base/units.h"
 #include "cli/doctor.h"
 #include "cli/http_get.h"
-#include "projection/env.h"
-#include "projection/versions.h"
+#include "cli/status.h"
 
 #define FILES_WARN      4096
 #define FILES_FAIL      512
@@ -96,21 +95,6 @@ static void look_at_space(struct leat_doctor *d, const char *path, int64_t model
                     size_text(models_bytes, used));
 }
 
-static bool model_figures(struct leat_doctor *d, const struct leat_projection *p,
-                          struct leat_env_figures *ret)
-{
-    char version[LEAT_VERSION_BYTES], dir[LEAT_MODEL_PATH_BYTES];
-    struct leat_error err = {0};
-    struct leat_env *env = NULL;
-    if (leat_version_current(d->data_dir, p->name, version, &err) != LEAT_OK ||
-        leat_version_dir(d->data_dir, p->name, version, dir, &err) != LEAT_OK ||
-        leat_env_open(dir, false, 0, &env, &err) != LEAT_OK)
-        return false;
-    bool read = leat_env_figures(env, ret, &err) == LEAT_OK;
-    leat_env_close(env);
-    return read;
-}
-
 static int64_t look_at_models(struct leat_doctor *d)
 {
     int64_t sum = 0;
@@ -123,7 +107,7 @@ static int64_t look_at_models(struct leat_doctor *d)
             leat_doctor_skip(d, name, "kept in Redis, which this version does not do");
             continue;
         }
-        if (!model_figures(d, p, &f)) {
+        if (!leat_model_files_figures(d->data_dir, p->name, &f)) {
             leat_doctor_skip(d, name, "not built here yet");
             continue;
         }

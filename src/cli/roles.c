@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "projection/projection.h"
 #include "query/query.h"
 #include "relay/relay.h"
@@ -143,9 +144,53 @@ static void put_projector(struct leat_roles *r, struct leat_buf *out)
             f.lag);
 }
 
+static void put_label(struct leat_buf *out, const char *text)
+{
+    for (; *text != 0; text++) {
+        if (*text == '"' || *text == '\\')
+            leat_buf_putc(out, '\\');
+        leat_buf_putc(out, *text == '\n' ? ' ' : *text);
+    }
+}
+
+static void put_one_stopped(struct leat_roles *r, struct leat_buf *out, const char *who,
+                            const char *why)
+{
+    leat_buf_printf(out, "leat_stopped{topology=\"%s\",who=\"%s\",why=\"", r->c.topology->name.at,
+                    who);
+    put_label(out, why);
+    leat_buf_puts(out, "\"} 1\n");
+}
+
+/* Nothing when all flows: the reason is a label. */
+static void put_stopped(struct leat_roles *r, struct leat_buf *out)
+{
+    struct leat_relay_figures rf = {0};
+    put_head(out, "leat_stopped", "gauge", "What does not flow until somebody looks, and why");
+    for (size_t i = 0; i < r->worker_count; i++) {
+        struct leat_worker_figures f;
+        leat_worker_figures(r->workers[i], &f);
+        if (f.why[0] != 0)
+            put_one_stopped(r, out, r->processors[i]->name.at, f.why);
+    }
+    if (r->relay != NULL)
+        leat_relay_figures(r->relay, &rf);
+    if (rf.stopped != NULL)
+        put_one_stopped(r, out, "relay", rf.stopped);
+}
+
+static void put_build(struct leat_roles *r, struct leat_buf *out)
+{
+    put_head(out, "leat_build_info", "gauge", "The version that runs");
+    leat_buf_printf(out, "leat_build_info{topology=\"%s\",version=\"%s\"} 1\n",
+                    r->c.topology->name.at, leat_build_version());
+}
+
 static void metrics(void *arg, struct leat_buf *out)
 {
     struct leat_roles *r = arg;
+    put_build(r, out);
+    put_stopped(r, out);
     if (r->worker_count > 0)
         put_workers(r, out);
     if (r->relay != NULL)
@@ -176,8 +221,12 @@ static const char *ready(void *arg)
     for (size_t i = 0; i < r->worker_count; i++) {
         struct leat_worker_figures f;
         leat_worker_figures(r->workers[i], &f);
-        if (f.lanes_stopped > 0)
-            return "a lane is stopped: see the log and leat lag";
+        if (f.lanes_stopped > 0) {
+            static _Thread_local char why[400];
+            (void)snprintf(why, sizeof why, "processor '%s': %s", r->processors[i]->name.at,
+                           f.why[0] != 0 ? f.why : "a lane is stopped: see the log and leat lag");
+            return why;
+        }
         if (!f.joined || f.ks_acquiring > 0)
             return "a processor is acquiring its partitions";
     }
