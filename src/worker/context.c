@@ -31,6 +31,8 @@ static inline void want_memory(const struct leat_ctx *ctx, const char *where)
         longjmp(ctx->d->fault->out, 1);
 }
 
+static struct leat_str text_of(struct leat_ctx *ctx, const char *fmt, va_list ap) LEAT_PRINTF(2, 0);
+
 static struct leat_str text_of(struct leat_ctx *ctx, const char *fmt, va_list ap)
 {
     char text[CALL_TEXT_MAX + 1];
