@@ -63,7 +63,7 @@ static leat_status find_live(struct leat_change_plan *p, struct leat_error *err)
     struct leat_topic_live *all = NULL;
     size_t n = 0;
     const char *prefix = leat_arena_printf(p->s.arena, "%s.", p->s.topology->name.at);
-    leat_status st = leat_admin_topics(p->admin, "", p->s.arena, &all, &n, KAFKA_MS, err);
+    leat_status st = leat_admin_topics(p->admin, p->s.arena, &all, &n, KAFKA_MS, err);
     if (st != LEAT_OK)
         return st;
     for (size_t i = 0; i < n; i++) {

@@ -16,7 +16,7 @@ struct named {
     bool open; /* reached by the walk: may be referred to from here on */
 };
 
-struct chain { /* records that hold each other directly, the innermost first */
+struct chain { /* records that hold each other, not in arrays and maps, the innermost first */
     struct leat_str record;
     const struct chain *outer;
 };
@@ -198,11 +198,9 @@ static void check_word(struct walk *w, const struct leat_lint_node *n, const str
     for (const struct chain *c = direct; c != NULL; c = c->outer) {
         if (!leat_str_eq(c->record, name))
             continue;
-        const char *hint =
-            leat_arena_printf(w->arena,
-                              "such a value would never end: [\"null\", \"%.*s\"], or an "
-                              "array of them",
-                              LEAT_STR_FMT(name));
+        const char *hint = leat_arena_printf(
+            w->arena, "hold them in an array or a map: {\"type\": \"array\", \"items\": \"%.*s\"}",
+            LEAT_STR_FMT(name));
         wrong(w, n->offset, hint, "%s: record '%.*s' contains itself", w->where,
               LEAT_STR_FMT(name));
         return;
@@ -443,7 +441,7 @@ static const char *branch_name(const struct leat_lint_node *b)
     return t == NULL || t->kind != LEAT_JSON_STRING ? "" : t->text.at;
 }
 
-static void check_union(struct walk *w, const struct leat_lint_node *n)
+static void check_union(struct walk *w, const struct leat_lint_node *n, const struct chain *direct)
 {
     if (n->sub == NULL)
         wrong(w, n->offset, "such as [\"null\", \"string\"]", "%s: a union of nothing", w->where);
@@ -453,7 +451,7 @@ static void check_union(struct walk *w, const struct leat_lint_node *n)
                   w->where);
             continue;
         }
-        check_type(w, b, NULL);
+        check_type(w, b, direct);
         for (const struct leat_lint_node *e = n->sub; e != b; e = e->next) {
             size_t len = strcspn(branch_name(b), "\"");
             if (len == 0 || len != strcspn(branch_name(e), "\"") ||
@@ -473,7 +471,7 @@ static void check_type(struct walk *w, const struct leat_lint_node *n, const str
     else if (n->kind == LEAT_JSON_OBJECT_BEGIN)
         check_object(w, n, direct);
     else if (n->kind == LEAT_JSON_ARRAY_BEGIN)
-        check_union(w, n);
+        check_union(w, n, direct);
     else
         wrong(w, n->offset, "a name, an object or a list", "%s: this is not a type", w->where);
 }

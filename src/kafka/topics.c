@@ -24,7 +24,7 @@ static int by_name(const void *va, const void *vb)
                   ((const struct leat_topic_live *)vb)->name);
 }
 
-leat_status leat_admin_topics(struct leat_admin *a, const char *prefix, struct leat_arena *arena,
+leat_status leat_admin_topics(struct leat_admin *a, struct leat_arena *arena,
                               struct leat_topic_live **ret, size_t *ret_n, int timeout_ms,
                               struct leat_error *err)
 {
@@ -36,7 +36,7 @@ leat_status leat_admin_topics(struct leat_admin *a, const char *prefix, struct l
     size_t n = 0;
     for (int i = 0; i < m->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *t = &m->topics[i];
-        if (t->err != 0 || strncmp(t->topic, prefix, strlen(prefix)) != 0)
+        if (t->err != 0)
             continue;
         all[n++] = (struct leat_topic_live){
             .name = leat_arena_cstr(arena, leat_str_of(t->topic)),

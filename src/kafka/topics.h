@@ -16,9 +16,8 @@ struct leat_topic_live {
     size_t config_count;
 };
 
-/* Every topic whose name begins with `prefix`, in the order of their names. Memory: the arena's. */
-LEAT_MUST_CHECK leat_status leat_admin_topics(struct leat_admin *a, const char *prefix,
-                                              struct leat_arena *arena,
+/* Every topic there is, in the order of their names. Memory: the arena's. */
+LEAT_MUST_CHECK leat_status leat_admin_topics(struct leat_admin *a, struct leat_arena *arena,
                                               struct leat_topic_live **ret, size_t *ret_n,
                                               int timeout_ms, struct leat_error *err);
 /* Fills in the configs of these topics. */

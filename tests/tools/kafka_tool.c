@@ -3,6 +3,7 @@
  *   kafka_tool <brokers> create <topic> <partitions> [config=value...]
  *   kafka_tool <brokers> delete <topic>...
  *   kafka_tool <brokers> topics                  name, partitions
+ *   kafka_tool <brokers> configs <topic>         name, value of those set for the topic
  *   kafka_tool <brokers> offsets <topic>         partition, low, high
  *   kafka_tool <brokers> consume <topic>         partition, offset, time, key, value, headers
  *   kafka_tool <brokers> produce <topic>         reads: partition or -, key, value, headers
@@ -159,6 +160,29 @@ static void delete (rd_kafka_t *rk, int argc, char **argv)
         admin_result(queue, false, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
         rd_kafka_DeleteTopic_destroy(topic);
     }
+    rd_kafka_queue_destroy(queue);
+}
+
+static void configs(rd_kafka_t *rk, const char *topic)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(rk, &asked, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, TIMEOUT_MS);
+    if (event == NULL || rd_kafka_event_error(event) != 0)
+        die("configs", event == NULL ? "no answer" : rd_kafka_event_error_string(event));
+    size_t n = 0;
+    const rd_kafka_ConfigResource_t **found =
+        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &n);
+    const rd_kafka_ConfigEntry_t **entries =
+        n == 1 ? rd_kafka_ConfigResource_configs(found[0], &n) : NULL;
+    for (size_t i = 0; entries != NULL && i < n; i++) {
+        if (rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG)
+            printf("%s\t%s\n", rd_kafka_ConfigEntry_name(entries[i]),
+                   rd_kafka_ConfigEntry_value(entries[i]));
+    }
+    rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(asked);
     rd_kafka_queue_destroy(queue);
 }
 
@@ -335,6 +359,8 @@ int main(int argc, char **argv)
         delete (rk, argc - 3, argv + 3);
     else if (strcmp(verb, "topics") == 0)
         topics(rk);
+    else if (strcmp(verb, "configs") == 0)
+        configs(rk, argv[3]);
     else if (strcmp(verb, "offsets") == 0)
         offsets(rk, argv[3]);
     else if (strcmp(verb, "consume") == 0)

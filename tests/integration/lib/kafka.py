@@ -64,6 +64,11 @@ def topics(prefix=""):
     return found
 
 
+def configs(topic):
+    """Configs set for this topic itself -> value."""
+    return dict(line.split("\t") for line in _tool("configs", topic).splitlines())
+
+
 def produce(topic, records):
     """Sends (key, value) or (key, value, headers) or (key, value, headers, partition) tuples;
     returns when all are acknowledged. Without a partition: murmur2 of the key, as Java does."""
