@@ -6,13 +6,14 @@ PACKAGES_build="gcc libc6-dev cmake ninja-build pkg-config git python3 libssl-de
     libcurl4-openssl-dev libmicrohttpd-dev libcriterion-dev"
 PACKAGES_servers="postgresql redis-server openjdk-17-jre-headless maven python3 util-linux"
 PACKAGES_lint="clang-format clang-tidy python3 git"
-PACKAGES_test=""
+PACKAGES_test="python3-venv openjdk-17-jdk-headless maven"
 PACKAGES_package="dpkg-dev file gzip"
 PACKAGES_fuzz="clang llvm libclang-rt-14-dev"
 
 package_present() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] && return 0
-    # A newer Java, or a full one, serves as well.
+    # A newer Java, or a full one, serves as well; one that compiles has javac.
+    [[ $1 == openjdk-*-jdk-* ]] && { command -v javac >/dev/null; return; }
     [[ $1 == openjdk-* ]] && command -v java >/dev/null
 }
 
