@@ -9,6 +9,8 @@
 
 #define ARENA_BYTES 16384
 #define NAMED_MAX   512
+#define LIST_MAX    512 /* fields, symbols, branches compared with each other */
+#define ERRORS_MAX  200 /* further ones are counted and not told */
 
 struct named {
     struct leat_str name;
@@ -27,7 +29,7 @@ struct walk {
     struct leat_arena *arena;
     struct named named[NAMED_MAX];
     size_t n_named;
-    size_t errors;
+    size_t errors, told;
     const char *where; /* "field 'total_cents'", "the file" */
 };
 
@@ -52,11 +54,13 @@ static void say(struct walk *w, bool warning, uint32_t offset, const char *messa
                 const char *hint)
 {
     struct leat_lint_finding f = {warning, 1, 1, message, hint};
+    w->errors += warning ? 0 : 1;
+    if (++w->told > ERRORS_MAX)
+        return; /* finding the line of each would take its time */
     for (uint32_t i = 0; i < offset && i < w->text.len; i++) {
         f.column = w->text.at[i] == '\n' ? 1 : f.column + 1;
         f.line += w->text.at[i] == '\n' ? 1 : 0;
     }
-    w->errors += warning ? 0 : 1;
     w->lint->found(w->lint->arg, &f);
 }
 
@@ -124,6 +128,17 @@ static void check_spelling(struct walk *w, const struct leat_lint_node *object,
                                              LEAT_STR_FMT(m->key));
         say(w, true, m->key_offset, text, nearest(w, &s, ""));
     }
+}
+
+/* What is compared each with each must be few. */
+static bool is_short(struct walk *w, const struct leat_lint_node *list, const char *what)
+{
+    size_t n = 0;
+    for (const struct leat_lint_node *m = list->sub; m != NULL; m = m->next)
+        n++;
+    if (n > LIST_MAX)
+        wrong(w, list->offset, "", "%s: more than %d %s", w->where, LIST_MAX, what);
+    return n <= LIST_MAX;
 }
 
 /* --- names --- */
@@ -336,8 +351,9 @@ static void check_record(struct walk *w, const struct leat_lint_node *n, struct 
     check_spelling(w, n, known, COUNT(known));
     const struct leat_lint_node *fields =
         need(w, n, "fields", LEAT_JSON_ARRAY_BEGIN, "a list of {\"name\": …, \"type\": …}");
-    for (const struct leat_lint_node *f = fields == NULL ? NULL : fields->sub; f != NULL;
-         f = f->next) {
+    if (fields == NULL || !is_short(w, fields, "fields"))
+        return;
+    for (const struct leat_lint_node *f = fields->sub; f != NULL; f = f->next) {
         const struct leat_lint_node *a = leat_lint_get(f, "name");
         for (const struct leat_lint_node *e = fields->sub; a != NULL && e != f; e = e->next) {
             const struct leat_lint_node *b = leat_lint_get(e, "name");
@@ -364,6 +380,8 @@ static void check_enum(struct walk *w, const struct leat_lint_node *n, struct le
     bool found = fallback == NULL || symbols == NULL;
     if (symbols != NULL && symbols->sub == NULL)
         wrong(w, symbols->offset, "at least one", "enum '%.*s' has no symbols", LEAT_STR_FMT(name));
+    if (symbols != NULL && !is_short(w, symbols, "symbols"))
+        return;
     for (const struct leat_lint_node *s = symbols == NULL ? NULL : symbols->sub; s != NULL;
          s = s->next) {
         if (s->kind != LEAT_JSON_STRING || !is_name(s->text))
@@ -445,6 +463,8 @@ static void check_union(struct walk *w, const struct leat_lint_node *n, const st
 {
     if (n->sub == NULL)
         wrong(w, n->offset, "such as [\"null\", \"string\"]", "%s: a union of nothing", w->where);
+    if (!is_short(w, n, "types"))
+        return;
     for (const struct leat_lint_node *b = n->sub; b != NULL; b = b->next) {
         if (b->kind == LEAT_JSON_ARRAY_BEGIN) {
             wrong(w, b->offset, "put its types into the outer one", "%s: a union inside a union",

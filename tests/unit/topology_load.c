@@ -279,7 +279,8 @@ Test(topology, rows_fed_by_several_partitions_take_commuting_operations_only)
     expect_findings(
         MODEL "  m:\n    key: $.customer\n    from:\n"
               "      Placed: {set: {customer: $.customer, last: $.order_id}, add: {n: 1}}\n",
-        "shop.yaml:14:7: error: projections.m.from.Placed: 'set' of 'last' depends on the order of "
+        "shop.yaml:14:50: error: projections.m.from.Placed: 'set' of 'last' depends on the order "
+        "of "
         "events (its rows are not keyed by the aggregate's key, so several partitions feed them: "
         "only add, min, max and collect, and set of a part of the key, give the same row in any "
         "order)\n");
@@ -328,4 +329,45 @@ Test(topology, topics_are_never_two_things)
                     "{priority}\n"
                     "shop.yaml:6:44: warning: topics.commands: Kafka has no topic config "
                     "'retention.sm' that leat knows of (did you mean 'retention.ms'?)\n");
+}
+
+Test(topology, what_stands_where_is_known_by_its_address)
+{
+    struct outcome o;
+    load(&o, HEAD "aggregates: {a: {key: id}}\n"
+                  "processors:\n"
+                  "  p: {aggregate: a, commands: [C, D], emits: [E]}\n"
+                  "projections:\n"
+                  "  m: {key: $.id, from: {E: {set: {x: $.y}}}}\n");
+    cr_assert_not_null(o.t, "%s", o.err.msg);
+    const struct leat_place nowhere = {NULL, 0, 0};
+    const struct leat_processor *p = &o.t->processors[0];
+    const struct leat_place *at = leat_topology_place(o.t, p->commands.at[1].at, &nowhere);
+    cr_expect_eq(at->line, 8);
+    cr_expect_eq(at->column, 35);
+    const struct leat_expr *value = o.t->projections[0].from[0].ops[0].value;
+    at = leat_topology_place(o.t, value, &nowhere);
+    cr_expect_eq(at->line, 10);
+    cr_expect_eq(at->column, 38);
+    cr_expect_eq(leat_topology_place(o.t, "D", &nowhere), &nowhere, "an equal text is not it");
+    done(&o);
+}
+
+Test(topology, a_file_with_mistakes_can_be_looked_at_in_part)
+{
+    struct leat_report report = {0};
+    const char *path = "/tmp/leat_unit_inspect.yaml";
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    (void)fputs(HEAD "partitons: 3\naggregates: {a: {key: id}}\n", f);
+    (void)fclose(f);
+    struct leat_topology *t = leat_topology_inspect(path, &report);
+    cr_assert_not_null(t);
+    cr_expect_eq(report.errors, 1);
+    cr_expect_eq(t->n_aggregates, 1);
+    leat_topology_free(t);
+    leat_report_done(&report);
+    cr_expect_null(leat_topology_inspect("/nowhere/leat.yaml", &report));
+    cr_expect_eq(report.errors, 1);
+    leat_report_done(&report);
 }
