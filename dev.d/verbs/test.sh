@@ -9,7 +9,7 @@
 
 verb_main() {
     if [ "${1:-}" != --list ]; then
-        need build test lint fuzz servers
+        need build test lint fuzz package servers
     fi
     exec python3 tests/run "$@"
 }

@@ -158,7 +158,9 @@ def integration(context):
 
 
 def e2e(context):
-    context.build("e2e", "dev", *program_targets(), "kafka_tool")
+    context.build("e2e", "dev", *program_targets(), "pages", "kafka_tool")
+    if tree("tests/e2e/test_install.py"):
+        context.build("e2e", "release", "leat", "pages")  # what it packs
     env = context.servers("e2e")
     context.run("e2e", script_items(scripts("e2e"), env, "dev"), JOBS)
 
