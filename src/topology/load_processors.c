@@ -134,9 +134,6 @@ static void warn_values(struct leat_loader *l, const struct leat_processor *p,
     if (p->on_dead == LEAT_ON_DEAD_HOLD)
         leat_load_later(l, &n->place, true, leat_load_path(l, path, LEAT_STR("on_dead")),
                         "'hold' is not run yet by this version");
-    if (p->concurrency > 1)
-        leat_load_later(l, &n->place, false, leat_load_path(l, path, LEAT_STR("concurrency")),
-                        "not run yet by this version: handlers run one by one per executor");
 }
 
 static void load_processor(struct leat_loader *l, const struct leat_yaml_pair *pair,

@@ -339,8 +339,15 @@ static leat_status refresh_schemas(void *arg)
     return status;
 }
 
+static void run_all(void *arg, size_t jobs, leat_flow_job job, void *ctx)
+{
+    struct leat_executor *e = arg;
+    leat_pool_run(e->pool, jobs, job, ctx);
+}
+
 void leat_executor_done(struct leat_executor *e)
 {
+    leat_pool_free(e->pool);
     leat_executor_drop_orders(e);
     leat_flow_free(e->flow);
     leat_released_free(&e->released);
@@ -375,9 +382,13 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
         .headers_pack = leat_record_of_flow_pack,
         .release = leat_record_of_flow_release,
         .refresh_schemas = refresh_schemas,
+        .run_all = c->worker->processor->concurrency > 1 ? run_all : NULL,
+        .runners = (int32_t)c->worker->processor->concurrency,
         .arg = e};
     e->flow = leat_flow_new(&fc);
     leat_status status = leat_store_open(c->worker->store, &e->store, err);
+    if (status == LEAT_OK && fc.run_all != NULL)
+        status = leat_pool_new(fc.runners, &e->pool, err);
     if (status == LEAT_OK && pthread_create(&e->thread, NULL, executor_main, e) != 0)
         status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
     if (status != LEAT_OK) {

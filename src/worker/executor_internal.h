@@ -6,6 +6,7 @@
 
 #include "worker/executor.h"
 #include "worker/flow_records.h"
+#include "worker/pool.h"
 #include "worker/sync.h"
 
 #define LANE_TOPIC_MAX 256
@@ -21,6 +22,7 @@ struct leat_executor {
     pthread_t thread;
     int wake_fd;
     struct leat_flow *flow;
+    struct leat_pool *pool; /* NULL: handlers run one by one */
     struct leat_store *store;
     struct leat_arena *arena; /* replies and loads, one batch */
     struct leat_group *group; /* as last seen by the thread */

@@ -18,6 +18,7 @@ struct leat_flow *leat_flow_new(const struct leat_flow_config *c)
     f->cache = leat_cache_new(c->cache_bytes, c->partitions);
     f->arena = leat_arena_new(256 * 1024, 2 * 1024 * 1024);
     leat_buf_init(&f->scratch, 4 * FLOW_RECORD_MAX);
+    flow_rooms_new(f);
     flow_batch_reset(f);
     return f;
 }
@@ -32,6 +33,7 @@ void leat_flow_free(struct leat_flow *f)
     free(f->lanes);
     free(f->slices);
     leat_cache_free(f->cache);
+    flow_rooms_free(f);
     leat_arena_free(f->arena);
     leat_buf_done(&f->scratch);
     free(f);
@@ -40,6 +42,7 @@ void leat_flow_free(struct leat_flow *f)
 void flow_batch_reset(struct leat_flow *f)
 {
     leat_arena_reset(f->arena);
+    flow_rooms_reset(f);
     f->work = NULL;
     f->work_count = f->work_cap = 0;
     f->keys = NULL;

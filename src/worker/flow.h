@@ -41,6 +41,9 @@ typedef enum leat_lane_kind {
     LEAT_LANE_EVENTS,   /* the events topic, for a policy: follows the seq rule */
 } leat_lane_kind;
 
+/* Job i of those that run_all was asked for, on the runner that has this number. */
+typedef void (*leat_flow_job)(void *ctx, size_t i, int32_t runner);
+
 struct leat_flow_config {
     struct leat_dispatch *dispatch; /* shared, immutable after start */
     int32_t partitions;
@@ -55,6 +58,11 @@ struct leat_flow_config {
     /* A schema id is not known here: take over what the store has by now. Not OK: it could not be
      * asked; the record waits. NULL: there is nobody to ask. */
     leat_status (*refresh_schemas)(void *arg);
+    /* Runs job(ctx, i, runner) for each i < jobs, in any order, at once by up to `runners` of them,
+     * each of which runs one at a time; returns when all are done. NULL: handlers run one by one.
+     * What they decide does not depend on it. */
+    void (*run_all)(void *arg, size_t jobs, leat_flow_job job, void *ctx);
+    int32_t runners;
     void *arg;
 };
 

@@ -279,44 +279,31 @@ static void hold_lane(struct leat_flow *f, struct flow_work *w, int64_t now_ms, 
 static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 {
     struct flow_key *key = w->stream;
-    if (key != NULL && key->unreadable != NULL) {
+    struct leat_call own;
+    const struct leat_call *call = w->call;
+    if (key != NULL && key->astray) {
+        cut_lane(f, w); /* decided on what will not be: again in the next batch */
+        return;
+    }
+    if (call == NULL && key != NULL && key->unreadable != NULL) {
         hold_lane(f, w, now_ms, leat_str_of(key->unreadable));
         return;
     }
-    struct leat_call call = {.dispatch = f->c.dispatch,
-                             .arena = f->arena,
-                             .scratch = &f->scratch,
-                             .id = w->id,
-                             .correlation_id = w->correlation_id,
-                             .key = w->key,
-                             .type = w->type,
-                             .priority = w->priority,
-                             .received_at_ms = w->item->in.timestamp_ms,
-                             .version = key == NULL ? 0 : key->version,
-                             .attempt = w->attempts};
-    leat_dispatch_call(&call, w->handler, w->message, key == NULL ? NULL : key->state);
-    w->code = call.code;
-    w->text = call.text;
-    if (call.answer == LEAT_ANSWER_RETRY) {
-        hold_lane(f, w, now_ms, call.text);
+    if (call == NULL) {
+        flow_call(f, w, &f->rooms[0], &own);
+        call = &own;
+    }
+    w->code = call->code;
+    w->text = call->text;
+    if (call->answer == LEAT_ANSWER_RETRY) {
+        hold_lane(f, w, now_ms, call->text);
         return;
     }
     f->lanes[w->lane].tries = 0;
-    if (call.answer == LEAT_ANSWER_POISON) {
+    if (call->answer == LEAT_ANSWER_POISON)
         flow_add_dead(f, w, now_ms);
-        return;
-    }
-    flow_add_command(f, w, &call);
-    for (size_t i = 0; key != NULL && i < call.event_count; i++) {
-        const struct leat_made_event *e = &call.events[i];
-        struct leat_error err = {0};
-        if (leat_dispatch_has_state(f->c.dispatch) &&
-            leat_dispatch_fold(f->c.dispatch, e->type_name, e->payload, f->arena, key->state,
-                               &err) != LEAT_OK)
-            key->unreadable =
-                leat_arena_printf(f->arena, "could not fold its own event: %s", err.msg);
-        key->version++;
-    }
+    else
+        flow_add_command(f, w, call);
 }
 
 /* The seqs from where the lane stands to before this record have to be fetched from the store. */
@@ -407,11 +394,15 @@ static void drop_idle_lanes(struct leat_flow *f)
 
 const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms)
 {
+    if (f->c.run_all != NULL)
+        flow_call_at_once(f);
     for (size_t i = 0; i < f->work_count; i++) {
         struct flow_work *w = &f->work[i];
         w->cut = f->lanes[w->lane].cut;
         if (!w->cut)
             decide_one(f, w, now_ms);
+        if (w->cut && w->call != NULL && w->stream != NULL && w->call->event_count > 0)
+            w->stream->astray = w->stream->broken = true;
     }
     finish_lanes(f);
     drop_idle_lanes(f);

@@ -65,6 +65,7 @@ struct flow_key {
     const char *unreadable; /* why its history can't be folded, else NULL */
     bool broken;            /* something of it did not settle as decided */
     bool decided;           /* some command of it is in the batch */
+    bool astray;            /* its state has events of a command that is not in the batch */
     bool again;             /* its snapshot can't be used: to be loaded from events */
     uint32_t last_command;  /* decided: index in batch.commands */
     int64_t from_version;   /* before the batch */
@@ -93,9 +94,17 @@ struct flow_work {
     struct leat_str code, text; /* DEAD: why */
     void *message;
     struct flow_key *stream;
-    int64_t seq;           /* EVENTS lanes */
-    bool cut;              /* not in the batch after all */
-    int32_t batch_command; /* index in batch.commands, -1 = none */
+    int64_t seq;                   /* EVENTS lanes */
+    bool cut;                      /* not in the batch after all */
+    int64_t version;               /* of the stream, when the handler was called */
+    struct leat_call *call;        /* made ahead of its turn; NULL = not */
+    struct flow_work *next_of_key; /* while calls are made ahead */
+    int32_t batch_command;         /* index in batch.commands, -1 = none */
+};
+
+struct flow_room { /* what a call of a handler is made in */
+    struct leat_arena *arena;
+    struct leat_buf *scratch;
 };
 
 struct leat_flow {
@@ -110,6 +119,8 @@ struct leat_flow {
     struct leat_cache *cache;
     struct leat_arena *arena; /* batch */
     struct leat_buf scratch;
+    struct flow_room *rooms; /* of each runner; the first is the two above */
+    size_t room_count;
 
     struct flow_work *work;
     size_t work_count, work_cap;
@@ -152,6 +163,13 @@ void flow_select(struct leat_flow *f, int64_t now_ms);
 /* flow_read.c: what a record is; decodes it. */
 void flow_read(struct leat_flow *f, struct flow_work *w);
 uint64_t flow_fingerprint(const struct leat_incoming *r);
+/* flow_calls.c */
+void flow_call(struct leat_flow *f, struct flow_work *w, const struct flow_room *room,
+               struct leat_call *call);
+void flow_call_at_once(struct leat_flow *f);
+void flow_rooms_new(struct leat_flow *f);
+void flow_rooms_reset(struct leat_flow *f);
+void flow_rooms_free(struct leat_flow *f);
 /* flow_rows.c: rows of the batch. */
 void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct leat_call *call);
 void flow_add_forward(struct leat_flow *f, struct flow_work *w);

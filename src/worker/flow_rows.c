@@ -15,24 +15,24 @@ static struct leat_batch_command *add(struct leat_flow *f, struct flow_work *w,
     const struct flow_lane *l = &f->lanes[w->lane];
     const struct leat_incoming *r = &w->item->in;
     struct leat_batch_command *c = &b->commands[b->command_count];
-    *c = (struct leat_batch_command){
-        .k = l->spec.k,
-        .lane = l->batch_lane,
-        .offset = r->offset,
-        .id = w->id,
-        .type = w->type,
-        .stream = w->stream != NULL ? w->stream->stream : w->key,
-        .source = w->source,
-        .priority = f->priorities->at[w->priority].name,
-        .error_code = w->code,
-        .error_text = w->text,
-        .payload = r->value,
-        .received_at_ms = r->timestamp_ms,
-        .expected_version = w->stream != NULL && w->stream->known ? w->stream->version : -1,
-        .attempts = w->attempts,
-        .outcome = outcome,
-        .correlation_id = w->correlation_id,
-        .causation_id = w->id};
+    *c = (struct leat_batch_command){.k = l->spec.k,
+                                     .lane = l->batch_lane,
+                                     .offset = r->offset,
+                                     .id = w->id,
+                                     .type = w->type,
+                                     .stream = w->stream != NULL ? w->stream->stream : w->key,
+                                     .source = w->source,
+                                     .priority = f->priorities->at[w->priority].name,
+                                     .error_code = w->code,
+                                     .error_text = w->text,
+                                     .payload = r->value,
+                                     .received_at_ms = r->timestamp_ms,
+                                     .expected_version =
+                                         w->stream != NULL && w->stream->known ? w->version : -1,
+                                     .attempts = w->attempts,
+                                     .outcome = outcome,
+                                     .correlation_id = w->correlation_id,
+                                     .causation_id = w->id};
     w->batch_command = (int32_t)b->command_count++;
     if (w->stream != NULL) {
         w->stream->decided = true;
@@ -206,7 +206,8 @@ void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
  * as many events: its snapshot is missing, void or damaged. */
 static bool snapshot_due(const struct leat_flow *f, const struct flow_key *key)
 {
-    return key->decided && key->known && key->unreadable == NULL && key->version > 0 &&
+    return key->decided && key->known && !key->broken && key->unreadable == NULL &&
+           key->version > 0 &&
            (key->version / f->snapshot_every > key->from_version / f->snapshot_every ||
             key->folded >= f->snapshot_every);
 }

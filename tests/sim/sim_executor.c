@@ -7,7 +7,8 @@
 #include "check.h"
 #include "cluster.h"
 
-#define POLL_US SIM_MS
+#define POLL_US     SIM_MS
+#define SIM_RUNNERS 3
 
 static void turn(struct sim_executor *e);
 
@@ -497,6 +498,22 @@ static void turn(struct sim_executor *e)
 
 /* ---- life ---- */
 
+/* As if they ran at once: in any order, by any of the runners. */
+static void run_all(void *arg, size_t jobs, leat_flow_job job, void *ctx)
+{
+    struct sim_executor *e = arg;
+    struct sim *w = e->worker->w;
+    uint32_t order[1024];
+    leat_assert(jobs <= 1024);
+    for (size_t i = 0; i < jobs; i++) {
+        size_t j = (size_t)sim_rng_in(&w->net, 0, (int64_t)i);
+        order[i] = order[j];
+        order[j] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < jobs; i++)
+        job(ctx, order[i], (int32_t)sim_rng_in(&w->net, 0, SIM_RUNNERS - 1));
+}
+
 void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
 {
     struct leat_flow_config c = {.dispatch = p->dispatch,
@@ -506,6 +523,8 @@ void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
                                  .header = record_header,
                                  .headers_pack = record_pack,
                                  .release = record_release,
+                                 .run_all = p->w->at_once ? run_all : NULL,
+                                 .runners = SIM_RUNNERS,
                                  .arg = e};
     *e = (struct sim_executor){.worker = p, .session = sim_store_session(p->w)};
     e->flow = leat_flow_new(&c);

@@ -130,6 +130,7 @@ void sim_init(struct sim *w, const struct sim_options *o)
     static const int32_t batches[] = {1, 3, 16, 40, 200};
     w->cache_bytes = caches[sim_rng_in(&w->work, 0, 3)];
     w->batch_max = batches[sim_rng_in(&w->work, 0, 4)];
+    w->at_once = sim_rng_permille(&w->work, 500);
     w->arena = leat_arena_new(1 << 16, 0);
 }
 

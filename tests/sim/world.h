@@ -106,6 +106,7 @@ struct sim {
     struct sim_rng work, net, trouble;
     int32_t batch_max; /* drawn from the seed: tiny batches and caches meet other paths */
     size_t cache_bytes;
+    bool at_once; /* handlers of different keys */
     struct sim_event **heap;
     size_t heap_len, heap_cap;
     uint64_t order;
