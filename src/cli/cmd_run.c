@@ -4,12 +4,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/roles.h"
+#include "cli/run_only.h"
 #include "cli/session.h"
 #include "cli/supervise.h"
 
@@ -17,7 +19,7 @@
 #define RUN_STOP_MS        10000
 
 struct run_options {
-    const char *topology, *role, *processors, *instance, *data, *listen;
+    const char *topology, *role, *processors, *instance, *data, *listen, *only_key;
     int64_t session_timeout_ms, threads, workers, stop_timeout_ms;
     bool dev;
 };
@@ -45,16 +47,23 @@ static const struct leat_opt options[] = {
      300000, "How long stopping may take to finish what is under way."},
     {"dev", 0, LEAT_OPT_FLAG, FIELD(dev), NULL, NULL, NULL, 0, 0,
      "For the desk: apply first, text log, a line on what moves every two seconds."},
+    {"only-key", 0, LEAT_OPT_STR, FIELD(only_key), "KEY", NULL, NULL, 0, 0,
+     "With --dev: handle only the partition of this key, by one thread; for a debugger."},
 };
 
 static const struct leat_opt_spec spec = {
     .usage = "leat run [options]",
     .summary =
         "Run a topology: workers, relay, read models and HTTP, all in one process by default.",
-    .details = "Stops on SIGTERM or SIGINT: finishes the batches under way, publishes what is\n"
-               "committed, leaves its groups. A second signal ends it at once; nothing is lost.\n\n"
-               "  leat run -t leads.yaml\n"
-               "  leat run -t leads.yaml --role worker --processors score --instance score-1\n",
+    .details =
+        "Stops on SIGTERM or SIGINT: finishes the batches under way, publishes what is\n"
+        "committed, leaves its groups. A second signal ends it at once; nothing is lost.\n\n"
+        "With --only-key K the commands of K are handled, and those in front of them in its\n"
+        "partition; the other partitions are left as they are, for the next ordinary run.\n"
+        "While other processes run the same processors it is refused.\n\n"
+        "  leat run -t leads.yaml\n"
+        "  leat run -t leads.yaml --role worker --processors score --instance score-1\n"
+        "  gdb --args leat run --dev --only-key L-1001 --threads 1\n",
     .opts = options,
     .n_opts = sizeof options / sizeof options[0],
     .args_max = 0,
@@ -169,22 +178,18 @@ static bool wait_readable(int fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) > 0;
 }
 
-static void wait_for_signal(struct leat_roles *roles, int fd, bool dev)
+/* A debugger is stopped by Ctrl-C only when the signal could be delivered: with --dev the main
+ * thread takes signals the ordinary way. The first one is kept, the second one ends the process. */
+static volatile sig_atomic_t dev_signal;
+static int dev_signal_fd = -1;
+
+static void on_dev_signal(int sig)
 {
-    char last[256] = "", line[256];
-    struct signalfd_siginfo info;
-    for (;;) {
-        if (wait_readable(fd, dev ? 2000 : -1)) {
-            ssize_t n = read(fd, &info, sizeof info);
-            leat_log(LEAT_LOG_INFO, "run", "stopping", "%s: finishing what is under way",
-                     n == sizeof info && info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-            return;
-        }
-        leat_roles_line(roles, line, sizeof line);
-        if (strcmp(line, last) != 0)
-            leat_log(LEAT_LOG_INFO, "run", "moving", "%s", line);
-        memcpy(last, line, sizeof last);
-    }
+    uint64_t one = 1;
+    int kept = errno;
+    dev_signal = sig;
+    (void)!write(dev_signal_fd, &one, sizeof one);
+    errno = kept;
 }
 
 static void unblock_signals(void)
@@ -196,12 +201,60 @@ static void unblock_signals(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* Once all threads have started: they keep the signals blocked. */
+static bool take_signals_openly(void)
+{
+    struct sigaction action = {.sa_handler = on_dev_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigemptyset(&action.sa_mask);
+    dev_signal_fd = eventfd(0, EFD_CLOEXEC);
+    if (dev_signal_fd < 0)
+        return false;
+    (void)sigaction(SIGTERM, &action, NULL); /* fails for no valid signal */
+    (void)sigaction(SIGINT, &action, NULL);
+    unblock_signals();
+    return true;
+}
+
+/* The signal that came, 0 when the time was over first. */
+static int signal_within(int fd, int timeout_ms)
+{
+    struct signalfd_siginfo info;
+    if (dev_signal_fd >= 0) {
+        (void)wait_readable(dev_signal_fd, timeout_ms);
+        return dev_signal;
+    }
+    if (!wait_readable(fd, timeout_ms))
+        return 0;
+    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : SIGTERM;
+}
+
+static void wait_for_signal(struct leat_roles *roles, int fd, bool dev)
+{
+    char last[256] = "", line[256];
+    for (;;) {
+        int sig = signal_within(fd, dev ? 2000 : -1);
+        if (sig != 0) {
+            leat_log(LEAT_LOG_INFO, "run", "stopping", "%s: finishing what is under way",
+                     sig == SIGINT ? "SIGINT" : "SIGTERM");
+            return;
+        }
+        leat_roles_line(roles, line, sizeof line);
+        if (dev && strcmp(line, last) != 0)
+            leat_log(LEAT_LOG_INFO, "run", "moving", "%s", line);
+        memcpy(last, line, sizeof last);
+    }
+}
+
 static int run_roles(struct leat_session *s, const struct run_options *o, unsigned roles, int fd)
 {
     struct leat_error err = {0};
     struct leat_str processors[RUN_PROCESSORS_MAX];
     size_t n = 0;
     if (parse_processors(s->topology, o->processors, processors, &n, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    int32_t only_k = 0;
+    if (o->only_key != NULL &&
+        leat_run_only(s, o->only_key, processors, n, &only_k, &err) != LEAT_OK)
         return leat_cli_fail(&err);
     struct leat_roles_config rc = {.topology = s->topology,
                                    .schemas = s->schemas,
@@ -211,7 +264,8 @@ static int run_roles(struct leat_session *s, const struct run_options *o, unsign
                                    .n_processors = n,
                                    .instance_id = o->instance,
                                    .session_timeout_ms = (int32_t)o->session_timeout_ms,
-                                   .threads = (int32_t)o->threads,
+                                   .threads = o->only_key != NULL ? 1 : (int32_t)o->threads,
+                                   .only_k = o->only_key != NULL ? &only_k : NULL,
                                    .data_dir = s->data_dir,
                                    .listen = o->listen,
                                    .stop_timeout_ms = (int)o->stop_timeout_ms};
@@ -223,6 +277,11 @@ static int run_roles(struct leat_session *s, const struct run_options *o, unsign
                                 LEAT_LOG_CSTR("roles", o->role),
                                 LEAT_LOG_INT("http_port", leat_roles_port(running))),
                 "running");
+    if (o->dev && !take_signals_openly())
+        leat_log(LEAT_LOG_WARN, "run", "signals", "signals are taken as without --dev");
+    if (o->only_key != NULL)
+        leat_log_kv(LEAT_LOG_INFO, "run", "only-key", LEAT_LOG_FIELDS(LEAT_LOG_INT("k", only_k)),
+                    "only the partition of that key is handled; the others are left as they are");
     wait_for_signal(running, fd, o->dev);
     unblock_signals(); /* a second one ends the process at once */
     leat_roles_stop(running);
@@ -239,6 +298,23 @@ static int apply_first(struct leat_cli *cli, const struct run_options *o)
     return leat_cmd_apply(cli, 3, argv);
 }
 
+static leat_status check_only_key(const struct run_options *o, struct leat_error *err)
+{
+    if (o->only_key == NULL)
+        return LEAT_OK;
+    if (!o->dev) {
+        (void)leat_fail(err, LEAT_INVALID,
+                        "--only-key leaves most partitions alone: it needs --dev");
+        leat_error_hint(err, "leat run --dev --only-key %.100s", o->only_key);
+        return LEAT_INVALID;
+    }
+    if (o->workers > 1)
+        return leat_fail(err, LEAT_INVALID, "--only-key runs in one process: leave --workers out");
+    if (o->only_key[0] == 0)
+        return leat_fail(err, LEAT_INVALID, "--only-key: no record has an empty key");
+    return LEAT_OK;
+}
+
 int leat_cmd_run(struct leat_cli *cli, int argc, char **argv);
 
 int leat_cmd_run(struct leat_cli *cli, int argc, char **argv)
@@ -249,7 +325,7 @@ int leat_cmd_run(struct leat_cli *cli, int argc, char **argv)
     if (code != LEAT_EXIT_GO_ON)
         return code;
     unsigned roles = 0;
-    if (parse_roles(o.role, &roles, &err) != LEAT_OK)
+    if (parse_roles(o.role, &roles, &err) != LEAT_OK || check_only_key(&o, &err) != LEAT_OK)
         return leat_cli_fail(&err);
     if (o.dev) {
         leat_log_set_format(LEAT_LOG_TEXT);

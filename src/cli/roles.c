@@ -269,6 +269,7 @@ static leat_status start_workers(struct leat_roles *r, struct leat_error *err)
                                         .session_timeout_ms = r->c.session_timeout_ms,
                                         .threads = r->c.threads,
                                         .cache_bytes = cache_bytes(r),
+                                        .only_k = r->c.only_k,
                                         .appended = r->relay == NULL ? NULL : on_appended,
                                         .arg = r};
         leat_status status = leat_worker_start(&wc, &r->workers[r->worker_count], err);

@@ -24,6 +24,7 @@ struct leat_roles_config {
     size_t n_processors;
     const char *instance_id; /* NULL: dynamic members */
     int32_t session_timeout_ms, threads;
+    const int32_t *only_k; /* workers work on this k alone; NULL: all */
     const char *data_dir, *listen;
     int stop_timeout_ms;
 };

@@ -28,9 +28,22 @@ static bool stop_executors(struct leat_worker *w, int timeout_ms)
     return all;
 }
 
+/* Of the ks assigned, those to be worked on. */
+static const int32_t *wanted(const struct leat_worker *w, const int32_t *ks, size_t *n)
+{
+    if (w->c.only_k == NULL)
+        return ks;
+    size_t i = 0;
+    while (i < *n && ks[i] != *w->c.only_k)
+        i++;
+    *n = i < *n ? 1 : 0;
+    return ks + (*n == 1 ? i : 0);
+}
+
 static void on_assigned(void *arg, const int32_t *ks, size_t n)
 {
     struct leat_worker *w = arg;
+    ks = wanted(w, ks, &n);
     leat_log_kv(LEAT_LOG_INFO, "worker", "assigned",
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
                                 LEAT_LOG_INT("partitions", n)),

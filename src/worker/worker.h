@@ -22,6 +22,9 @@ struct leat_worker_config {
     int32_t threads;            /* 0 = the processor's */
     int32_t batch_max;          /* 0 = 2000 */
     size_t cache_bytes;         /* states kept by each executor; 0 = 8 MiB */
+    /* Work on this k alone of those that Kafka assigns; the others stay as they are, unread. NULL:
+     * all. For a debugger; the group must have no other member, who would miss them. */
+    const int32_t *only_k;
     /* Called after each positive reply, from executor threads; NULL allowed. */
     void (*appended)(void *arg, const struct leat_batch *batch, const struct leat_reply *reply);
     void *arg;
