@@ -52,6 +52,8 @@ static struct leat_check *add(struct leat_doctor *d, leat_check_level level, con
     return c;
 }
 
+static const char *text_of(struct leat_doctor *d, const char *fmt, va_list args) LEAT_PRINTF(2, 0);
+
 /* One line: libpq's messages are several. */
 static const char *text_of(struct leat_doctor *d, const char *fmt, va_list args)
 {
