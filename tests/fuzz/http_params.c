@@ -1,8 +1,11 @@
 /* uses: base topology codec kafka store projection query */
-/* http_params.c - request lines, preferences and keys as anybody may send them: bounded results or
- * a reason, never a crash. Input: request target, newline, Prefer, newline, Idempotency-Key. */
+/* http_params.c - request lines, preferences, keys and bodies as anybody may send them: bounded
+ * results or a reason, never a crash. Input: request target, newline, Prefer, newline,
+ * Idempotency-Key, newline, body. */
 #include <stdlib.h>
 
+#include "projection/model_cursor.h"
+#include "query/field_check.h"
 #include "query/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -15,6 +18,42 @@ static struct leat_str take_line(struct leat_str *rest)
     rest->at += used;
     rest->len -= used;
     return line;
+}
+
+#define LIST "list"
+
+/* What is taken for a cursor is the text of the entry it holds. */
+static void check_cursor(const struct leat_target *t)
+{
+    struct leat_str text, list = leat_str_of(LIST);
+    struct leat_index_key entry = {.len = 0};
+    struct leat_error err = {0};
+    struct leat_buf again;
+    if (!leat_target_param(t, "cursor", &text) ||
+        leat_model_cursor_read(text, list, "1", &entry, &err) != LEAT_OK)
+        return;
+    leat_assert(entry.len > 0 && entry.len <= LEAT_INDEX_KEY_MAX);
+    leat_buf_init(&again, LEAT_CURSOR_BYTES_MAX);
+    leat_model_cursor_put(list, "1", (struct leat_str){(const char *)entry.bytes, entry.len},
+                          &again);
+    leat_assert(leat_str_eq(leat_buf_str(&again), text));
+    leat_buf_done(&again);
+}
+
+/* A body that its schema takes and has no unknown names has only names of the schema. */
+static void check_body(struct leat_str json, struct leat_arena *arena)
+{
+    static struct leat_schema *schema;
+    struct leat_error err = {0};
+    if (schema == NULL &&
+        leat_schema_parse(LEAT_STR("{\"type\":\"record\",\"name\":\"T\",\"fields\":[{\"name\":"
+                                   "\"id\",\"type\":\"string\"},{\"name\":\"r\",\"type\":["
+                                   "\"null\",\"T\"],\"default\":null}]}"),
+                          &schema, &err) != LEAT_OK)
+        abort();
+    leat_status status = leat_check_fields(schema, json, arena, &err);
+    leat_assert(status == LEAT_OK || status == LEAT_INVALID || status == LEAT_POISON);
+    leat_assert(status == LEAT_OK || err.msg[0] != 0);
 }
 
 static void check_target(struct leat_str raw, struct leat_arena *arena)
@@ -30,13 +69,16 @@ static void check_target(struct leat_str raw, struct leat_arena *arena)
     rq.route = leat_route_find("GET", &rq.target, methods);
     if (rq.route == NULL)
         return;
-    if (leat_target_allow(&rq.target, rq.route->params, &err) != LEAT_OK)
+    check_cursor(&rq.target);
+    if (rq.route->params != NULL &&
+        leat_target_allow(&rq.target, rq.route->params, &err) != LEAT_OK)
         return;
-    static const char *const names[] = {"model", "key", "id", "subject", "version", "type"};
+    static const char *const names[] = {"model",   "key",     "id",  "subject",
+                                        "version", "command", "name"};
     uint32_t total = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         total += leat_route_value(&rq, names[i]).len;
-    leat_assert(total <= 6 * raw.len);
+    leat_assert(total <= 7 * raw.len);
     if (leat_target_int(&rq.target, "limit", 1, 1000, &limit, &err) == LEAT_OK)
         leat_assert(limit >= 1 && limit <= 1000);
 }
@@ -52,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     check_target(take_line(&rest), arena);
     int64_t wait_ms = leat_prefer_wait_ms(take_line(&rest));
     leat_assert(wait_ms >= 0 && wait_ms <= LEAT_WAIT_S_MAX * 1000);
-    (void)!leat_idempotency_id(LEAT_STR("shop"), rest, &id, &err);
+    (void)!leat_idempotency_id(LEAT_STR("shop"), take_line(&rest), &id, &err);
+    check_body(rest, arena);
     leat_arena_free(arena);
     return 0;
 }
