@@ -1,8 +1,8 @@
 # leat_embed(<folder> <ret_sources>): every src/<folder>/**/*.sql and *.tmpl becomes a C file that
 # defines
 #   const char leat_<folder>_<stem>_sql[];   (or _tmpl; NUL terminated; dashes become underscores)
-# so that a migration is plain SQL in the tree and a string in the program, and so is what `leat new`
-# writes.
+# so that a migration is plain SQL in the tree and a string in the program, and so are the files
+# that `leat new` writes.
 function(leat_embed folder ret_sources)
     file(GLOB_RECURSE files CONFIGURE_DEPENDS
         "${CMAKE_SOURCE_DIR}/src/${folder}/*.sql" "${CMAKE_SOURCE_DIR}/src/${folder}/*.tmpl")

@@ -6,9 +6,9 @@ set(CPACK_PACKAGE_VENDOR leat)
 set(CPACK_PACKAGE_CONTACT "leat <leat@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Kafka stream-processing workers in C for CQRS")
 set(CPACK_PACKAGE_DESCRIPTION
-"One program runs a topology declared in one file: processors in C decide on commands, events go to a
-Postgres event store in one transaction and on to Kafka in order, projections fold them into read
-models that are served over HTTP. Holds the program, the headers for processor modules, a CMake
+"One program runs a topology declared in one file: processors in C decide on commands, events go
+to a Postgres event store in one transaction and on to Kafka in order, projections fold them into
+read models that are served over HTTP. Holds the program, the headers for processor modules, a CMake
 package, man pages and completions.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)

@@ -2,8 +2,8 @@
 #              [LIBRARIES <targets>] [OUTPUT <dir>])
 #
 # `leat gen` writes the topology's header; each source becomes the module <name>.so in OUTPUT, by
-# default `modules` beside the topology, where `leat run` looks for it. HELPERS are compiled once and
-# linked into every module; LIBRARIES are linked to it as well. SCHEMAS (default: schemas/*.avsc
+# default `modules` beside the topology, where `leat run` looks for it. HELPERS are compiled once
+# and linked into every module; LIBRARIES are linked to it as well. SCHEMAS (default: schemas/*.avsc
 # beside the topology) only say when the header is to be written again.
 #
 # Targets: <topology>_header, <topology>_<source> for each module, <topology>_modules for all.
