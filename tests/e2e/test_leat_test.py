@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from lib import check, kafka, leat, pg, servers, wait  # noqa: E402
 
-NAME = "dry_e2e"
+NAME, SNAP = "dry_e2e", "dry_snap_e2e"
 LEAD = {"lead_id": "L-1", "company": "Acme", "email": "ann@acme.example", "state": "TX",
         "source": "web"}
 ACT = "- it: acts\n  processor: deeds\n  when: {Act: {deed_id: d, how: HOW}}\n  then: THEN\n"
@@ -382,6 +382,43 @@ def dry_run_decides_on_live_state_and_writes_nothing():
 
 
 @check.test
+def dry_run_starts_from_a_snapshot_that_can_be_believed():
+    home = leat.Home("tests/e2e/topology/snap.yaml",
+                     modules=os.path.join(servers.BIN_DIR, "modules", "snap"),
+                     replace={"name: snap\n": f"name: {SNAP}\n"})
+    _homes["snap"] = home
+    home.forget(SNAP)
+    home.must("apply")
+    process = home.start("--role", "worker", "--instance", "one")
+    home.must("send", "Add", '{"counter": "c", "amount": 2, "times": 250}', "--wait", "30s")
+    home.must("send", "Add", '{"counter": "c", "amount": 1, "times": 1}', "--wait", "30s")
+    check.equal(process.stop(), 0)
+    check.equal(pg.rows(f"SELECT stream, version FROM {SNAP}.snapshots"),
+                [{"stream": "counter-c", "version": "250"}])
+    ask = ("Add", '{"counter": "c", "amount": 0, "times": 1}')
+
+    def asked():
+        code, told = dry(home, *ask)
+        check.equal((code, told["outcome"], told["version_before"]), (3, "rejected", 251))
+        return told["error_text"]
+
+    folded = "total 501 count 251 most -1"
+    old = f"UPDATE {SNAP}.event_log SET payload = %s WHERE version <= 250"
+    check.equal(asked(), folded)
+    pg.execute(f"CREATE TABLE {SNAP}.saved AS SELECT payload FROM {SNAP}.event_log LIMIT 1")
+    pg.execute(old % "''")
+    check.equal(asked(), folded, "the events before the snapshot are not needed")
+    # Damaged bytes are not believed: the events are folded instead, if they can be.
+    pg.execute(f"UPDATE {SNAP}.snapshots SET state = set_byte(state, 0, "
+               "get_byte(state, 0) # 255)")
+    done = home.cli("send", *ask, "--dry-run")
+    check.equal((done.returncode, done.stdout), (1, ""), done.stderr)
+    check.contains(done.stderr, "could not read stream 'counter-c': version 1: could not fold Added")
+    pg.execute(old % f"(SELECT payload FROM {SNAP}.saved)")
+    check.equal(asked(), folded)
+
+
+@check.test
 def dry_run_refuses_what_send_refuses():
     home = pipeline()
     for arguments, message in [
@@ -400,8 +437,9 @@ def dry_run_refuses_what_send_refuses():
 
 @check.at_end
 def clean_up():
-    if "dry" in _homes:
-        _homes["dry"].forget(NAME)
+    for home, name in (("dry", NAME), ("snap", SNAP)):
+        if home in _homes:
+            _homes[home].forget(name)
 
 
 if __name__ == "__main__":
