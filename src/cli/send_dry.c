@@ -1,6 +1,12 @@
 #include "cli/send_dry.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -9,8 +15,10 @@
 #include "worker/registry.h"
 #include "worker/trial.h"
 
-#define TEXT_BYTES_MAX  (64u << 20)
-#define FREE_TIMEOUT_MS 1000
+#define TEXT_BYTES_MAX      (64u << 20)
+#define FREE_TIMEOUT_MS     1000
+#define HANDLER_SECONDS_MAX 30
+#define PROBE_DONE          77 /* an exit code that a handler's own exit() hardly has */
 
 struct dry {
     struct leat_session *s;
@@ -84,6 +92,34 @@ static leat_status load_state(struct dry *d, struct leat_error *err)
     return LEAT_OK;
 }
 
+/* Once in a process of its own, so that a handler that crashes is told and not suffered. */
+static leat_status survives(struct dry *d, struct leat_error *err)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+        (void)alarm(HANDLER_SECONDS_MAX);
+        (void)!leat_trial_run(d->trial, &d->message, NULL, &d->outcome, err);
+        _exit(PROBE_DONE);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (pid < 0)
+        return leat_fail(err, LEAT_RETRY, "could not start a process: %s", strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == PROBE_DONE)
+        return LEAT_OK;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        return leat_fail(err, LEAT_FATAL, "the handler is not done after %d s",
+                         HANDLER_SECONDS_MAX);
+    if (WIFSIGNALED(status))
+        return leat_fail(err, LEAT_FATAL, "SIG%s in the handler", sigabbrev_np(WTERMSIG(status)));
+    return leat_fail(err, LEAT_FATAL, "the handler ended the process with code %d",
+                     WEXITSTATUS(status));
+}
+
 static leat_status is_known(struct dry *d, struct leat_error *err)
 {
     leat_status status =
@@ -114,6 +150,8 @@ static leat_status decide(struct dry *d, const struct leat_command_in *in, struc
     if (d->known)
         return LEAT_OK;
     LEAT_TRY(load_state(d, err), err, "state");
+    LEAT_TRY(survives(d, err), err, "%.*s in processor '%s'", LEAT_STR_FMT(in->type),
+             d->processor->name.at);
     LEAT_TRY(leat_trial_run(d->trial, &d->message, NULL, &d->outcome, err), err, "%.*s",
              LEAT_STR_FMT(in->type));
     return LEAT_OK;
@@ -233,6 +271,7 @@ int leat_send_dry(struct leat_session *s, const struct leat_command_in *in, bool
     int code;
     if (status != LEAT_OK) {
         code = leat_cli_fail(&err);
+        code = code == LEAT_EXIT_NO ? LEAT_EXIT_FAILED : code; /* no answer, so not a no */
     } else {
         if (json)
             put_json(&d, &out);

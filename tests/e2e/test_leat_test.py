@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from lib import check, kafka, leat, pg, servers, wait  # noqa: E402
 
-NAME, SNAP = "dry_e2e", "dry_snap_e2e"
+NAME, SNAP, CRASH = "dry_e2e", "dry_snap_e2e", "dry_crash_e2e"
 LEAD = {"lead_id": "L-1", "company": "Acme", "email": "ann@acme.example", "state": "TX",
         "source": "web"}
 ACT = "- it: acts\n  processor: deeds\n  when: {Act: {deed_id: d, how: HOW}}\n  then: THEN\n"
@@ -419,6 +419,24 @@ def dry_run_starts_from_a_snapshot_that_can_be_believed():
 
 
 @check.test
+def dry_run_tells_of_a_handler_that_ends_its_process():
+    home = leat.Home("tests/e2e/topology/faulty.yaml",
+                     modules=os.path.join(servers.BIN_DIR, "modules", "faulty"),
+                     replace={"name: faulty\n": f"name: {CRASH}\n"})
+    _homes["crash"] = home
+    home.forget(CRASH)
+    home.must("apply")
+    for how, message in [("crash", "SIGSEGV in the handler"), ("abort", "SIGABRT in the handler"),
+                         ("exit", "the handler ended the process with code 0")]:
+        done = home.cli("send", "Act", json.dumps({"deed_id": "d", "how": how}), "--dry-run")
+        check.equal((done.returncode, done.stdout), (1, ""), done.stderr)
+        check.contains(done.stderr, f"leat: Act in processor 'deeds': {message}\n")
+    done = home.cli("send", "Act", '{"deed_id": "d", "how": "retry"}', "--dry-run")
+    check.equal((done.returncode, done.stdout.splitlines()[0]),
+                (3, "Act would be tried again by deeds: not before noon"))
+
+
+@check.test
 def dry_run_refuses_what_send_refuses():
     home = pipeline()
     for arguments, message in [
@@ -437,7 +455,7 @@ def dry_run_refuses_what_send_refuses():
 
 @check.at_end
 def clean_up():
-    for home, name in (("dry", NAME), ("snap", SNAP)):
+    for home, name in (("dry", NAME), ("snap", SNAP), ("crash", CRASH)):
         if home in _homes:
             _homes[home].forget(name)
 
