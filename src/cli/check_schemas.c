@@ -123,9 +123,9 @@ static void check_files(struct check *c)
     c->n_own = c->n_todo;
     for (size_t i = 0; i < c->n_todo; i++)
         lint_type(c, i);
-    for (uint32_t i = 0; i < types.n; i++) {
-        if (!c->bad[i]) /* the topology's types are the first of `todo`, in this order */
-            load_type(c, types.at[i]);
+    for (size_t i = 0; i < c->n_own; i++) {
+        if (!c->bad[i])
+            load_type(c, c->todo[i]);
     }
 }
 

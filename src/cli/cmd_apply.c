@@ -114,7 +114,8 @@ static int report(const struct apply *a)
         leat_change_plan_text(&a->plan, false, &out);
         leat_change_plan_summary(&a->plan, &out);
     } else {
-        leat_change_plan_text(&a->plan, false, &out);
+        if (a->plan.todo > 0)
+            leat_change_plan_text(&a->plan, false, &out);
         leat_buf_printf(&out, "%s: %zu topics (%zu new), store ready, %zu schemas registered\n",
                         a->plan.s.topology->name.at, a->plan.topic_count, a->topics_created,
                         a->schemas_new);

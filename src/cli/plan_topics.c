@@ -151,6 +151,12 @@ static leat_status compare_configs(struct leat_change_plan *p, const struct leat
     struct leat_kafka_prop *changes =
         leat_arena_zalloc(p->s.arena, spec->config_count + 1, sizeof *changes);
     size_t n = 0;
+    if (live->config_error != NULL) {
+        leat_change_plan_add(p, LEAT_PLAN_TOPICS, LEAT_PLAN_LEAVE, spec->name,
+                             leat_arena_printf(p->s.arena, "its configs cannot be looked at: %s",
+                                               live->config_error));
+        return LEAT_OK;
+    }
     for (size_t i = 0; i < spec->config_count; i++) {
         const struct leat_kafka_prop *wanted = &spec->config[i];
         const struct leat_topic_config *is = find_config(live, wanted->name);

@@ -82,19 +82,15 @@ static leat_status check_answer(rd_kafka_event_t *ev, const char *verb, int time
     return LEAT_OK;
 }
 
-static leat_status check_resource(const rd_kafka_ConfigResource_t *r, const char *verb,
-                                  struct leat_error *err)
-{
-    if (rd_kafka_ConfigResource_error(r) == 0)
-        return LEAT_OK;
-    return leat_fail(err, LEAT_INVALID, "could not %s configs of topic '%s': %s", verb,
-                     rd_kafka_ConfigResource_name(r), rd_kafka_ConfigResource_error_string(r));
-}
-
-static void copy_entries(const rd_kafka_ConfigResource_t *r, struct leat_arena *arena,
+static void copy_configs(const rd_kafka_ConfigResource_t *r, struct leat_arena *arena,
                          struct leat_topic_live *to)
 {
     size_t n = 0;
+    if (rd_kafka_ConfigResource_error(r) != 0) {
+        const char *why = rd_kafka_ConfigResource_error_string(r);
+        to->config_error = leat_arena_cstr(arena, leat_str_of(why == NULL ? "refused" : why));
+        return;
+    }
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(r, &n);
     struct leat_topic_config *configs = leat_arena_zalloc(arena, n + 1, sizeof *configs);
     for (size_t i = 0; i < n; i++) {
@@ -126,17 +122,24 @@ leat_status leat_admin_configs(struct leat_admin *a, struct leat_topic_live *top
     size_t count = 0;
     const rd_kafka_ConfigResource_t **found = rd_kafka_DescribeConfigs_result_resources(
         rd_kafka_event_DescribeConfigs_result(ev), &count);
-    for (size_t i = 0; i < count && status == LEAT_OK; i++) {
-        status = check_resource(found[i], "read", err);
-        for (size_t k = 0; k < n && status == LEAT_OK; k++) {
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < n; k++) {
             if (strcmp(topics[k].name, rd_kafka_ConfigResource_name(found[i])) == 0)
-                copy_entries(found[i], arena, &topics[k]);
+                copy_configs(found[i], arena, &topics[k]);
         }
     }
-    return status;
+    return LEAT_OK;
 }
 
 /* ---- changing ---- */
+
+static leat_status check_changed(const rd_kafka_ConfigResource_t *r, struct leat_error *err)
+{
+    if (rd_kafka_ConfigResource_error(r) == 0)
+        return LEAT_OK;
+    return leat_fail(err, LEAT_INVALID, "could not change configs of topic '%s': %s",
+                     rd_kafka_ConfigResource_name(r), rd_kafka_ConfigResource_error_string(r));
+}
 
 static bool is_changed(const char *name, const struct leat_kafka_prop *changes, size_t n)
 {
@@ -171,6 +174,6 @@ leat_status leat_admin_alter(struct leat_admin *a, const struct leat_topic_live 
     const rd_kafka_ConfigResource_t **done =
         rd_kafka_AlterConfigs_result_resources(rd_kafka_event_AlterConfigs_result(ev), &count);
     for (size_t i = 0; i < count && status == LEAT_OK; i++)
-        status = check_resource(done[i], "change", err);
+        status = check_changed(done[i], err);
     return status;
 }

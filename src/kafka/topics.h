@@ -14,13 +14,14 @@ struct leat_topic_live {
     int32_t partitions, replicas;
     const struct leat_topic_config *configs; /* after leat_admin_configs() */
     size_t config_count;
+    const char *config_error; /* why they could not be read; NULL: they were */
 };
 
 /* Every topic there is, in the order of their names. Memory: the arena's. */
 LEAT_MUST_CHECK leat_status leat_admin_topics(struct leat_admin *a, struct leat_arena *arena,
                                               struct leat_topic_live **ret, size_t *ret_n,
                                               int timeout_ms, struct leat_error *err);
-/* Fills in the configs of these topics. */
+/* Fills in the configs of these topics, or `config_error` of those that may not be looked at. */
 LEAT_MUST_CHECK leat_status leat_admin_configs(struct leat_admin *a, struct leat_topic_live *topics,
                                                size_t n, struct leat_arena *arena, int timeout_ms,
                                                struct leat_error *err);

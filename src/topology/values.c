@@ -24,8 +24,8 @@ bool leat_load_text(struct leat_loader *l, const struct leat_yaml *n, const char
         return false;
     }
     if (n->null || n->text.len == 0) {
-        if (n->replaced && leat_report_has(l->report, &n->place))
-            return false; /* a variable that is not set: said */
+        if (leat_report_has(l->report, &n->place))
+            return false; /* a variable that is not set, an alias of nothing: said */
         leat_load_error(l, &n->place, "%s: the value is empty", path);
         return false;
     }

@@ -5,6 +5,8 @@ broken/<nn-name>/ holds leat.yaml, what it needs, and `expected`: all that the p
 what an import refused, line by line. `command` holds another command line than `check`. A variable
 LEAT_ACCEPT=1 writes what came out instead of comparing it: read the difference before committing.
 No server is asked.
+
+# sanitizers: asan
 """
 
 import concurrent.futures
