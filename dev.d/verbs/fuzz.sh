@@ -1,6 +1,6 @@
 # fuzz: run the libFuzzer targets of tests/fuzz, each for a while
 #
-# Usage: ./dev fuzz [--seconds n] [target...]     default: every target, 60 seconds each
+# Usage: ./dev fuzz [--seconds n] [target...]     default: every target, 300 s each, two at once
 #
 # Inputs that find new paths are kept in build/fuzz-corpus/<target>; the seeds are in
 # tests/fuzz/corpus/<target>. An input that crashes is kept in build/fuzz-crashes.
@@ -9,7 +9,7 @@
 . dev.d/fuzz.sh
 
 verb_main() {
-    local seconds=60 targets=() failed=0 target
+    local seconds=300 targets=() failed=0 target pid
     while [ $# -gt 0 ]; do
         case "$1" in
         --seconds)
@@ -26,8 +26,16 @@ verb_main() {
     [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(fuzz_targets)
     [ ${#targets[@]} -gt 0 ] || die "no fuzz targets in tests/fuzz"
     build_preset fuzz "${targets[@]/#/fuzz_}"
-    for target in "${targets[@]}"; do
-        fuzz_run "$target" "$seconds" || failed=1
+    local index=0
+    for ((index = 0; index < ${#targets[@]}; index += 2)); do
+        local pids=()
+        for target in "${targets[@]:index:2}"; do
+            fuzz_run "$target" "$seconds" &
+            pids+=($!)
+        done
+        for pid in "${pids[@]}"; do
+            wait "$pid" || failed=1
+        done
     done
     return $failed
 }
