@@ -4,6 +4,7 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -96,6 +97,16 @@ def a_project_builds_and_passes_its_tests_outside_the_tree():
     commands = output("cmake", "--build", "build", "--clean-first", "--", "VERBOSE=1", cwd=p.dir,
                       env=p.env)
     assert os.path.join(servers.ROOT, "src") not in commands, "compiled with headers of the tree"
+
+
+@check.test
+def the_example_builds_and_passes_its_tests():
+    p = installed.Project(os.path.join(root(), "usr"))
+    shutil.copytree(os.path.join(root(), "usr/share/doc/leat/examples/shop"), p.dir,
+                    dirs_exist_ok=True)
+    check.contains(p.must("check"), "ok: topology shop")
+    p.build()
+    assert re.search(r"\b\d+ passed, 0 failed", p.must("test"))
 
 
 @check.test
