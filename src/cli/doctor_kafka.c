@@ -2,13 +2,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "cli/doctor.h"
 #include "cli/http_get.h"
 #include "cli/kafka_config.h"
 
-#define CLIENT_MIN     0x01090000 /* what the groups' protocol was tried with */
-#define CLIENT_MIN_TXT "1.9.0"
+#define CLIENT_MIN       0x01090000 /* what the groups' protocol was tried with */
+#define CLIENT_MIN_TXT   "1.9.0"
+#define CLOCK_WARN_MS    1000
+#define CLOCK_PARTITIONS 4 /* whose newest event is read */
 
 /* ---- reaching the brokers ---- */
 
@@ -126,6 +129,52 @@ static void look_at_client(struct leat_doctor *d)
                         "install " CLIENT_MIN_TXT " or newer", "%s", leat_probe_client_version());
 }
 
+/* ---- clocks: Kafka does not tell its own, but records carry the time of who wrote them ---- */
+
+static bool newest_time(struct leat_doctor *d, struct leat_admin *a, int32_t k, int64_t *ret_ms)
+{
+    struct leat_position at = {d->topology->events_topic.at, k, 0};
+    struct leat_watermarks marks = {0};
+    struct leat_record record = {0};
+    struct leat_error err = {0};
+    if (leat_admin_watermarks(a, &at, 1, &marks, d->timeout_ms, &err) != LEAT_OK ||
+        marks.high <= marks.low)
+        return false;
+    at.offset = marks.high - 1;
+    if (leat_admin_record(a, &at, d->arena, &record, d->timeout_ms, &err) != LEAT_OK)
+        return false;
+    *ret_ms = record.timestamp_ms;
+    return true;
+}
+
+static void look_at_clock(struct leat_doctor *d, const struct leat_kafka_config *c)
+{
+    struct leat_admin *a = NULL;
+    struct leat_error err = {0};
+    int64_t newest_ms = 0, now_ms = 0, at_ms = 0;
+    char text[LEAT_UNITS_TEXT];
+    if (leat_admin_new(c, &a, &err) != LEAT_OK)
+        return;
+    for (int32_t k = 0, read = 0; k < d->topology->partitions && read < CLOCK_PARTITIONS; k++) {
+        if (!newest_time(d, a, k, &at_ms))
+            continue;
+        newest_ms = at_ms > newest_ms ? at_ms : newest_ms;
+        read++;
+    }
+    leat_admin_free(a);
+    now_ms = leat_now_ms();
+    if (newest_ms == 0)
+        leat_doctor_skip(d, "clock", "no events yet to compare with");
+    else if (newest_ms <= now_ms + CLOCK_WARN_MS)
+        leat_doctor_ok(d, "clock", "the newest event looked at is %s old",
+                       leat_format_duration((now_ms - newest_ms) / 1000 * 1000, text));
+    else
+        leat_doctor_say(d, LEAT_CHECK_WARN, "clock", "ages are counted from the times of records",
+                        "run NTP on the machines of leat and on the brokers",
+                        "an event is %s ahead of this machine's clock",
+                        leat_format_duration(newest_ms - now_ms, text));
+}
+
 /* ---- groups ---- */
 
 /* Members of ours call themselves "<topology>.<…>". */
@@ -182,6 +231,7 @@ void leat_doctor_kafka(struct leat_doctor *d)
     look_at_advertised(d, &cluster);
     look_at_versions(d, p, &cluster);
     leat_doctor_topics(d, p);
+    look_at_clock(d, &c);
     for (uint32_t i = 0; i < t->n_processors; i++)
         look_at_group(d, p, t->processors[i].group);
     look_at_group(d, p, t->relay_group);

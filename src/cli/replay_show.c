@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "base/units.h"
 #include "cli/replay.h"
 
 #define OUTPUT_BYTES_MAX (64u << 20)
@@ -201,11 +200,10 @@ static void put_live_text(const struct leat_replay_result *r, struct leat_buf *o
 static void put_text(const struct leat_replay_result *r, struct leat_buf *out)
 {
     int64_t rate = r->took_ms > 0 ? (int64_t)r->events * 1000 / r->took_ms : 0;
-    char took[LEAT_UNITS_TEXT];
     leat_buf_printf(out, "model     %.*s, version %s\n", LEAT_STR_FMT(r->projection->name),
                     r->version);
-    leat_buf_printf(out, "events    %" PRIu64 " in %s (%" PRId64 "/s)\n", r->events,
-                    leat_format_duration(r->took_ms, took), rate);
+    leat_buf_printf(out, "events    %" PRIu64 " in %.1f s (%" PRId64 "/s)\n", r->events,
+                    (double)r->took_ms / 1000, rate);
     leat_buf_printf(out, "rows      %" PRIu64 "\n", r->sum.rows);
     if (r->sum.skipped > 0)
         leat_buf_printf(out, "skipped   %" PRIu64 " events that do not decode\n", r->sum.skipped);

@@ -166,6 +166,14 @@ def topics_that_are_not_as_they_must_be():
 
 
 @check.test
+def the_clock_is_held_against_the_newest_event():
+    h = home()
+    check.equal(level(doctor(h), "Kafka", "clock"), "skip")
+    kafka.produce(f"{NAME}.events", [("k", "{}", None, 1)])
+    check.equal(level(doctor(h), "Kafka", "clock"), "ok")
+
+
+@check.test
 def a_port_in_use_is_told_from_a_leat_that_runs():
     h = home()
     with socket.socket() as other:
