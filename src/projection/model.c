@@ -131,7 +131,9 @@ leat_status leat_model_open(const struct leat_topology *t, const char *model, co
     if (p == NULL)
         return unknown_model(t, model, err);
     if (p->store != LEAT_MODEL_LMDB)
-        return leat_fail(err, LEAT_INVALID, "read model '%s' is kept in Redis, not here", model);
+        return leat_fail(err, LEAT_INVALID,
+                         "read model '%s' is declared for Redis, which this version does not run",
+                         model);
     struct leat_model *m = calloc(1, sizeof *m);
     leat_assert(m != NULL);
     (void)pthread_mutex_init(&m->lock, NULL);

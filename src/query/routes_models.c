@@ -30,6 +30,12 @@ static struct leat_model *open_model(struct leat_request *rq, const struct leat_
 {
     struct leat_http *h = rq->http;
     struct leat_error err = {0};
+    if (p->store != LEAT_MODEL_LMDB) {
+        leat_answer_problem(rq, 501, "Not implemented", NULL,
+                            "this model is declared for Redis, which this version does not run",
+                            "store: lmdb");
+        return NULL;
+    }
     (void)pthread_mutex_lock(&h->models_lock);
     struct leat_http_model *m = &h->models[p->index];
     leat_status status = LEAT_OK;
