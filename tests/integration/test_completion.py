@@ -43,7 +43,8 @@ def bash_offers_verbs_and_their_options():
     listed = h.must("help")
     check.equal(verbs - {"help"}, set(re.findall(r"^  ([a-z]+) +[A-Z]", listed, re.MULTILINE)))
     for verb in verbs - {"help"}:
-        flags = set(re.findall(r"--[a-z][a-z-]*", h.must(verb, "--help").split("\n\n")[1]))
+        flags = set(re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)",
+                               h.must(verb, "--help").split("\n\n")[1], re.MULTILINE))
         check.equal({w for w in bash(h, verb, "-") if w.startswith("--")}, flags, verb)
 
 
@@ -156,8 +157,8 @@ def every_verb_has_a_man_page_without_warnings():
             text = re.sub(r"\x1b\[\d*m|.\x08", "", done.stdout.decode())
             check.contains(text, "SEE ALSO", page)
             verb = os.path.basename(page)[5:-2]
-            for flag in re.findall(r"^ .*(--[a-z-]+)", h.must(verb, "--help")
-                                   if verb in verbs else "", re.MULTILINE):
+            listed = h.must(verb, "--help") if verb in verbs else ""
+            for flag in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", listed, re.MULTILINE):
                 assert flag in text, f"{page}: {flag}"
     with open(os.path.join(h.dir, "man", "man5", "leat.yaml.5"), encoding="utf-8") as f:
         text = f.read().replace("\\-", "-")
