@@ -81,7 +81,7 @@ function(leat_modules)
         set(target ${name}_${module})
         add_library(${target} MODULE "${source}")
         set_target_properties(${target} PROPERTIES
-            PREFIX "" OUTPUT_NAME "${module}" LIBRARY_OUTPUT_DIRECTORY "${arg_OUTPUT}")
+            PREFIX "" OUTPUT_NAME "${module}" LIBRARY_OUTPUT_DIRECTORY "$<1:${arg_OUTPUT}>")
         target_include_directories(${target} PRIVATE "${gen}")
         target_link_libraries(${target} PRIVATE leat::leat leat::headers ${helper} ${arg_LIBRARIES})
         add_dependencies(${target} ${name}_header)

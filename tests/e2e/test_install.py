@@ -138,6 +138,17 @@ def pkg_config_serves_those_without_cmake():
 
 
 @check.test
+def the_cmake_package_is_found_through_a_linked_lib():
+    link = os.path.join(root(), "lib")  # as / has it on Debian
+    os.symlink("usr/lib", link)
+    p = installed.Project(os.path.join(root(), "usr"))
+    p.must("new", "topology", "packaged")
+    output("cmake", "-B", "build", f"-Dleat_DIR={link}/cmake/leat", cwd=p.dir, env=p.env)
+    p.build()
+    check.contains(p.must("test"), "2 passed")
+
+
+@check.test
 def mistakes_in_a_project_are_named_by_cmake():
     for wrong, text in (("TOPOLOGY no.yaml SOURCES processors/*.c", "there is no topology"),
                         ("TOPOLOGY leat.yaml SOURCES nowhere/*.c", "no file matches SOURCES"),
