@@ -41,7 +41,7 @@ def inner_of(r):
 
 
 def kinds_of(r):
-    """One value of Kinds.avsc in leat's JSON; days and times within what Python's datetime holds."""
+    """One value of Kinds.avsc in leat's JSON; days and times as Python's datetime can hold."""
     choice = r.choice([None, {"string": text_of(r)}, {"long": long_of(r, 64)},
                        {"org.example.kinds.Inner": inner_of(r)}, {"array": [text_of(r), ""]}])
     return {
@@ -49,7 +49,8 @@ def kinds_of(r):
         "ratio": r.randrange(-1000, 1000) / 8, "exact": r.uniform(-1e9, 1e9), "text": text_of(r),
         "raw": bytes_of(r, r.randrange(9)), "hash": bytes_of(r, 4),
         "mood": r.choice(["CALM", "GLAD", "CROSS"]), "note": r.choice([None, text_of(r)]),
-        "last": r.choice([None, long_of(r, 64)]), "tags": [text_of(r) for _ in range(r.randrange(3))],
+        "last": r.choice([None, long_of(r, 64)]),
+        "tags": [text_of(r) for _ in range(r.randrange(3))],
         "limits": {f"k{i}": long_of(r, 64) for i in range(r.randrange(3))}, "inner": inner_of(r),
         "inners": [inner_of(r) for _ in range(r.randrange(3))],
         "at": r.randrange(-10**12, 4 * 10**12), "at_us": r.randrange(-10**15, 4 * 10**15),
@@ -74,7 +75,8 @@ def system():
                "leat to be ready")
     r = random.Random(20261122)
     for i in range(COMMANDS):
-        answer = api.post(url + "/v1/commands/MakeKinds", {"id": f"k-{i % 17}", "kinds": kinds_of(r)},
+        answer = api.post(url + "/v1/commands/MakeKinds",
+                          {"id": f"k-{i % 17}", "kinds": kinds_of(r)},
                           headers={"Prefer": "wait=20"}, seconds=30)
         check.equal(answer.status, 200, answer.body.decode())
     _system.update(url=url, process=process, events=stored())
@@ -90,12 +92,13 @@ def stored():
                "key": e["stream"].split("-", 1)[1], "id": e["event_id"], "payload": e["payload"]}
               for e in rows]
     return reader([fetch.python(), "tests/interop/store_reader.py"],
-                  json.dumps({"schemas": {s["id"]: s["text"] for s in schemas}, "events": events}))
+                  json.dumps({"schemas": {s["id"]: s["text"] for s in schemas},
+                              "events": events}))
 
 
 def reader(argv, stdin=None):
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60, check=False,
-                          cwd=servers.ROOT)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60,
+                          check=False, cwd=servers.ROOT)
     if done.returncode != 0:
         raise AssertionError(f"{os.path.basename(argv[1])}: {done.stderr.strip()[-800:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -109,7 +109,8 @@ def the_verb_lists_and_shows():
     check.equal(json.loads(h.must("schema", "show", rows[0]["id"]))["name"], rows[0]["type"])
     check.equal(json.loads(h.must("schema", "show", counted(h))),
                 json.loads(h.must("schema", "show", "KindsCounted")))
-    for name, why in (("KindsCount", "Did you mean KindsCounted?"), ("KindsCounted:7", "2 versions"),
+    for name, why in (("KindsCount", "Did you mean KindsCounted?"),
+                      ("KindsCounted:7", "2 versions"),
                       ("99999", "no schema of id 99999"), ("none.avsc", "no schema file")):
         done = h.cli("schema", "show", name)
         check.equal((done.returncode, done.stdout), (3, ""), done.stderr)

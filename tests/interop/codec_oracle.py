@@ -87,8 +87,8 @@ def main():
             why = difference(leat, writer, reader, value)
             if why is not None:
                 failed += 1
-                print(f"case {i}: {why}\n  writer {json.dumps(writer)}\n  reader {json.dumps(reader)}"
-                      f"\n  value {value}")
+                print(f"case {i}: {why}\n  writer {json.dumps(writer)}\n  reader "
+                      f"{json.dumps(reader)}\n  value {value}")
                 break
     leat.close()
     print(f"{cases} cases, {failed} failed")

@@ -55,9 +55,9 @@ def python():
     """A Python that has confluent-kafka and fastavro."""
     def make(folder):
         venv.create(folder, with_pip=True)
-        _run("install what Python's reader needs", os.path.join(folder, "bin", "python"), "-m", "pip",
-             "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r",
-             os.path.join(HERE, "requirements.txt"))
+        _run("install what Python's reader needs", os.path.join(folder, "bin", "python"), "-m",
+             "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:",
+             "-r", os.path.join(HERE, "requirements.txt"))
 
     folder = _once(f"python-{_text_of('requirements.txt')}", make)
     return os.path.join(folder, "bin", "python")

@@ -135,7 +135,8 @@ def default_of(r):
     """A new field: its type and default."""
     return r.choice([
         ("int", -7), ("string", "né\""), ("boolean", True), ("double", 0.5),
-        (["null", "long"], None), (["long", "null"], 5), ({"type": "array", "items": "int"}, [1, 2]),
+        (["null", "long"], None), (["long", "null"], 5),
+        ({"type": "array", "items": "int"}, [1, 2]),
         ({"type": "map", "values": "string"}, {"k": "v"}), (["string", "null", "long"], "first"),
         ({"type": "enum", "name": "Added", "symbols": ["X", "Y"]}, "Y"),
         ({"type": "record", "name": "AddedRecord", "fields": [

@@ -47,6 +47,25 @@ static inline void random_record(uint64_t *state, struct leat_arena *arena,
                                  const struct leat_type *type, char *base, int depth);
 
 static inline void random_field(uint64_t *state, struct leat_arena *arena,
+                                const struct leat_field *f, char *base, int depth);
+
+static inline void random_items(uint64_t *state, struct leat_arena *arena,
+                                const struct leat_field *f, char *at, int depth)
+{
+    struct leat_items items = {NULL, depth > 6 ? 0 : random_below(state, 4)};
+    items.at = leat_arena_zalloc(arena, items.len + 1, f->item_bytes);
+    for (size_t i = 0; i < items.len; i++) {
+        char *item = (char *)items.at + i * f->item_bytes;
+        if (f->kind == LEAT_KIND_MAP) {
+            const char *key = leat_arena_printf(arena, "k%zu", i);
+            LEAT_STORE(struct leat_str, item, leat_str_of(key));
+        }
+        random_field(state, arena, f->item, item, depth + 1);
+    }
+    LEAT_STORE(struct leat_items, at, items);
+}
+
+static inline void random_field(uint64_t *state, struct leat_arena *arena,
                                 const struct leat_field *f, char *base, int depth)
 {
     char *at = base + f->offset;
@@ -101,20 +120,9 @@ static inline void random_field(uint64_t *state, struct leat_arena *arena,
     case LEAT_KIND_NULL:
         break;
     case LEAT_KIND_ARRAY:
-    case LEAT_KIND_MAP: {
-        struct leat_items items = {NULL, depth > 6 ? 0 : random_below(state, 4)};
-        items.at = leat_arena_zalloc(arena, items.len + 1, f->item_bytes);
-        for (size_t i = 0; i < items.len; i++) {
-            char *item = (char *)items.at + i * f->item_bytes;
-            if (f->kind == LEAT_KIND_MAP) {
-                const char *key = leat_arena_printf(arena, "k%zu", i);
-                LEAT_STORE(struct leat_str, item, leat_str_of(key));
-            }
-            random_field(state, arena, f->item, item, depth + 1);
-        }
-        LEAT_STORE(struct leat_items, at, items);
+    case LEAT_KIND_MAP:
+        random_items(state, arena, f, at, depth);
         break;
-    }
     }
 }
 
