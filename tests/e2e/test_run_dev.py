@@ -237,6 +237,26 @@ def is_open_to(pid, number):
     return not int(blocked.split()[1], 16) >> (number - 1) & 1
 
 
+@check.test
+def what_is_stopped_says_why():
+    """A lane that stands behind the end of its topic: somebody made the topic again."""
+    create(dev()["url"], "L-9")
+    d = stopped()
+    pg.execute(f"update {NAME}.lanes set next_offset = next_offset + 100000 "
+               "where processor = 'create'")
+    p = d["home"].start("--dev", "--listen", d["address"], name="stuck")
+
+    def told():
+        return [t for t in status(d)["problems"] if t.startswith("stopped: create: ")]
+
+    found = wait.until(told, 40, f"the reason ({p.log_path})")
+    check.contains(found[0], f"{NAME}.create.")
+    s = status(d)
+    check.equal(s["http"]["ready"], False)
+    check.contains(s["http"]["not_ready"], "processor 'create': ")
+    check.equal(p.stop(), 0)
+
+
 if shutil.which("gdb"):
     check.test(a_debugger_stops_in_a_handler_and_at_ctrl_c)
 
