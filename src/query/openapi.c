@@ -38,6 +38,7 @@ struct parameter {
     struct leat_str name;
     const char *in, *type, *description; /* description NULL: none */
     bool required;
+    struct leat_names values; /* n 0: any */
 };
 
 static void put_parameter(struct leat_json_writer *w, const struct parameter *p)
@@ -48,7 +49,16 @@ static void put_parameter(struct leat_json_writer *w, const struct parameter *p)
     if (p->description != NULL)
         leat_json_put_cstr(w, "description", p->description);
     leat_json_put_bool(w, "required", p->required);
-    put_schema(w, p->type);
+    begin(w, "schema");
+    leat_json_put_cstr(w, "type", p->type);
+    if (p->values.n > 0) {
+        leat_json_key(w, LEAT_STR("enum"));
+        leat_json_begin_array(w);
+        for (uint32_t i = 0; i < p->values.n; i++)
+            leat_json_str(w, p->values.at[i]);
+        leat_json_end_array(w);
+    }
+    leat_json_end_object(w);
     leat_json_end_object(w);
 }
 
@@ -70,17 +80,45 @@ static void put_query_list(struct leat_json_writer *w, const char *list, struct 
     }
 }
 
-static void put_path_parameters(struct leat_json_writer *w, const char *pattern)
+static struct leat_names command_types(const struct leat_topology *t, struct leat_arena *arena)
 {
+    uint32_t n = 0, total = 0;
+    for (uint32_t i = 0; i < t->n_processors; i++)
+        total += t->processors[i].commands.n;
+    struct leat_str *at = leat_arena_zalloc(arena, total + (size_t)1, sizeof *at);
+    for (uint32_t i = 0; i < t->n_processors; i++) {
+        for (uint32_t j = 0; j < t->processors[i].commands.n; j++)
+            at[n++] = t->processors[i].commands.at[j];
+    }
+    return (struct leat_names){at, n};
+}
+
+static struct leat_names model_names(const struct leat_topology *t, struct leat_arena *arena)
+{
+    struct leat_str *at = leat_arena_zalloc(arena, t->n_projections + (size_t)1, sizeof *at);
+    for (uint32_t i = 0; i < t->n_projections; i++)
+        at[i] = t->projections[i].name;
+    return (struct leat_names){at, t->n_projections};
+}
+
+static void put_path_parameters(const struct leat_topology *t, const struct leat_route *r,
+                                struct leat_json_writer *w)
+{
+    const char *pattern = r->pattern;
+    struct leat_arena *arena = leat_arena_new(1024, 0);
     struct leat_str part;
     while (leat_pattern_next(&pattern, &part)) {
-        if (is_variable(part)) {
-            put_parameter(w, &(struct parameter){.name = variable_name(part),
-                                                 .in = "path",
-                                                 .type = "string",
-                                                 .required = true});
-        }
+        if (!is_variable(part))
+            continue;
+        struct parameter p = {
+            .name = variable_name(part), .in = "path", .type = "string", .required = true};
+        if (r->handle == leat_route_post_command)
+            p.values = command_types(t, arena);
+        if (leat_str_eq(p.name, LEAT_STR("model")))
+            p.values = model_names(t, arena);
+        put_parameter(w, &p);
     }
+    leat_arena_free(arena);
 }
 
 static void put_command_headers(struct leat_json_writer *w)
@@ -161,14 +199,15 @@ static void put_body(struct leat_json_writer *w)
 
 /* ---- paths ---- */
 
-static void put_operation(const struct leat_route *r, struct leat_json_writer *w)
+static void put_operation(const struct leat_topology *t, const struct leat_route *r,
+                          struct leat_json_writer *w)
 {
     bool post = strcmp(r->method, "POST") == 0;
     begin(w, post ? "post" : "get");
     leat_json_put_cstr(w, "summary", r->summary);
     leat_json_key(w, LEAT_STR("parameters"));
     leat_json_begin_array(w);
-    put_path_parameters(w, r->pattern);
+    put_path_parameters(t, r, w);
     if (post)
         put_command_headers(w);
     if (r->params != NULL)
@@ -192,7 +231,7 @@ static void put_path(const char *pattern, struct leat_json_writer *w)
     leat_json_begin_object(w);
 }
 
-static void put_routes(struct leat_json_writer *w)
+static void put_routes(const struct leat_topology *t, struct leat_json_writer *w)
 {
     for (size_t i = 0; i < leat_route_count;) {
         const char *pattern = leat_routes[i].pattern;
@@ -202,7 +241,7 @@ static void put_routes(struct leat_json_writer *w)
         }
         put_path(pattern, w);
         for (; i < leat_route_count && strcmp(leat_routes[i].pattern, pattern) == 0; i++)
-            put_operation(&leat_routes[i], w);
+            put_operation(t, &leat_routes[i], w);
         leat_json_end_object(w);
     }
 }
@@ -262,7 +301,7 @@ void leat_openapi(const struct leat_topology *t, struct leat_buf *out)
     leat_json_put_cstr(&w, "version", "1");
     leat_json_end_object(&w);
     begin(&w, "paths");
-    put_routes(&w);
+    put_routes(t, &w);
     for (uint32_t i = 0; i < t->n_queries; i++)
         put_named_query(&t->queries[i], &w);
     leat_json_end_object(&w);

@@ -8,7 +8,7 @@
 /* clang-format off */
 const struct leat_route leat_routes[] = {
     {"POST", "/v1/commands/{command}", leat_route_post_command, "priority",
-     "Send a command of this type. Idempotency-Key is its id; Prefer: wait=5 waits for the outcome."},
+     "Send a command of this type. Idempotency-Key is its id; Prefer: wait=5 waits for its end."},
     {"GET", "/v1/commands/{command}", leat_route_get_command, "",
      "What became of the command with this id."},
     {"GET", "/v1/models/{model}", leat_route_list_rows, "index,from,to,limit,cursor",

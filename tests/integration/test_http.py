@@ -284,6 +284,11 @@ def methods_addresses_and_heads():
     url, _ = system()
     document = api.get(url + "/openapi.json").json
     check_openapi(document)
+    paths = document["paths"]
+    check.equal(paths["/v1/commands/{command}"]["post"]["parameters"][0]["schema"]["enum"],
+                ["CreateLead", "ScoreLead", "RouteLead"])
+    check.equal(paths["/v1/models/{model}"]["get"]["parameters"][0]["schema"]["enum"],
+                ["leads", "funnel", "tiers", "states"])
     for path, methods in document["paths"].items():
         address = url + re.sub(r"\{[^}]*\}", "x", path)
         allowed = {m.upper() for m in methods} | {"OPTIONS"}
@@ -294,7 +299,10 @@ def methods_addresses_and_heads():
             a = api.request(method, address, body=b"{}" if method != "GET" else None)
             problem(a, 405, "other methods")
             check.equal(set(a.headers["Allow"].split(", ")), allowed)
-    head, whole = (api.request(m, url + "/v1/models/leads/w-1") for m in ("HEAD", "GET"))
+    send("head-1")
+    row = url + "/v1/models/leads/head-1"
+    wait.until(lambda: api.get(row).json.get("stage") == "routed", 20, "the row of head-1")
+    head, whole = (api.request(m, row) for m in ("HEAD", "GET"))
     check.equal((head.status, head.body), (200, b""))
     check.equal(head.headers["Content-Length"], str(len(whole.body)))
     for bad, status in (("/%zz", 400), ("/%2", 400), ("/v1/models/leads/%ff", 400),
