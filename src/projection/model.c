@@ -21,6 +21,7 @@ struct opened {
 
 struct leat_model {
     char *data_dir, *name;
+    const struct leat_projection *declared;
     pthread_mutex_t lock;
     struct opened *now; /* holds one use itself */
     int64_t followed_us;
@@ -60,6 +61,7 @@ static leat_status open_version(const struct leat_model *m, const char *version,
     leat_assert(o != NULL);
     o->users = 1;
     o->fresh_fd = -1;
+    o->view.declared = m->declared;
     (void)snprintf(o->view.version, sizeof o->view.version, "%s", version);
     LEAT_TRY(leat_version_dir(m->data_dir, leat_str_of(m->name), version, dir, err), err, "open");
     LEAT_TRY(leat_env_open(dir, false, 0, &o->view.env, err), err, "model '%s'", m->name);
@@ -139,6 +141,7 @@ leat_status leat_model_open(const struct leat_topology *t, const char *model, co
     (void)pthread_mutex_init(&m->lock, NULL);
     m->data_dir = strdup(data_dir);
     m->name = strdup(model);
+    m->declared = p;
     leat_assert(m->data_dir != NULL && m->name != NULL);
     leat_status status = follow(m, err);
     if (status == LEAT_ABSENT) {

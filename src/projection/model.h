@@ -12,6 +12,8 @@ struct leat_model_view { /* one version, open */
     struct leat_env *env;
     struct leat_shape *shape;
     char version[LEAT_VERSION_BYTES];
+    const struct leat_projection
+        *declared; /* now: a version may still be of an older declaration */
 };
 
 /* The row as one JSON object: its key first, then the fields in declared order. */

@@ -170,13 +170,20 @@ static leat_status read_cursor(const struct leat_model_view *v, const struct lea
     return status;
 }
 
-static leat_status find_index(const struct leat_shape *shape, const char *name, int *ret,
+static leat_status find_index(const struct leat_model_view *v, const char *name, int *ret,
                               struct leat_error *err)
 {
     struct leat_suggest near;
+    const struct leat_shape *shape = v->shape;
     *ret = leat_shape_index(shape, leat_str_of(name));
     if (*ret >= 0)
         return LEAT_OK;
+    if (leat_projection_index(v->declared, leat_str_of(name)) != NULL) {
+        return leat_fail(err, LEAT_RETRY,
+                         "the version of the model that is served does not have "
+                         "the index '%.100s' yet",
+                         name);
+    }
     leat_suggest_start(&near, leat_str_of(name));
     for (uint32_t i = 0; i < shape->n_indexes; i++)
         leat_suggest_offer(&near, shape->indexes[i].name);
@@ -195,7 +202,7 @@ static leat_status index_bounds(const struct leat_model_view *v, struct leat_env
 {
     struct leat_column_kinds kinds;
     int found = -1;
-    leat_status status = find_index(v->shape, r->index, &found, err);
+    leat_status status = find_index(v, r->index, &found, err);
     if (status != LEAT_OK)
         return status;
     uint32_t no = (uint32_t)found;

@@ -11,7 +11,8 @@ static leat_status find_field(const struct leat_shape *shape, struct leat_str na
             return LEAT_OK;
         }
     }
-    return leat_fail(err, LEAT_INVALID, "the model that is served has no field '%.*s' yet",
+    return leat_fail(err, LEAT_RETRY,
+                     "the version of the model that is served does not have the field '%.*s' yet",
                      LEAT_STR_FMT(name));
 }
 

@@ -15,7 +15,7 @@ struct leat_where {
     uint32_t n;
 };
 
-/* INVALID: the version that is served has no such field (yet). */
+/* RETRY: the version that is served does not have such a field yet. */
 LEAT_MUST_CHECK leat_status leat_where_of(const struct leat_query *q,
                                           const struct leat_shape *shape, struct leat_arena *arena,
                                           struct leat_where *ret, struct leat_error *err);

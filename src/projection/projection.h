@@ -37,7 +37,7 @@ void leat_projector_figures(struct leat_projector *p, struct leat_projector_figu
 
 /* ---- reading a model: any process, any thread (bounded reader pool inside) ---- */
 
-struct leat_model; /* an open read handle on one model's current version */
+struct leat_model; /* an open read handle on one model's current version; `t` must outlive it */
 LEAT_MUST_CHECK leat_status leat_model_open(const struct leat_topology *t, const char *model,
                                             const char *data_dir, struct leat_model **ret,
                                             struct leat_error *err);
@@ -59,7 +59,8 @@ struct leat_model_range {
 };
 /* {"rows":[…],"cursor":"…"|null}. With `where` an answer may hold fewer rows than `limit`, even
  * none, and still have a cursor: after LEAT_MODEL_SCAN_MAX rows looked at. INVALID: a name or value
- * that does not fit, with the nearest; a cursor that is not from such a list. */
+ * that does not fit, with the nearest; a cursor that is not from such a list. RETRY: the version
+ * that is served does not have the index or field yet. */
 LEAT_MUST_CHECK leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,
                                             struct leat_buf *out, struct leat_error *err);
 /* Position of the model: seq applied per slice (array of topology partitions) and when it was last

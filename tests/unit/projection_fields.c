@@ -295,3 +295,34 @@ Test(fields, where_leaves_rows_out_and_is_bounded)
     assert_listed("moving", &r, "t3+"); /* looked at as many as it may, and says so */
     leat_fold_close(f);
 }
+
+Test(fields, what_is_declared_and_not_served_yet_is_worth_another_try)
+{
+    struct leat_fold *f = open_fold("moving", 0);
+    struct leat_buf out;
+    struct leat_error err = {0};
+    struct leat_model_range r = {.index = "by_place", .limit = 10};
+    leat_buf_init(&out, 65536);
+    take_avro(f, 1, &BASE);
+    leat_fold_close(f);
+    /* The file keeps the shape it was made with: one of a topology without the index. */
+    struct leat_projection old = *projection("moving");
+    old.indexes++;
+    old.n_indexes -= 2;
+    old.hash++;
+    char version[LEAT_VERSION_BYTES], dir[LEAT_MODEL_PATH_BYTES];
+    cr_assert_eq(leat_version_pick(data_dir, old.name, old.hash, version, &err), LEAT_OK);
+    cr_assert_eq(leat_version_dir(data_dir, old.name, version, dir, &err), LEAT_OK);
+    cr_assert_eq(leat_fold_open(&old, topology->partitions, dir, 0, &f, &err), LEAT_OK, "%s",
+                 err.msg);
+    take_avro(f, 1, &BASE);
+    leat_fold_close(f);
+    cr_assert_eq(leat_version_switch(data_dir, old.name, version, &err), LEAT_OK);
+    cr_assert_eq(list("moving", &r, &out, &err), LEAT_RETRY, "%s", err.msg);
+    r.index = "by_color";
+    cr_assert_eq(list("moving", &r, &out, &err), LEAT_OK, "%s", err.msg);
+    r.index = "by_colour";
+    cr_assert_eq(list("moving", &r, &out, &err), LEAT_INVALID);
+    cr_assert_str_eq(err.hint, "did you mean 'by_color'?");
+    leat_buf_done(&out);
+}
