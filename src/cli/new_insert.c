@@ -43,10 +43,15 @@ static bool ends_there(struct leat_str text, uint32_t from)
     return i == text.len || (text.at[i] == '#' && i > from);
 }
 
-static bool is_header(const struct line *l, struct leat_str section)
+/* Where the value of `section` begins when this is its line (plain or in quotes), else 0. */
+static uint32_t behind_key(const struct line *l, struct leat_str section)
 {
-    return l->text.len > section.len && memcmp(l->text.at, section.at, section.len) == 0 &&
-           l->text.at[section.len] == ':';
+    const char *at = l->text.at;
+    uint32_t quote = l->text.len > 0 && (at[0] == '"' || at[0] == '\'');
+    uint32_t end = section.len + 2 * quote;
+    bool same = l->text.len > end && memcmp(at + quote, section.at, section.len) == 0 &&
+                (quote == 0 || at[end - 1] == at[0]) && at[end] == ':';
+    return same ? end + 1 : 0;
 }
 
 /* Behind the last line of the section, its own comments included. */
@@ -72,11 +77,12 @@ static struct place find_place(struct leat_str file, struct leat_str section)
 {
     for (uint32_t begin = 0; begin < file.len;) {
         struct line l = line_at(file, begin);
-        if (is_header(&l, section)) {
-            if (!ends_there(l.text, section.len + 1))
-                return (struct place){.found = true};
+        uint32_t value = behind_key(&l, section);
+        bool flow = l.text.len > 0 && (l.text.at[0] == '{' || l.text.at[0] == '}');
+        if (flow || (value > 0 && !ends_there(l.text, value)))
+            return (struct place){.found = true};
+        if (value > 0)
             return behind_entries(file, l.end);
-        }
         begin = l.end;
     }
     return (struct place){.at = file.len, .indent = INDENT};

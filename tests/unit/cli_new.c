@@ -82,6 +82,14 @@ Test(cli_new, a_section_in_one_line_is_left_alone)
     cr_assert_str_eq(insert("processors: {x: {}}\n", "processors", "y: {}\n"), "");
     cr_assert_str_eq(insert("processors: *others\n", "processors", "y: {}\n"), "");
     cr_assert_str_eq(insert("processors: &all\n  x: {}\n", "processors", "y: {}\n"), "");
+    cr_assert_str_eq(insert("{leat: 1, processors: {x: {}}}\n", "processors", "y: {}\n"), "");
+}
+
+Test(cli_new, a_key_in_quotes_is_the_same_key)
+{
+    cr_assert_str_eq(insert("\"processors\":\n  x: {}\n", "processors", "y: {}\n"),
+                     "\"processors\":\n  x: {}\n  y: {}\n");
+    cr_assert_str_eq(insert("'processors': {}\n", "processors", "y: {}\n"), "");
 }
 
 Test(cli_new, singular_and_type_names)
