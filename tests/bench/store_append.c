@@ -1,7 +1,8 @@
 /* How fast does the store append? Commands with a 200-byte payload and one 130-byte event each, in
  * interleaved rounds beside a binary COPY of the events alone (the floor), both on connections of
  * their own. Left out: Kafka, handlers, reading back.
- * usage: bench_store_append URL [commands] [batch] [connections] [slices] [rounds] [prepare]
+ * usage: bench_store_append URL [commands] [batch] [connections] [slices] [rounds] [prepare 0|1]
+ *                           [snapshot every: events of a stream, which gets one in 10000 commands]
  * One connection gets all slices in every batch; several get their own slices, one per batch. */
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 
 static struct {
     const char *url;
-    long commands, batch, connections, slices, rounds;
+    long commands, batch, connections, slices, rounds, snapshot_every;
     bool prepare;
 } opt;
 
@@ -97,6 +98,8 @@ static double backend_cpu_us(int pid)
 struct columns { /* arrays of one batch, reused */
     struct leat_batch_command *commands;
     struct leat_batch_event *events;
+    struct leat_batch_snapshot *snapshots;
+    size_t snapshot_count;
     char (*text)[64];
 };
 
@@ -136,6 +139,9 @@ static void fill_command(struct appender *a, struct columns *col, uint32_t i, si
                                                .id = event_id,
                                                .type = LEAT_STR("LeadScored"),
                                                .payload = {payload, 130}};
+    if (opt.snapshot_every > 0 && versions[key] % opt.snapshot_every == 0)
+        col->snapshots[col->snapshot_count++] =
+            (struct leat_batch_snapshot){i, versions[key], {payload, 100}};
 }
 
 static void append_one(struct appender *a, struct columns *col, size_t from, size_t ks)
@@ -159,12 +165,15 @@ static void append_one(struct appender *a, struct columns *col, size_t from, siz
         lanes[i] = (struct leat_batch_lane){
             .topic = LEAT_STR(TOPIC), .k = a->ks[from + i], .first_offset = a->offsets[from + i]};
     }
+    col->snapshot_count = 0;
     for (uint32_t i = 0; i < (uint32_t)opt.batch; i++) {
         fill_command(a, col, i, from + i % ks);
         col->commands[i].lane = (int32_t)(i % ks);
     }
     for (size_t i = 0; i < ks; i++)
         lanes[i].next_offset = a->offsets[from + i];
+    b.snapshots = col->snapshots;
+    b.snapshot_count = col->snapshot_count;
     struct leat_reply reply;
     leat_arena_reset(a->arena);
     must(leat_store_append(a->store, &b, a->arena, &reply, &err), &err);
@@ -181,9 +190,11 @@ static void *append_all(void *arg)
 {
     struct appender *a = arg;
     size_t n = (size_t)opt.batch;
-    struct columns col = {calloc(n, sizeof *col.commands), calloc(n, sizeof *col.events),
-                          calloc(2 * n, sizeof *col.text)};
-    if (col.commands == NULL || col.events == NULL || col.text == NULL)
+    struct columns col = {.commands = calloc(n, sizeof *col.commands),
+                          .events = calloc(n, sizeof *col.events),
+                          .snapshots = calloc(n, sizeof *col.snapshots),
+                          .text = calloc(2 * n, sizeof *col.text)};
+    if (col.commands == NULL || col.events == NULL || col.snapshots == NULL || col.text == NULL)
         abort();
     int pid = PQbackendPID(a->store->conn);
     double before = backend_cpu_us(pid);
@@ -198,6 +209,7 @@ static void *append_all(void *arg)
     a->server_cpu_us = backend_cpu_us(pid) - before;
     free(col.commands);
     free(col.events);
+    free(col.snapshots);
     free(col.text);
     return NULL;
 }
@@ -374,7 +386,7 @@ int main(int argc, char **argv)
 {
     if (argc < 2) {
         (void)fprintf(stderr, "usage: bench_store_append URL [commands] [batch] [connections]"
-                              " [slices] [rounds] [prepare]\n");
+                              " [slices] [rounds] [prepare 0|1] [snapshot every]\n");
         return 2;
     }
     opt.url = argv[1];
@@ -383,7 +395,8 @@ int main(int argc, char **argv)
     opt.connections = argument(argc, argv, 4, 4, SLICES_MAX);
     opt.slices = argument(argc, argv, 5, 4, SLICES_MAX);
     opt.rounds = argument(argc, argv, 6, 3, ROUNDS_MAX);
-    opt.prepare = argc > 7;
+    opt.prepare = argc > 7 && strcmp(argv[7], "0") != 0;
+    opt.snapshot_every = argc > 8 ? argument(argc, argv, 8, 0, 1000000) : 0;
     if (opt.slices < opt.connections)
         opt.slices = opt.connections;
     opt.commands -= opt.commands % (opt.batch * opt.connections);
