@@ -80,6 +80,12 @@ struct leat_picker;
 LEAT_MUST_CHECK leat_status leat_picker_new(const struct leat_schema *schema,
                                             const struct leat_str *paths, size_t n,
                                             struct leat_picker **ret, struct leat_error *err);
+/* The same for a reader with a schema of its own, as Avro resolves: a field that the message's
+ * schema lacks is looked for under its aliases, and then is the reader's default. NULL: none. */
+LEAT_MUST_CHECK leat_status leat_picker_reading(const struct leat_schema *schema,
+                                                const struct leat_schema *reader,
+                                                const struct leat_str *paths, size_t n,
+                                                struct leat_picker **ret, struct leat_error *err);
 void leat_picker_free(struct leat_picker *p);
 LEAT_MUST_CHECK leat_status leat_pick(const struct leat_picker *p, struct leat_str body,
                                       struct leat_arena *arena, struct leat_value *values,

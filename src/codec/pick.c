@@ -8,13 +8,13 @@
 #include "codec/decimal.h"
 #include "codec/latin1.h"
 #include "codec/nodes.h"
+#include "codec/pick_reader.h"
 #include "codec/plan.h"
 #include "codec/wire.h"
 
 #define ARENA_BYTES    1024
 #define PICK_JSON_MAX  (1u << 20)
 #define PICK_PATHS_MAX 256
-#define PATH_PARTS_MAX 16
 
 struct pick_record;
 
@@ -30,24 +30,19 @@ struct pick_record {
     uint32_t count; /* up to the last field wanted */
 };
 
-struct path {
-    struct leat_str text;
-    struct leat_str parts[PATH_PARTS_MAX];
-    uint32_t count;
-};
-
 struct leat_picker {
     struct leat_arena *arena;
     const struct leat_schema *schema; /* NULL: JSON */
-    struct path *paths;
-    int32_t *next; /* chain of paths that end at the same field */
+    struct leat_pick_path *paths;
+    int32_t *next;              /* chain of paths that end at the same field */
+    struct leat_value *missing; /* what a path gives that the message does not have */
     size_t n;
     const struct pick_record *top;
 };
 
 /* ---- compiling ---- */
 
-static leat_status split(struct leat_picker *p, struct leat_str text, struct path *path,
+static leat_status split(struct leat_picker *p, struct leat_str text, struct leat_pick_path *path,
                          struct leat_error *err)
 {
     path->text = leat_arena_copy(p->arena, text);
@@ -56,7 +51,7 @@ static leat_status split(struct leat_picker *p, struct leat_str text, struct pat
     while (at <= end && text.len > 0) {
         const char *dot = memchr(at, '.', (size_t)(end - at));
         const char *stop = dot == NULL ? end : dot;
-        if (stop == at || path->count == PATH_PARTS_MAX)
+        if (stop == at || path->count == LEAT_PATH_PARTS_MAX)
             break;
         path->parts[path->count++] = (struct leat_str){at, (uint32_t)(stop - at)};
         at = stop + 1;
@@ -66,8 +61,8 @@ static leat_status split(struct leat_picker *p, struct leat_str text, struct pat
     return LEAT_OK;
 }
 
-static bool goes_through(const struct path *path, const struct leat_str *prefix, uint32_t depth,
-                         struct leat_str name)
+static bool goes_through(const struct leat_pick_path *path, const struct leat_str *prefix,
+                         uint32_t depth, struct leat_str name)
 {
     if (path->count <= depth || !leat_str_eq(path->parts[depth], name))
         return false;
@@ -117,19 +112,24 @@ static const struct pick_record *compile_record(struct leat_picker *p, uint32_t 
     return r->count == 0 ? NULL : r;
 }
 
-static leat_status compile(struct leat_picker *p, const struct leat_str *paths,
-                           struct leat_error *err)
+static leat_status compile(struct leat_picker *p, const struct leat_schema *reader,
+                           const struct leat_str *paths, struct leat_error *err)
 {
     const struct leat_schema *schema = p->schema;
     p->paths = leat_arena_zalloc(p->arena, p->n + 1, sizeof *p->paths);
     p->next = leat_arena_zalloc(p->arena, p->n + 1, sizeof *p->next);
+    p->missing = leat_arena_zalloc(p->arena, p->n + 1, sizeof *p->missing);
     for (size_t i = 0; i < p->n; i++) {
+        p->paths[i].arena = p->arena;
+        p->missing[i].kind = LEAT_VALUE_NULL;
         leat_status st = split(p, paths[i], &p->paths[i], err);
+        if (st == LEAT_OK && reader != NULL && reader != schema)
+            st = leat_pick_resolve(schema, reader, &p->paths[i], &p->missing[i], err);
         if (st != LEAT_OK)
             return st;
         p->next[i] = -1;
     }
-    struct leat_str prefix[PATH_PARTS_MAX + 1];
+    struct leat_str prefix[LEAT_PATH_PARTS_MAX + 1];
     if (schema != NULL && leat_node_at(schema, schema->top)->kind == LEAT_NODE_RECORD)
         p->top = compile_record(p, schema->top, prefix, 0);
     return LEAT_OK;
@@ -137,6 +137,13 @@ static leat_status compile(struct leat_picker *p, const struct leat_str *paths,
 
 leat_status leat_picker_new(const struct leat_schema *schema, const struct leat_str *paths,
                             size_t n, struct leat_picker **ret, struct leat_error *err)
+{
+    return leat_picker_reading(schema, NULL, paths, n, ret, err);
+}
+
+leat_status leat_picker_reading(const struct leat_schema *schema, const struct leat_schema *reader,
+                                const struct leat_str *paths, size_t n, struct leat_picker **ret,
+                                struct leat_error *err)
 {
     if (n > PICK_PATHS_MAX)
         return leat_fail(err, LEAT_INVALID, "more than %d paths", PICK_PATHS_MAX);
@@ -146,7 +153,7 @@ leat_status leat_picker_new(const struct leat_schema *schema, const struct leat_
     p->arena = leat_arena_new(ARENA_BYTES, 0);
     p->schema = schema;
     p->n = n;
-    leat_status st = compile(p, paths, err);
+    leat_status st = compile(p, reader, paths, err);
     if (st == LEAT_OK) {
         *ret = p;
     } else {
@@ -340,7 +347,7 @@ struct jpick {
     struct leat_arena *arena;
     struct leat_value *values;
     struct leat_error *err;
-    struct leat_str prefix[PATH_PARTS_MAX + 1];
+    struct leat_str prefix[LEAT_PATH_PARTS_MAX + 1];
 };
 
 static struct leat_value json_value(struct jpick *c, const struct leat_json_token *t,
@@ -435,7 +442,7 @@ leat_status leat_pick(const struct leat_picker *p, struct leat_str body, struct 
                       struct leat_value *values, struct leat_error *err)
 {
     for (size_t i = 0; i < p->n; i++)
-        values[i] = (struct leat_value){.kind = LEAT_VALUE_NULL};
+        values[i] = p->missing[i];
     if (p->schema == NULL)
         return pick_json(p, body, arena, values, err);
     struct pick c = {

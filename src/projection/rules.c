@@ -172,7 +172,8 @@ static leat_status picker_for(struct leat_rule *rule, const struct leat_schemas 
     if (id != 0 && schema == NULL)
         return leat_fail(err, LEAT_ABSENT, "schema id %d is not known", (int)id);
     struct leat_picker *made = NULL;
-    LEAT_TRY(leat_picker_new(schema, rule->paths.at, rule->paths.n, &made, err), err,
+    const struct leat_schema *reader = leat_schemas_current(schemas, rule->event);
+    LEAT_TRY(leat_picker_reading(schema, reader, rule->paths.at, rule->paths.n, &made, err), err,
              "schema id %d", (int)id);
     if (rule->n_pickers == LEAT_PICKERS_MAX) { /* many old schemas: keep the newest ones */
         leat_picker_free(rule->pickers[0].picker);
