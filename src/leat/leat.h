@@ -49,7 +49,9 @@ const char *leat_option(const struct leat_ctx *ctx, const char *key, const char 
 void *leat_module_data(const struct leat_ctx *ctx);
 
 /* Priority of the commands sent after this call within the handler; by default they inherit that of
- * the command being handled. An unknown name makes the call poison. */
+ * the command being handled. An unknown name makes the call poison. Like all words that code spells
+ * out, `code` of leat_reject() among them, it is a C string, which must stay valid until the
+ * handler returns; what comes out of messages is a struct leat_str. */
 void leat_send_priority(struct leat_ctx *ctx, const char *priority);
 
 /* What generated code calls: emit_<event>() and send_<command>(). The value is encoded at once. */

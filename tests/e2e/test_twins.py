@@ -18,7 +18,8 @@ _processes = []
 
 def start(name):
     h = leat.Home("tests/e2e/topology/snap.yaml", modules=os.path.join(
-        os.path.dirname(servers.BIN), "modules", "snap"), replace={"name: snap\n": f"name: {NAME}\n"})
+        os.path.dirname(servers.BIN), "modules", "snap"),
+        replace={"name: snap\n": f"name: {NAME}\n"})
     if not _processes:
         h.forget(NAME)
         h.must("apply")
