@@ -160,10 +160,11 @@ static int print(const struct leat_doctor *d, bool json)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf out;
     leat_buf_init(&out, OUTPUT_BYTES_MAX);
-    if (json)
+    if (json) {
         put_json(d, &out);
-    else
+    } else {
         put_text(d, &out);
+    }
     int code = leat_cli_print(&out);
     return code == LEAT_EXIT_OK && count(d, LEAT_CHECK_FAIL) > 0 ? LEAT_EXIT_FAILED : code;
 }

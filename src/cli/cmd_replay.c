@@ -66,9 +66,10 @@ static leat_status parse_pair(const char *text, struct leat_str pair, int32_t pa
             LEAT_UNITS_OK ||
         seq < 0)
         return bad_position(text, err);
-    if (slice < 0 || slice >= partitions)
+    if (slice < 0 || slice >= partitions) {
         return leat_fail(err, LEAT_INVALID, "--at-seq: slice %lld: there are 0 to %d",
                          (long long)slice, (int)partitions - 1);
+    }
     *ret_slice = slice;
     *ret_seq = seq;
     return LEAT_OK;
@@ -162,13 +163,15 @@ leat_status leat_replay_end_parse(const struct leat_replay_options *o, int32_t p
 
 static leat_status check_call(const struct leat_replay_options *o, int args, struct leat_error *err)
 {
-    if ((args == 0) == (o->stream == NULL))
+    if ((args == 0) == (o->stream == NULL)) {
         return leat_fail(err, LEAT_INVALID,
                          args == 0 ? "name a read model, or a stream with --stream"
                                    : "a read model or --stream, not both");
-    if (o->stream != NULL && (o->keep != NULL || o->at_seq != NULL))
+    }
+    if (o->stream != NULL && (o->keep != NULL || o->at_seq != NULL)) {
         return leat_fail(err, LEAT_INVALID, "--%s is for read models, not for --stream",
                          o->keep != NULL ? "keep" : "at-seq");
+    }
     if (o->stream == NULL && o->at_version != 0)
         return leat_fail(err, LEAT_INVALID, "--at-version goes with --stream");
     return LEAT_OK;

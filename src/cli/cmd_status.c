@@ -55,10 +55,11 @@ static int show(const struct leat_status_options *o)
     } else {
         if (o->watch && !o->json && isatty(STDOUT_FILENO) == 1)
             leat_buf_puts(&out, CLEAR_SCREEN);
-        if (o->json)
+        if (o->json) {
             leat_status_json(&v, &out);
-        else
+        } else {
             leat_status_text(&v, &out);
+        }
         code = leat_cli_print(&out);
     }
     leat_session_close(&s);

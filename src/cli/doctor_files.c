@@ -11,14 +11,15 @@ static void look_at_unsupported(struct leat_doctor *d)
     leat_report_text(&report, &text);
     for (size_t i = text.len; i > 0 && text.at[i - 1] == '\n'; i--)
         text.len--;
-    if (report.errors + report.warnings == 0)
+    if (report.errors + report.warnings == 0) {
         leat_doctor_ok(d, "topology", "%s: '%s', %d partitions", d->topology->path,
                        d->topology->name.at, (int)d->topology->partitions);
-    else
+    } else {
         leat_doctor_say(d, errors > 0 ? LEAT_CHECK_FAIL : LEAT_CHECK_WARN, "topology",
                         "it declares what this version does not run",
                         "leave it out, or use a version that does", "%.*s",
                         LEAT_STR_FMT(leat_buf_str(&text)));
+    }
     leat_report_done(&report);
 }
 
@@ -30,9 +31,10 @@ static bool load_schemas(struct leat_doctor *d)
     for (uint32_t i = 0; i < types.n; i++) {
         struct leat_error err = {0};
         if (leat_schemas_load_file(d->schemas, t->schema_dirs, t->n_schema_dirs, types.at[i],
-                                   &err) != LEAT_OK)
+                                   &err) != LEAT_OK) {
             leat_doctor_error(d, "schemas", "no message of this type can be read or written",
                               "write the schema, then `leat check`", &err);
+        }
     }
     bool all = d->n == before;
     if (all)

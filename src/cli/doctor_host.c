@@ -48,13 +48,14 @@ static void look_at_memory(struct leat_doctor *d)
     uint64_t needed = MAP_BYTES * (d->topology->n_projections + 1u);
     if (getrlimit(RLIMIT_AS, &space) != 0)
         return;
-    if (space.rlim_cur == RLIM_INFINITY || space.rlim_cur >= needed)
+    if (space.rlim_cur == RLIM_INFINITY || space.rlim_cur >= needed) {
         leat_doctor_ok(d, "address space", "not limited below what the read models map");
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "address space",
                         "each read model maps 16 GiB of addresses (not of memory)",
                         "lift it: ulimit -v unlimited", "limited to %llu MiB",
                         (unsigned long long)(space.rlim_cur >> 20));
+    }
 }
 
 /* ---- the data folder ---- */
@@ -123,13 +124,14 @@ static void look_at_folder(struct leat_doctor *d)
 {
     const char *path = existing(d);
     int64_t models_bytes = look_at_models(d);
-    if (access(path, R_OK | W_OK | X_OK) == 0)
+    if (access(path, R_OK | W_OK | X_OK) == 0) {
         leat_doctor_ok(d, "data folder", "%s%s", d->data_dir,
                        strcmp(path, d->data_dir) == 0 ? "" : " (made when first needed)");
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "data folder", "the read models are written there",
                         "let this user write there, or name another with --data",
                         "'%s' may not be written: %s", path, strerror(errno));
+    }
     look_at_space(d, path, models_bytes);
 }
 
@@ -164,11 +166,12 @@ static void look_at_port(struct leat_doctor *d)
 static void look_at_clock(struct leat_doctor *d)
 {
     int64_t now_ms = leat_now_ms();
-    if (now_ms > 1577836800000) /* 2020 */
+    if (now_ms > 1577836800000) { /* 2020 */
         leat_doctor_ok(d, "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "clock", "ids and ages are made from it",
                         "set the clock", "this machine believes it is before 2020");
+    }
 }
 
 void leat_doctor_host(struct leat_doctor *d)

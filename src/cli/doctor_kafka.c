@@ -51,9 +51,10 @@ static bool reach_bootstrap(struct leat_doctor *d)
                         "is the broker up, and kafka.bootstrap.servers right?", "%s: %s", plain,
                         valid ? why : err.msg);
     }
-    if (asked == 0)
+    if (asked == 0) {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "reachable", "no broker can be asked",
                         "give kafka.bootstrap.servers", "the topology names no broker");
+    }
     return reached > 0;
 }
 
@@ -70,9 +71,10 @@ static bool look_at_cluster(struct leat_doctor *d, struct leat_probe *p,
     }
     LEAT_AUTO(leat_buf_done) struct leat_buf names;
     leat_buf_init(&names, 2048);
-    for (size_t i = 0; i < ret->n; i++)
+    for (size_t i = 0; i < ret->n; i++) {
         leat_buf_printf(&names, "%s%.*s:%d", i > 0 ? ", " : "", LEAT_STR_FMT(ret->brokers[i].host),
                         (int)ret->brokers[i].port);
+    }
     leat_doctor_ok(d, "reachable", "%zu broker%s: %.*s", ret->n, ret->n == 1 ? "" : "s",
                    LEAT_STR_FMT(leat_buf_str(&names)));
     return ret->n > 0;
@@ -90,13 +92,14 @@ static void look_at_advertised(struct leat_doctor *d, const struct leat_probe_cl
         int fd = leat_address_parse(text, &a, &err) == LEAT_OK
                      ? leat_address_connect(&a, d->timeout_ms, &why)
                      : -1;
-        if (fd >= 0)
+        if (fd >= 0) {
             (void)close(fd);
-        else
+        } else {
             leat_doctor_say(d, LEAT_CHECK_FAIL, "advertised",
                             "clients talk to the addresses that brokers advertise",
                             "mend advertised.listeners of that broker, or this machine's names",
                             "broker %d calls itself %s: %s", (int)c->brokers[i].id, text, why);
+        }
     }
 }
 
@@ -111,22 +114,24 @@ static void look_at_versions(struct leat_doctor *d, struct leat_probe *p,
     if (leat_probe_settings(p, (struct leat_probe_of){LEAT_PROBE_BROKER, id}, d->arena, &settings,
                             d->timeout_ms, &err) == LEAT_OK)
         version = leat_probe_setting(&settings, "inter.broker.protocol.version");
-    if (version == NULL)
+    if (version == NULL) {
         leat_doctor_ok(d, "version", "brokers do not tell theirs; they answer what leat asks");
-    else if (strtod(version, NULL) < 2.3)
+    } else if (strtod(version, NULL) < 2.3) {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "version", "static membership needs Kafka 2.3 or newer",
                         "upgrade the brokers", "the brokers speak %s", version);
-    else
+    } else {
         leat_doctor_ok(d, "version", "the brokers speak %s", version);
+    }
 }
 
 static void look_at_client(struct leat_doctor *d)
 {
-    if (leat_probe_client_version_number() >= CLIENT_MIN)
+    if (leat_probe_client_version_number() >= CLIENT_MIN) {
         leat_doctor_ok(d, "librdkafka", "%s", leat_probe_client_version());
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_WARN, "librdkafka", "older ones were not tried",
                         "install " CLIENT_MIN_TXT " or newer", "%s", leat_probe_client_version());
+    }
 }
 
 /* ---- clocks: Kafka does not tell its own, but records carry the time of who wrote them ---- */
@@ -163,16 +168,17 @@ static void look_at_clock(struct leat_doctor *d, const struct leat_kafka_config 
     }
     leat_admin_free(a);
     now_ms = leat_now_ms();
-    if (newest_ms == 0)
+    if (newest_ms == 0) {
         leat_doctor_skip(d, "clock", "no events yet to compare with");
-    else if (newest_ms <= now_ms + CLOCK_WARN_MS)
+    } else if (newest_ms <= now_ms + CLOCK_WARN_MS) {
         leat_doctor_ok(d, "clock", "the newest event looked at is %s old",
                        leat_format_duration((now_ms - newest_ms) / 1000 * 1000, text));
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_WARN, "clock", "ages are counted from the times of records",
                         "run NTP on the machines of leat and on the brokers",
                         "an event is %s ahead of this machine's clock",
                         leat_format_duration(newest_ms - now_ms, text));
+    }
 }
 
 /* ---- groups ---- */
@@ -200,14 +206,15 @@ static void look_at_group(struct leat_doctor *d, struct leat_probe *p, const cha
         return;
     }
     size_t foreign = strangers(d, &g);
-    if (foreign > 0)
+    if (foreign > 0) {
         leat_doctor_say(d, LEAT_CHECK_FAIL, name, "their partitions are handled by nobody of leat",
                         "stop them, or give them a group of their own",
                         "%zu of %zu members are not of leat; one is '%.*s'", foreign, g.n,
                         LEAT_STR_FMT(g.members[0].client_id));
-    else
+    } else {
         leat_doctor_ok(d, name, "%.*s, %zu member%s", LEAT_STR_FMT(g.state), g.n,
                        g.n == 1 ? "" : "s");
+    }
 }
 
 void leat_doctor_kafka(struct leat_doctor *d)

@@ -17,33 +17,37 @@ static bool is(struct leat_str text, const char *word)
 
 static void look_at_version(struct leat_doctor *d, const struct leat_server_facts *f)
 {
-    if (f->version >= VERSION_MIN)
+    if (f->version >= VERSION_MIN) {
         leat_doctor_ok(d, "version", "%.*s", LEAT_STR_FMT(f->version_text));
-    else
+    } else {
         leat_doctor_say(
             d, LEAT_CHECK_FAIL, "version", "the store's tables and functions need 13 or newer",
             "upgrade the server, or use another", "%.*s", LEAT_STR_FMT(f->version_text));
-    if (f->in_recovery)
+    }
+    if (f->in_recovery) {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "role", "a standby takes no writes",
                         "let store.url name the primary (target_session_attrs=read-write)",
                         "this server is a standby");
+    }
 }
 
 static void look_at_durability(struct leat_doctor *d, const struct leat_server_facts *f)
 {
     static const char why[] = "after a crash of the server, what was acknowledged can be gone";
-    if (is(f->fsync, "on") && is(f->full_page_writes, "on"))
+    if (is(f->fsync, "on") && is(f->full_page_writes, "on")) {
         leat_doctor_ok(d, "fsync", "on");
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_WARN, "fsync", why,
                         "fine for tests; else fsync = on and full_page_writes = on",
                         "fsync is %.*s, full_page_writes %.*s", LEAT_STR_FMT(f->fsync),
                         LEAT_STR_FMT(f->full_page_writes));
-    if (!is(f->synchronous_commit, "off"))
+    }
+    if (!is(f->synchronous_commit, "off")) {
         leat_doctor_ok(d, "synchronous_commit", "%.*s", LEAT_STR_FMT(f->synchronous_commit));
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_WARN, "synchronous_commit", why,
                         "set it to on for this database or role", "off");
+    }
 }
 
 /* The server read its clock at some time between question and answer. */
@@ -69,16 +73,17 @@ static void look_at_connections(struct leat_doctor *d, const struct leat_server_
     for (uint32_t i = 0; i < d->topology->n_processors; i++)
         needed += leat_worker_executors(d->topology, &d->topology->processors[i], 0);
     int64_t left = f->connections_max - f->connections;
-    if (left >= needed)
+    if (left >= needed) {
         leat_doctor_ok(d, "connections",
                        "%" PRId64 " of %" PRId64 " taken; one process needs %" PRId64,
                        f->connections, f->connections_max, needed);
-    else
+    } else {
         leat_doctor_say(d, LEAT_CHECK_WARN, "connections",
                         "each executor of each processor has one of its own",
                         "raise max_connections, lower threads, or put PgBouncer in between",
                         "%" PRId64 " of %" PRId64 " taken; one process of leat needs %" PRId64,
                         f->connections, f->connections_max, needed);
+    }
 }
 
 static void look_at_rights(struct leat_doctor *d, const struct leat_server_facts *f)
@@ -117,7 +122,7 @@ static void look_at_schemas(struct leat_doctor *d, struct leat_store *s)
         leat_doctor_error(d, "registered schemas", "stored events cannot be read", "", &err);
         return;
     }
-    for (uint32_t i = 0; i < types.n; i++)
+    for (uint32_t i = 0; i < types.n; i++) {
         if (leat_schemas_id(d->schemas, types.at[i]) == 0) {
             leat_doctor_say(d, LEAT_CHECK_FAIL, "registered schemas", "leat run refuses to start",
                             "run `leat apply`: it registers what is new",
@@ -125,6 +130,7 @@ static void look_at_schemas(struct leat_doctor *d, struct leat_store *s)
                             types.at[i].at);
             return;
         }
+    }
     leat_doctor_ok(d, "registered schemas", "%zu, with all %u of the topology", n, types.n);
 }
 
@@ -141,17 +147,19 @@ static void look_at_counters(struct leat_doctor *d, struct leat_store *s)
                           &err);
         return;
     }
-    if (c.owners_missing.len > 0)
+    if (c.owners_missing.len > 0) {
         leat_doctor_say(d, LEAT_CHECK_FAIL, "owners", "a processor without them takes nothing",
                         "run `leat apply`", "no rows for: %.*s", LEAT_STR_FMT(c.owners_missing));
-    else
+    } else {
         leat_doctor_ok(d, "owners", "each processor has its rows");
-    if (c.outbox_refused > 0)
+    }
+    if (c.outbox_refused > 0) {
         leat_doctor_say(d, LEAT_CHECK_WARN, "refused records",
                         "the broker would not take them: they wait in outbox_refused",
                         "see the table's reasons; often max.message.bytes of a topic is too small",
                         "%" PRId64 "; the newest: %.*s", c.outbox_refused,
                         LEAT_STR_FMT(c.refused_reason));
+    }
 }
 
 static void look_at_store(struct leat_doctor *d, struct leat_store *s,

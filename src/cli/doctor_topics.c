@@ -137,19 +137,21 @@ static bool read_topic(struct leat_doctor *d, struct leat_probe *p, struct topic
     bool foreign = t->role == ROLE_SOURCE;
     struct leat_error err = {0};
     leat_status status = leat_probe_topic(p, t->name, &t->is, d->timeout_ms, &err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         status = leat_probe_settings(p, (struct leat_probe_of){LEAT_PROBE_TOPIC, t->name}, d->arena,
                                      &t->settings, d->timeout_ms, &err);
-    if (status == LEAT_ABSENT)
+    }
+    if (status == LEAT_ABSENT) {
         leat_doctor_say(d, LEAT_CHECK_FAIL, t->check,
                         foreign ? "its records are commands or events of this topology"
                                 : "leat run refuses to start",
                         foreign ? "it belongs to somebody else: have it made"
                                 : "run `leat apply`: it creates what is missing",
                         "it does not exist");
-    else if (status != LEAT_OK)
+    } else if (status != LEAT_OK) {
         leat_doctor_error(d, t->check, "leat reads or writes it",
                           "may this user describe topics? see the broker's log", &err);
+    }
     return status == LEAT_OK;
 }
 
@@ -168,9 +170,10 @@ static void look_at(struct leat_doctor *d, struct leat_probe *p, struct topic t)
     int64_t ms = number(leat_probe_setting(&t.settings, "retention.ms"), -1);
     if (ms >= 0)
         (void)leat_format_duration(ms, text);
-    if (!found)
+    if (!found) {
         leat_doctor_ok(d, t.check, "%d partitions, %d replica%s, kept %s", (int)t.is.partitions,
                        (int)t.is.replicas, t.is.replicas == 1 ? "" : "s", text);
+    }
 }
 
 void leat_doctor_topics(struct leat_doctor *d, struct leat_probe *p)
@@ -178,11 +181,12 @@ void leat_doctor_topics(struct leat_doctor *d, struct leat_probe *p)
     const struct leat_topology *t = d->topology;
     for (uint32_t i = 0; i < t->n_processors; i++) {
         const struct leat_processor *one = &t->processors[i];
-        for (uint32_t c = 0; one->topics != NULL && c < one->priorities.n; c++)
+        for (uint32_t c = 0; one->topics != NULL && c < one->priorities.n; c++) {
             look_at(d, p,
                     (struct topic){.name = one->topics[c].at,
                                    .role = ROLE_COMMANDS,
                                    .declared = &t->commands.configs});
+        }
         look_at(d, p,
                 (struct topic){
                     .name = one->dlq_topic.at, .role = ROLE_DLQ, .declared = &t->dlq.configs});

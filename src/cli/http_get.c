@@ -98,10 +98,11 @@ static bool read_all(int fd, struct leat_buf *into, int64_t until_us)
         ssize_t n = recv(fd, chunk, sizeof chunk, 0);
         if (n == 0)
             return !into->overflow;
-        if (n > 0)
+        if (n > 0) {
             leat_buf_put(into, chunk, (size_t)n);
-        else if ((errno != EAGAIN && errno != EINTR) || !wait_for(fd, POLLIN, until_us))
+        } else if ((errno != EAGAIN && errno != EINTR) || !wait_for(fd, POLLIN, until_us)) {
             return false;
+        }
     }
 }
 
@@ -133,9 +134,10 @@ leat_status leat_http_get(const struct leat_address *a, const char *path, int ti
     (void)snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, a->host);
     bool read = send_all(fd, leat_str_of(request), until_us) && read_all(fd, &text, until_us);
     (void)close(fd);
-    if (!read)
+    if (!read) {
         return leat_fail(err, LEAT_RETRY, "%s:%s does not answer within %d ms", a->host, a->port,
                          timeout_ms);
+    }
     leat_status status = parse_answer(&text, arena, ret, err);
     if (status != LEAT_OK)
         leat_error_wrap(err, "%s:%s", a->host, a->port);

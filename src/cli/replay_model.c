@@ -71,9 +71,10 @@ static leat_status make_temporary(struct replay *r, struct leat_error *err)
     const char *base = leat_env("TMPDIR");
     int n = snprintf(r->dir, sizeof r->dir, "%s/leat-replay-XXXXXX",
                      base == NULL || *base == 0 ? "/tmp" : base);
-    if (n < 0 || (size_t)n >= sizeof r->dir || mkdtemp(r->dir) == NULL)
+    if (n < 0 || (size_t)n >= sizeof r->dir || mkdtemp(r->dir) == NULL) {
         return leat_fail(err, LEAT_FATAL, "could not make a folder '%s': %s", r->dir,
                          strerror(errno));
+    }
     r->temporary = true;
     return LEAT_OK;
 }
@@ -238,9 +239,10 @@ static leat_status meet_live(struct replay *r, struct leat_error *err)
     if (r->result.other_history == NULL)
         (void)same_history(r);
     for (int32_t k = 0; k < r->s.topology->partitions; k++) {
-        if (r->scratch->fold->committed[k].seq > seqs[k])
+        if (r->scratch->fold->committed[k].seq > seqs[k]) {
             return leat_fail(err, LEAT_RETRY, "the live model went back meanwhile (slice %d)",
                              (int)k);
+        }
     }
     return LEAT_OK;
 }
@@ -284,11 +286,12 @@ static leat_status check_store(const struct replay *r, struct leat_error *err)
     static const struct leat_uuid none;
     for (int32_t k = 0; k < r->s.topology->partitions; k++) {
         const struct leat_uuid *named = &r->end.stores[k];
-        if (!leat_uuid_eq(named, &none) && !leat_uuid_eq(named, &r->scratch->slices[k].store_id))
+        if (!leat_uuid_eq(named, &none) && !leat_uuid_eq(named, &r->scratch->slices[k].store_id)) {
             return leat_fail(err, LEAT_INVALID,
                              "--at-seq: slice %d of the position is of another "
                              "store",
                              (int)k);
+        }
     }
     return LEAT_OK;
 }

@@ -65,9 +65,10 @@ static void found_json(const struct leat_replay_show *s, const struct leat_diffe
         leat_json_put_cstr(&w, "why", d->why);
     leat_json_key(&w, LEAT_STR("fields"));
     leat_json_begin_array(&w);
-    for (uint32_t i = 0; i < d->n_fields; i++)
+    for (uint32_t i = 0; i < d->n_fields; i++) {
         if (is_worth_showing(d, i, s->result->c.sums_may_round))
             put_field(d, i, &w);
+    }
     leat_json_end_array(&w);
     leat_json_end_object(&w);
 }
@@ -102,10 +103,11 @@ void leat_replay_found(void *arg, const struct leat_difference *d)
     const struct leat_replay_show *s = arg;
     if ((int64_t)s->result->shown >= s->limit || s->result->differences.len > SHOWN_BYTES_MAX)
         return;
-    if (s->json)
+    if (s->json) {
         found_json(s, d);
-    else
+    } else {
         found_text(s, d);
+    }
     s->result->shown++;
 }
 
@@ -178,19 +180,21 @@ static void put_live_text(const struct leat_replay_result *r, struct leat_buf *o
     }
     if (leat_replay_is_equal(r)) {
         leat_buf_printf(out, "live      equal, row by row, at the same position\n");
-        if (r->c.rounded > 0)
+        if (r->c.rounded > 0) {
             leat_buf_printf(out, "          %" PRIu64 " sums differ by rounding only\n",
                             r->c.rounded);
+        }
         return;
     }
     leat_buf_printf(out, "live      DIFFERENT: %" PRIu64 " of %" PRIu64 " rows; digest %s\n",
                     r->c.different, r->c.rows, r->live_sum.digest);
     if (r->other_history != NULL)
         leat_buf_printf(out, "          %s\n", r->other_history);
-    if (r->c.index_only_left + r->c.index_only_right > 0)
+    if (r->c.index_only_left + r->c.index_only_right > 0) {
         leat_buf_printf(out,
                         "          indexes: %" PRIu64 " entries too many, %" PRIu64 " missing\n",
                         r->c.index_only_left, r->c.index_only_right);
+    }
     struct leat_str items = leat_buf_str(&r->differences);
     leat_buf_put(out, items.at, items.len);
     if (r->c.different > r->shown)
@@ -217,10 +221,11 @@ int leat_replay_print(const struct leat_replay_result *r, bool json)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf out;
     leat_buf_init(&out, OUTPUT_BYTES_MAX);
-    if (json)
+    if (json) {
         put_json(r, &out);
-    else
+    } else {
         put_text(r, &out);
+    }
     int code = leat_cli_print(&out);
     if (code == LEAT_EXIT_OK && r->compared && !leat_replay_is_equal(r))
         return LEAT_EXIT_NO;

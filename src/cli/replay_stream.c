@@ -58,10 +58,12 @@ static leat_status open_dispatch(struct stream_replay *r, struct leat_str *ret_k
     leat_status status = find_processor(t, r->o->stream, *ret_key, &p, err);
     if (status != LEAT_OK)
         return status;
+    leat_assert(p != NULL);
     r->state_schema = leat_schemas_current(r->s.schemas, p->aggregate->state);
-    if (r->state_schema == NULL)
+    if (r->state_schema == NULL) {
         return leat_fail(err, LEAT_INVALID, "aggregate '%s' declares no state",
                          p->aggregate->name.at);
+    }
     LEAT_TRY(leat_modules_load(t, &p->name, 1, err), err, "modules");
     return leat_dispatch_new(t, p, r->s.schemas, &r->dispatch, err);
 }
@@ -232,9 +234,10 @@ static leat_status replay(struct stream_replay *r, struct leat_error *err)
         LEAT_TRY(fold_page(r, &page, err), err, "replay");
     if (r->version == 0 && r->end.until_us == 0)
         return leat_fail(err, LEAT_ABSENT, "stream '%.100s' has no events", r->o->stream);
-    if (r->version < r->o->at_version)
+    if (r->version < r->o->at_version) {
         return leat_fail(err, LEAT_ABSENT, "stream '%.100s' is at version %lld", r->o->stream,
                          (long long)r->version);
+    }
     return LEAT_OK;
 }
 

@@ -8,9 +8,10 @@
 
 static bool chosen(const struct leat_str *processors, size_t n, struct leat_str name)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (leat_str_eq(processors[i], name))
             return true;
+    }
     return n == 0;
 }
 
@@ -38,9 +39,10 @@ leat_status leat_run_only(struct leat_session *s, const char *key,
     struct leat_probe *p = NULL;
     struct leat_kafka_config c = leat_cli_kafka_config(t, "run", s->arena);
     leat_status status = leat_probe_new(&c, &p, err);
-    for (uint32_t i = 0; i < t->n_processors && status == LEAT_OK; i++)
+    for (uint32_t i = 0; i < t->n_processors && status == LEAT_OK; i++) {
         if (chosen(processors, n, t->processors[i].name))
             status = refuse_members(s, p, &t->processors[i], err);
+    }
     leat_probe_free(p);
     if (status == LEAT_OK)
         *ret_k = leat_partition(leat_str_of(key), t->partitions);

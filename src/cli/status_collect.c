@@ -166,12 +166,13 @@ static void read_group(struct leat_status_view *v, struct leat_probe *p,
         g->unknown = kept(v, err.msg);
         return;
     }
-    for (size_t i = 0; i < g->members.n; i++)
+    for (size_t i = 0; i < g->members.n; i++) {
         for (size_t j = 0; j < g->members.members[i].n; j++) {
             int32_t k = g->members.members[i].partitions[j];
             if (k >= 0 && k < partitions)
                 owned[k] = true;
         }
+    }
     for (int32_t k = 0; k < partitions; k++)
         g->unowned += !owned[k];
 }

@@ -124,10 +124,11 @@ static const struct {
 static void put_age(struct leat_json_writer *w, const char *name, int64_t age_ms)
 {
     leat_json_key(w, leat_str_of(name));
-    if (age_ms == LEAT_AGE_UNKNOWN)
+    if (age_ms == LEAT_AGE_UNKNOWN) {
         leat_json_null(w);
-    else
+    } else {
         leat_json_int(w, age_ms);
+    }
 }
 
 static void put_members(const struct leat_probe_group *g, struct leat_json_writer *w)
@@ -265,11 +266,12 @@ static void text_group(const struct leat_status_view *v, const struct leat_statu
                     relay ? "events to publish" : "messages wait");
     if (g->lag.waiting > 0)
         leat_buf_printf(out, ", the oldest for %s", age_text(g->lag.age_ms, age));
-    if (!relay && v->door.unreachable == NULL)
+    if (!relay && v->door.unreachable == NULL) {
         leat_buf_printf(out, "; here %" PRId64 " commands, %" PRId64 " rejected, %" PRId64 " dead",
                         figure(v, "leat_commands_total", g->name),
                         figure(v, "leat_rejected_total", g->name),
                         figure(v, "leat_dead_total", g->name));
+    }
     leat_buf_putc(out, '\n');
     text_members(g, out);
 }
@@ -277,11 +279,12 @@ static void text_group(const struct leat_status_view *v, const struct leat_statu
 static void text_model(const struct leat_status_model *m, struct leat_buf *out)
 {
     char age[LEAT_UNITS_TEXT];
-    if (!m->here)
+    if (!m->here) {
         leat_buf_printf(out, "  %-20s not kept in this data folder\n", m->name);
-    else
+    } else {
         leat_buf_printf(out, "  %-20s %" PRIu64 " rows, %s old, %" PRId64 " events to apply\n",
                         m->name, m->figures.rows, age_text(m->age_ms, age), m->lag.waiting);
+    }
 }
 
 static void problem_text(void *arg, const char *text)
@@ -297,11 +300,12 @@ void leat_status_text(const struct leat_status_view *v, struct leat_buf *out)
     leat_buf_printf(out, "%s  leat %s, Postgres %.*s, librdkafka %s\n", t->name.at,
                     leat_build_version(), LEAT_STR_FMT(v->server.version_text),
                     leat_probe_client_version());
-    if (d->unreachable == NULL)
+    if (d->unreachable == NULL) {
         leat_buf_printf(out, "HTTP %s: %s, up %s, version %s\n", d->address,
                         d->ready ? "ready" : "not ready",
                         leat_format_duration(d->uptime_s * 1000, uptime),
                         d->version != NULL ? d->version : "?");
+    }
     leat_buf_puts(out, "\nprocessors\n");
     for (size_t i = 0; i + 1 < v->n_groups; i++)
         text_group(v, &v->groups[i], false, out);

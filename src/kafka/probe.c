@@ -73,9 +73,10 @@ leat_status leat_probe_cluster(struct leat_probe *p, struct leat_arena *arena,
 {
     LEAT_AUTO(metadata_freep) const struct rd_kafka_metadata *m = NULL;
     rd_kafka_resp_err_t e = rd_kafka_metadata(p->rk, 0, NULL, &m, timeout_ms);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "no answer within %d ms: %s", timeout_ms,
                          rd_kafka_err2str(e));
+    }
     struct leat_probe_cluster c = {.n = (size_t)m->broker_cnt};
     c.brokers = leat_arena_zalloc(arena, c.n + 1, sizeof *c.brokers);
     for (size_t i = 0; i < c.n; i++) {
@@ -114,9 +115,10 @@ leat_status leat_probe_topic(struct leat_probe *p, const char *topic, struct lea
         e = m->topics[0].err;
     if (e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return leat_fail(err, LEAT_ABSENT, "topic '%s' does not exist", topic);
-    if (e != 0)
+    if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "could not ask for topic '%s': %s", topic,
                          rd_kafka_err2str(e));
+    }
     look_at(&m->topics[0], ret);
     return LEAT_OK;
 }
@@ -136,13 +138,15 @@ static leat_status await_event(rd_kafka_queue_t *q, const char *what, int timeou
                                rd_kafka_event_t **ret, struct leat_error *err)
 {
     rd_kafka_event_t *ev = rd_kafka_queue_poll(q, timeout_ms + 500);
-    if (ev == NULL)
+    if (ev == NULL) {
         return leat_fail(err, LEAT_RETRY, "could not read %s: no answer within %d ms", what,
                          timeout_ms);
+    }
     *ret = ev;
-    if (rd_kafka_event_error(ev) != 0)
+    if (rd_kafka_event_error(ev) != 0) {
         return leat_fail(err, LEAT_RETRY, "could not read %s: %s", what,
                          rd_kafka_event_error_string(ev));
+    }
     return LEAT_OK;
 }
 
@@ -152,9 +156,10 @@ static leat_status read_settings(rd_kafka_event_t *ev, const char *name, struct 
     size_t n = 0;
     const rd_kafka_ConfigResource_t **found =
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(ev), &n);
-    if (n != 1 || rd_kafka_ConfigResource_error(found[0]) != 0)
+    if (n != 1 || rd_kafka_ConfigResource_error(found[0]) != 0) {
         return leat_fail(err, LEAT_RETRY, "could not read the settings of '%s': %s", name,
                          n != 1 ? "no answer" : rd_kafka_ConfigResource_error_string(found[0]));
+    }
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(found[0], &n);
     ret->at = leat_arena_zalloc(arena, n + 1, sizeof *ret->at);
     ret->n = n;
@@ -183,9 +188,10 @@ leat_status leat_probe_settings(struct leat_probe *p, struct leat_probe_of of,
 
 const char *leat_probe_setting(const struct leat_probe_settings *s, const char *name)
 {
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         if (strcmp(s->at[i].name, name) == 0)
             return s->at[i].value;
+    }
     return NULL;
 }
 
@@ -212,9 +218,10 @@ static leat_status read_group(rd_kafka_event_t *ev, const char *group, struct le
         rd_kafka_DescribeConsumerGroups_result_groups(
             rd_kafka_event_DescribeConsumerGroups_result(ev), &n);
     const rd_kafka_error_t *e = n == 1 ? rd_kafka_ConsumerGroupDescription_error(found[0]) : NULL;
-    if (n != 1 || (e != NULL && rd_kafka_error_code(e) != 0))
+    if (n != 1 || (e != NULL && rd_kafka_error_code(e) != 0)) {
         return leat_fail(err, LEAT_RETRY, "could not read group '%s': %s", group,
                          e == NULL ? "no answer" : rd_kafka_error_string(e));
+    }
     ret->state =
         kept(arena,
              rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(found[0])));

@@ -185,10 +185,11 @@ static void compare_row(struct leat_comparison *c, const struct walk *left,
         same = leat_cell_same(&l.cells[i], &r.cells[i], c->sums_may_round, &is_rounded);
         rounded += is_rounded;
     }
-    if (same)
+    if (same) {
         c->rounded += rounded;
-    else
+    } else {
         tell(c, LEAT_DIFFERENT_FIELDS, &l, &r);
+    }
 }
 
 static void only(struct leat_comparison *c, const struct walk *w, bool left)
@@ -207,10 +208,11 @@ static leat_status compare_rows(struct leat_comparison *c, struct leat_error *er
     while (!left.at_end || !right.at_end) {
         int order = walk_order(&left, &right);
         c->rows++;
-        if (order == 0)
+        if (order == 0) {
             compare_row(c, &left, &right);
-        else
+        } else {
             only(c, order < 0 ? &left : &right, order < 0);
+        }
         if (order <= 0)
             LEAT_TRY(walk_step(&left, MDB_NEXT, err), err, "compare");
         if (order >= 0)
@@ -244,9 +246,10 @@ static bool same_shape(const struct leat_shape *a, const struct leat_shape *b)
                 a->partitions == b->partitions;
     for (uint32_t i = 0; same && i < a->n_fields; i++)
         same = leat_str_eq(a->fields[i], b->fields[i]);
-    for (uint32_t i = 0; same && i < a->n_indexes; i++)
+    for (uint32_t i = 0; same && i < a->n_indexes; i++) {
         same = leat_str_eq(a->indexes[i].name, b->indexes[i].name) &&
                a->indexes[i].n_columns == b->indexes[i].n_columns;
+    }
     return same;
 }
 

@@ -103,9 +103,10 @@ static leat_status learn_schemas(struct leat_scratch *s, struct leat_error *err)
     struct leat_schema_row *rows = NULL;
     size_t n = 0;
     LEAT_TRY(leat_store_schemas(s->c.store, s->page, &rows, &n, err), err, "schemas");
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         LEAT_TRY(leat_schemas_put(s->c.schemas, rows[i].id, rows[i].subject, rows[i].text, err),
                  err, "schema %d", (int)rows[i].id);
+    }
     return LEAT_OK;
 }
 
@@ -167,9 +168,10 @@ static leat_status fold_page(struct leat_scratch *s, const struct leat_scratch_g
         LEAT_TRY(take(s, &events[taken], err), err, "fold");
     }
     LEAT_TRY(leat_fold_commit(s->fold, err), err, "scratch copy");
-    if (n == 0)
+    if (n == 0) {
         return leat_fail(err, LEAT_FATAL, "the store has no event %lld of slice %d",
                          (long long)before + 1, (int)slice);
+    }
     s->events += taken;
     if (goal->tell != NULL)
         goal->tell(goal->arg, s->events);
