@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""leat graph: the shop drawn from its topology alone. What is expected is written here by hand; both
-drawings and the JSON must say the same. No server is asked."""
+"""leat graph: the shop drawn from its topology alone. What is expected is written here by hand;
+both drawings and the JSON must say the same. No server is asked.
+
+# sanitizers: asan
+"""
 
 import json
 import os
