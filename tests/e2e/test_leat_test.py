@@ -413,7 +413,8 @@ def dry_run_starts_from_a_snapshot_that_can_be_believed():
                "get_byte(state, 0) # 255)")
     done = home.cli("send", *ask, "--dry-run")
     check.equal((done.returncode, done.stdout), (1, ""), done.stderr)
-    check.contains(done.stderr, "could not read stream 'counter-c': version 1: could not fold Added")
+    check.contains(done.stderr,
+                   "could not read stream 'counter-c': version 1: could not fold Added")
     pg.execute(old % f"(SELECT payload FROM {SNAP}.saved)")
     check.equal(asked(), folded)
 
