@@ -70,6 +70,8 @@ class Home:
         """Removes what an earlier run of topology `name` left in Postgres and Kafka."""
         pg.drop_schema(name)
         kafka.delete(*kafka.topics(f"{name}."))
+        # A busy broker deletes late: one that is found meanwhile would be taken for ours.
+        wait.until(lambda: not kafka.topics(f"{name}."), 20, f"the topics of {name} to be gone")
 
 
 class Process:
