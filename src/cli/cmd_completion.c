@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/completion.h"
 
-#define SCRIPT_BYTES_MAX (512 * 1024)
+#define SCRIPT_BYTES_MAX ((size_t)512 * 1024)
 
 int leat_cmd_completion(struct leat_cli *cli, int argc, char **argv);
 
@@ -44,9 +44,10 @@ static void put_types(struct leat_buf *text, const struct leat_topology *t, bool
         const struct leat_names *names = commands ? &p->commands : &p->emits;
         for (uint32_t j = 0; j < names->n; j++) {
             bool seen = false;
-            for (uint32_t k = 0; k < i && !seen; k++)
+            for (uint32_t k = 0; k < i && !seen; k++) {
                 seen = leat_names_has(
                     commands ? &t->processors[k].commands : &t->processors[k].emits, names->at[j]);
+            }
             if (!seen)
                 put(text, names->at[j]);
         }

@@ -69,11 +69,12 @@ static const struct kind *find_kind(const char *name, struct leat_error *err)
         leat_suggest_offer_cstr(&s, kinds[i].name);
     }
     (void)leat_fail(err, LEAT_INVALID, "cannot make a new '%.80s'", name);
-    if (s.best.len > 0)
+    if (s.best.len > 0) {
         leat_error_hint(err, "Did you mean '%.*s'? There are topology, processor and projection.",
                         LEAT_STR_FMT(s.best));
-    else
+    } else {
         leat_error_hint(err, "There are topology, processor and projection.");
+    }
     return NULL;
 }
 
@@ -89,10 +90,12 @@ static leat_status refuse_foreign(const struct leat_new_options *o, const struct
         {"commands", o->commands, PROCESSOR},  {"emits", o->emits, PROCESSOR},
         {"sends", o->sends, PROCESSOR},        {"events", o->events, PROCESSOR},
         {"from", o->from, PROJECTION},         {"key", o->key, PROJECTION}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].value != NULL && (all[i].kinds & kind->bit) == 0)
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i].value != NULL && (all[i].kinds & kind->bit) == 0) {
             return leat_fail(err, LEAT_INVALID, "--%s is no option of a new %s", all[i].name,
                              kind->name);
+        }
+    }
     return LEAT_OK;
 }
 

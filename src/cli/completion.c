@@ -13,9 +13,10 @@ static const struct { /* names in tables and usage lines -> kinds of `completion
 
 static const char *dynamic_kind(struct leat_str name)
 {
-    for (size_t i = 0; i < sizeof dynamic / sizeof *dynamic; i++)
+    for (size_t i = 0; i < sizeof dynamic / sizeof *dynamic; i++) {
         if (leat_str_eq(leat_str_of(dynamic[i].name), name))
             return dynamic[i].kind;
+    }
     return NULL;
 }
 
@@ -23,9 +24,10 @@ static const char *dynamic_kind(struct leat_str name)
 static const char *spaced(struct leat_str list, struct leat_arena *arena)
 {
     char *words = leat_arena_cstr(arena, list);
-    for (char *c = words; *c != '\0'; c++)
+    for (char *c = words; *c != '\0'; c++) {
         if (*c == '|' || *c == ',')
             *c = ' ';
+    }
     return words;
 }
 
@@ -52,9 +54,10 @@ struct leat_place_words leat_completion_value(const struct leat_opt *o, struct l
         return (struct leat_place_words){LEAT_WORDS_FIXED, spaced(leat_str_of(arg), arena), false};
     if (kind != NULL)
         return (struct leat_place_words){LEAT_WORDS_DYNAMIC, kind, list};
-    if (o->def != NULL && is_words(leat_str_of(o->def), ',')) /* all there are, by default */
+    if (o->def != NULL && is_words(leat_str_of(o->def), ',')) { /* all there are, by default */
         return (struct leat_place_words){LEAT_WORDS_FIXED, spaced(leat_str_of(o->def), arena),
                                          true};
+    }
     return (struct leat_place_words){LEAT_WORDS_NONE, "", false};
 }
 

@@ -144,9 +144,10 @@ void leat_completion_bash(struct leat_cli *cli, struct leat_buf *script)
 {
     struct script s = {script, leat_arena_new(4096, 0)};
     leat_buf_puts(script, "# Printed by `leat completion bash`.\n_leat_verbs=\"");
-    for (unsigned i = 0; i < leat_cli_command_count; i++)
+    for (unsigned i = 0; i < leat_cli_command_count; i++) {
         if (leat_cli_commands[i].run != NULL)
             leat_buf_printf(script, "%s%s", i == 0 ? "" : " ", leat_cli_commands[i].name);
+    }
     leat_buf_puts(script, "\"\n");
     put_table(&s, cli, "_leat_options", put_options);
     put_table(&s, cli, "_leat_value", put_values);

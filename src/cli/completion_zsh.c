@@ -12,12 +12,13 @@ struct script {
 static void put_quoted(struct leat_buf *out, const char *text)
 {
     for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '\'')
+        if (*c == '\'') {
             leat_buf_puts(out, "'\\''");
-        else if (strchr("[]:\\", *c) != NULL)
+        } else if (strchr("[]:\\", *c) != NULL) {
             leat_buf_printf(out, "\\%c", *c);
-        else
+        } else {
             leat_buf_putc(out, *c);
+        }
     }
 }
 
@@ -43,10 +44,11 @@ static void put_action(struct script *s, const struct leat_place_words *w)
 static void put_option(struct script *s, const struct leat_opt *o)
 {
     leat_buf_puts(s->out, " \\\n            ");
-    if (o->letter != '\0')
+    if (o->letter != '\0') {
         leat_buf_printf(s->out, "'(-%c --%s)'{-%c,--%s}'[", o->letter, o->name, o->letter, o->name);
-    else
+    } else {
         leat_buf_printf(s->out, "'--%s[", o->name);
+    }
     put_quoted(s->out, o->help);
     leat_buf_putc(s->out, ']');
     if (o->type != LEAT_OPT_FLAG) {

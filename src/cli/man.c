@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "cli/new_files.h"
 
-#define PAGE_BYTES_MAX (512 * 1024)
+#define PAGE_BYTES_MAX ((size_t)512 * 1024)
 
 struct pages {
     struct leat_new_files files;

@@ -161,10 +161,11 @@ static void put_line(struct leat_buf *page, struct leat_str line, bool *in_parag
         return;
     }
     bool item = starts && memcmp(line.at, "- ", 2) == 0;
-    if (item)
+    if (item) {
         leat_buf_puts(page, ".IP \\(bu 2\n");
-    else if (!*in_paragraph)
+    } else if (!*in_paragraph) {
         leat_buf_puts(page, ".PP\n");
+    }
     *in_paragraph = true;
     put_inline(page, trimmed(item ? (struct leat_str){line.at + 2, line.len - 2} : line));
     leat_buf_putc(page, '\n');

@@ -7,9 +7,9 @@
 #include "cli/cli.h"
 #include "cli/new_insert.h"
 
-#define FILE_BYTES_MAX     (1024 * 1024) /* the loader's bound too */
-#define SNIPPET_BYTES_MAX  (64 * 1024)
-#define FINDINGS_BYTES_MAX (64 * 1024)
+#define FILE_BYTES_MAX     ((size_t)1024 * 1024) /* the loader's bound too */
+#define SNIPPET_BYTES_MAX  65536
+#define FINDINGS_BYTES_MAX 65536
 
 static void close_file(FILE **f)
 {
@@ -59,10 +59,11 @@ void leat_new_change_insert(struct leat_new_change *c, const char *section, stru
     struct leat_str indented = leat_new_indented(rows, 2, c->arena);
     leat_buf_printf(&c->snippet, "%s:\n%.*s", section, LEAT_STR_FMT(indented));
     struct leat_str text = leat_new_insert(c->text, leat_str_of(section), rows, c->arena);
-    if (text.len == 0)
+    if (text.len == 0) {
         c->safe = false;
-    else
+    } else {
         c->text = text;
+    }
     c->aggregates += strcmp(section, "aggregates") == 0;
     c->processors += strcmp(section, "processors") == 0;
     c->projections += strcmp(section, "projections") == 0;

@@ -46,9 +46,10 @@ static void put_folds(struct code *c)
                         event, snake(c, p->state), event, status(c, "ACTIVE"));
     }
     leat_buf_printf(&c->b, "LEAT_AGGREGATE(%s, 1", p->aggregate.at);
-    for (uint32_t i = 0; i < p->emits.n; i++)
+    for (uint32_t i = 0; i < p->emits.n; i++) {
         leat_buf_printf(&c->b, ", FOLD_%s(fold_%s)", upper(c, p->emits.at[i]),
                         snake(c, p->emits.at[i]));
+    }
     leat_buf_puts(&c->b, ");\n\n");
 }
 
@@ -78,23 +79,27 @@ static void put_handler(struct code *c, uint32_t i)
     const char *command = snake(c, p->commands.at[i]);
     leat_buf_printf(&c->b, "static leat_answer on_%s(struct leat_ctx *ctx, const struct %s *c",
                     command, command);
-    if (p->state.len > 0)
+    if (p->state.len > 0) {
         leat_buf_printf(&c->b, ",\n%*sconst struct %s *state",
                         (int)(sizeof "static leat_answer on_(" - 1 + strlen(command)), "",
                         snake(c, p->state));
+    }
     leat_buf_puts(&c->b, ")\n{\n");
-    if (p->starter)
+    if (p->starter) {
         put_refusal(c);
-    else if (p->state.len > 0)
+    } else if (p->state.len > 0) {
         leat_buf_puts(&c->b, "    (void)state; /* what must hold first: return leat_reject(ctx, "
                              "\"code\", \"why\") */\n");
-    if (p->emits.n > 0)
+    }
+    if (p->emits.n > 0) {
         put_emit(c, p->emits.at[i < p->emits.n ? i : p->emits.n - 1]);
-    else
+    } else {
         leat_buf_puts(&c->b, "    (void)ctx;\n    (void)c;\n");
-    for (uint32_t j = 0; j < p->sends.n && i == 0; j++)
+    }
+    for (uint32_t j = 0; j < p->sends.n && i == 0; j++) {
         leat_buf_printf(&c->b, "    /* send_%s(ctx, &(struct %s){...}); */\n",
                         snake(c, p->sends.at[j]), snake(c, p->sends.at[j]));
+    }
     leat_buf_puts(&c->b, "    return LEAT_DONE;\n}\n\n");
 }
 
@@ -132,16 +137,17 @@ struct leat_str leat_new_code(const struct leat_new_processor *p, struct leat_ar
 {
     struct code c = {.p = p, .arena = arena};
     leat_buf_init(&c.b, CODE_BYTES_MAX);
-    if (p->events.n > 0)
+    if (p->events.n > 0) {
         leat_buf_printf(&c.b, "/* %s.c - a policy: events in, commands out. */\n", p->name.at);
-    else if (p->new_aggregate)
+    } else if (p->new_aggregate) {
         leat_buf_printf(&c.b,
                         "/* %s.c - the life of one %s: what its events make of it, and what its "
                         "commands may do. */\n",
                         p->name.at, p->aggregate.at);
-    else
+    } else {
         leat_buf_printf(&c.b, "/* %s.c - decides on commands to one %s. */\n", p->name.at,
                         p->aggregate.at);
+    }
     leat_buf_printf(&c.b, "#include \"%s.h\" /* written by `leat gen` */\n\n", p->topology.at);
     if (p->new_aggregate)
         put_folds(&c);

@@ -38,9 +38,10 @@ static leat_status make_folders(char *path, struct leat_error *err)
         *p = '\0';
         bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
         int number = errno;
-        if (!ok)
+        if (!ok) {
             (void)leat_fail(err, LEAT_FATAL, "could not make folder '%s': %s", path,
                             strerror(number));
+        }
         *p = '/';
         if (!ok)
             return LEAT_FATAL;

@@ -19,10 +19,11 @@ struct leat_str leat_new_singular(struct leat_str name, struct leat_arena *arena
     }
     uint32_t drop = 0;
     if (ends_with(name, "sses") || ends_with(name, "xes") || ends_with(name, "ches") ||
-        ends_with(name, "shes"))
+        ends_with(name, "shes")) {
         drop = 2;
-    else if (ends_with(name, "s") && !ends_with(name, "ss") && !ends_with(name, "us"))
+    } else if (ends_with(name, "s") && !ends_with(name, "ss") && !ends_with(name, "us")) {
         drop = 1;
+    }
     return leat_str_of(leat_arena_cstr(arena, (struct leat_str){name.at, name.len - drop}));
 }
 

@@ -21,9 +21,10 @@ void leat_new_add_processor(struct leat_new_files *f, const struct leat_new_proc
     leat_new_file(f, LEAT_NEW_WRITE, leat_arena_printf(a, "%sprocessors/%s.c", at, p->name.at),
                   leat_new_code(p, a));
     struct leat_str tests = leat_new_tests(p, a);
-    if (tests.len > 0)
+    if (tests.len > 0) {
         leat_new_file(f, LEAT_NEW_WRITE,
                       leat_arena_printf(a, "%sprocessors/%s_test.yaml", at, p->name.at), tests);
+    }
 }
 
 /* Every name of the topology that an option may give, for "did you mean". */
@@ -55,9 +56,10 @@ static leat_status fill_sends(struct leat_new_processor *p, const struct leat_to
         bool own = leat_names_has(&p->commands, p->sends.at[i]);
         if (to == NULL && !own)
             return fail_unknown("sends", p->sends.at[i], t, err);
-        if (!own && to->aggregate == NULL && p->events.n > 0)
+        if (!own && to->aggregate == NULL && p->events.n > 0) {
             return leat_fail(err, LEAT_INVALID, "--sends: '%s' goes to no aggregate",
                              p->sends.at[i].at);
+        }
         keys[i] = own || to->aggregate == NULL ? p->key : to->aggregate->key;
     }
     p->send_keys = (struct leat_names){keys, p->sends.n};
@@ -67,12 +69,14 @@ static leat_status fill_sends(struct leat_new_processor *p, const struct leat_to
 static leat_status fill_policy(const struct leat_new_options *o, struct leat_new_processor *p,
                                const struct leat_topology *t, struct leat_error *err)
 {
-    if (o->commands != NULL || o->emits != NULL || o->aggregate != NULL)
+    if (o->commands != NULL || o->emits != NULL || o->aggregate != NULL) {
         return leat_fail(err, LEAT_INVALID,
                          "--events makes a policy: it has no --aggregate, --commands or --emits");
-    for (uint32_t i = 0; i < p->events.n; i++)
+    }
+    for (uint32_t i = 0; i < p->events.n; i++) {
         if (leat_topology_emitter(t, p->events.at[i]) == NULL)
             return fail_unknown("events", p->events.at[i], t, err);
+    }
     return LEAT_OK;
 }
 
@@ -125,10 +129,11 @@ static void fill_made(struct leat_new_processor *p, const struct leat_topology *
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         for (uint32_t i = 0; i < all[k]->n; i++) {
             const char *path = leat_topology_schema_path(t, all[k]->at[i], f->arena);
-            if (path == NULL)
+            if (path == NULL) {
                 made[n++] = all[k]->at[i];
-            else
+            } else {
                 leat_new_file(f, LEAT_NEW_KEEP, path, (struct leat_str){NULL, 0});
+            }
         }
     }
     p->starter = p->starter && n == 3;
@@ -158,12 +163,14 @@ static leat_status fill(const struct leat_new_options *o, struct leat_new_proces
 static void say_what_is_left(const struct leat_new_processor *p, const struct leat_topology *t)
 {
     const struct leat_aggregate *a = leat_topology_aggregate(t, p->aggregate);
-    for (uint32_t i = 0; a != NULL && a->state.len > 0 && i < p->emits.n; i++)
-        if (leat_topology_emitter(t, p->emits.at[i]) == NULL)
+    for (uint32_t i = 0; a != NULL && a->state.len > 0 && i < p->emits.n; i++) {
+        if (leat_topology_emitter(t, p->emits.at[i]) == NULL) {
             (void)fprintf(stderr,
                           "leat: what '%s' does to the state of '%s' is not said yet: add a FOLD_ "
                           "to its LEAT_AGGREGATE (module '%s')\n",
                           p->emits.at[i].at, a->name.at, a->module);
+        }
+    }
 }
 
 int leat_new_make_processor(const struct leat_new_options *o, struct leat_str name)

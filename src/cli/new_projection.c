@@ -44,9 +44,10 @@ static leat_status fields_of(const struct leat_topology *t, struct leat_str even
     uint32_t n = 0;
     leat_status status =
         leat_schemas_load_file(schemas, t->schema_dirs, t->n_schema_dirs, event, err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         status = leat_json_find(leat_schemas_text(schemas, event), LEAT_STR("fields"), &token, &raw,
                                 err);
+    }
     if (status == LEAT_OK)
         status = read_fields(raw, key, names, &n, err);
     for (uint32_t i = 0; i < n; i++)

@@ -68,10 +68,11 @@ struct leat_str leat_new_projection_rows(const struct leat_new_projection *p,
     leat_buf_printf(&b, "%s:\n  store: lmdb\n  key: $.%s\n  from:\n", p->name.at, p->key.at);
     for (uint32_t i = 0; i < p->events.n; i++) {
         leat_buf_printf(&b, "    %s: ", p->events.at[i].at);
-        if (p->own_key)
+        if (p->own_key) {
             put_sets(&b, &p->fields[i]);
-        else
+        } else {
             leat_buf_puts(&b, "{add: {count: 1}, max: {last_at: $meta.time}}\n");
+        }
     }
     if (p->own_key)
         leat_buf_puts(&b, "  indexes:\n    by_time: [-changed_at]\n");

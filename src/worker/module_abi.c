@@ -83,22 +83,25 @@ leat_status leat_module_abi(const char *path, uint32_t *ret, struct leat_error *
     ElfW(Phdr) segment;
     uint32_t abi = 0;
     bool clash = false;
-    if (fd < 0)
+    if (fd < 0) {
         return leat_fail(err, LEAT_INVALID, "could not open module '%s': %s", path,
                          strerror(errno));
-    if (!read_at(fd, 0, &head, sizeof head) || !is_ours(&head))
+    }
+    if (!read_at(fd, 0, &head, sizeof head) || !is_ours(&head)) {
         return leat_fail(err, LEAT_INVALID, "module '%s' is not a shared object of this machine",
                          path);
+    }
     for (unsigned i = 0; i < head.e_phnum; i++) {
         bool ok = read_at(fd, head.e_phoff + i * sizeof segment, &segment, sizeof segment);
         if (!ok || (segment.p_type == PT_NOTE && !take_notes(fd, &segment, &abi, &clash)))
             return leat_fail(err, LEAT_INVALID, "module '%s' is damaged", path);
     }
-    if (clash)
+    if (clash) {
         return leat_fail(err, LEAT_INVALID,
                          "module '%s' is put together of objects compiled for "
                          "different ABIs",
                          path);
+    }
     *ret = abi;
     return LEAT_OK;
 }
@@ -109,13 +112,14 @@ leat_status leat_module_abi_check(const char *path, struct leat_error *err)
     leat_status status = leat_module_abi(path, &abi, err);
     if (status == LEAT_OK && abi == LEAT_ABI)
         return LEAT_OK;
-    if (status == LEAT_OK && abi == 0)
+    if (status == LEAT_OK && abi == 0) {
         (void)leat_fail(err, LEAT_INVALID, "module '%s' has no ABI number; this leat has ABI %d",
                         path, LEAT_ABI);
-    else if (status == LEAT_OK)
+    } else if (status == LEAT_OK) {
         (void)leat_fail(err, LEAT_INVALID,
                         "module '%s' was compiled for ABI %u; this leat has ABI %d", path, abi,
                         LEAT_ABI);
+    }
     leat_error_hint(err, "Build it again with the headers and the CMake package of this leat: "
                          "`cmake --build <build folder> --clean-first`.");
     return LEAT_INVALID;
