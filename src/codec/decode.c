@@ -131,6 +131,8 @@ static inline leat_status run_string(struct decode *d, const struct leat_step *s
     struct leat_str s;
     if (!leat_wire_bytes(&d->in, &s))
         return bad(d, step, "longer than the bytes left");
+    if (step->code == LEAT_STEP_BYTES && step->size > 0 && s.len > step->size)
+        return bad(d, step, "a decimal of too many bytes");
     if (step->code == LEAT_STEP_STRING && !leat_wire_utf8(s))
         return bad(d, step, "not valid UTF-8");
     LEAT_STORE(struct leat_str, at, s);

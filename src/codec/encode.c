@@ -1,6 +1,7 @@
 /* encode.c - C struct -> Avro body, straight from the descriptors: they are in the schema's order.
  */
 #include "codec/codec.h"
+#include "codec/decimal.h"
 #include "codec/nodes.h"
 #include "codec/values.h"
 #include "codec/wire.h"
@@ -30,6 +31,8 @@ static leat_status put_string(struct encode *e, const struct leat_field *f, cons
     struct leat_str s = leat_field_str(f, base);
     if (f->kind == LEAT_KIND_STRING && !leat_wire_utf8(s))
         return refuse(e, f, "not valid UTF-8");
+    if (f->decimals > 0 && s.len > LEAT_DECIMAL_BYTES_MAX)
+        return refuse(e, f, "a decimal of too many bytes");
     return leat_wire_add_bytes(&e->out, s) ? LEAT_OK : too_large(e, f);
 }
 
@@ -162,7 +165,7 @@ static inline uint8_t *fast_value(const struct leat_field *f, uint8_t *p, const 
                                   const char *at)
 {
     const uint32_t kind = 1u << f->kind;
-    if ((kind & (KIND_BIT(STRING) | KIND_BIT(BYTES))) != 0)
+    if ((kind & (KIND_BIT(STRING) | KIND_BIT(BYTES))) != 0 && f->decimals == 0)
         return fast_string(p, limit, (kind & KIND_BIT(STRING)) != 0, at);
     if ((kind & KIND_BIT(LONG)) != 0)
         return leat_wire_put_long(p, LEAT_LOAD(int64_t, at));

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "codec/decimal.h"
 #include "codec/values.h"
 
 #define ARENA_BYTES 4096
@@ -175,6 +176,7 @@ static leat_status compile_plain(struct compile *c, uint32_t node, struct to to,
         return st;
     if (code >= 0) {
         step->code = (uint8_t)code;
+        step->size = n->decimal || f->decimals > 0 ? LEAT_DECIMAL_BYTES_MAX : 0;
         return LEAT_OK;
     }
     if (n->kind == LEAT_NODE_NULL && (f->has_offset >= 0 || f->kind == LEAT_KIND_NULL)) {
@@ -380,7 +382,7 @@ static uint8_t fast_of(const struct leat_step *step)
         [LEAT_STEP_BOOL] = LEAT_FAST_BOOL,     [LEAT_STEP_NO_WAY] = 0,
     };
     bool nullable = step->null_branch != LEAT_NO_UNION;
-    if (nullable != (step->has_offset >= 0) ||
+    if (nullable != (step->has_offset >= 0) || (step->code == LEAT_STEP_BYTES && step->size > 0) ||
         (step->code == LEAT_STEP_ENUM && step->symbols != NULL))
         return 0;
     return fast[step->code];

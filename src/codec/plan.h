@@ -57,10 +57,11 @@ struct leat_step {
     uint8_t null_branch; /* of the writer's union, or LEAT_NO_UNION */
     uint32_t offset;     /* of the value in its struct */
     int32_t has_offset;  /* of the reader's `has_`, or -1 */
-    uint32_t size;       /* FIXED: bytes; ENUM: writer's symbols; ARRAY, MAP: element bytes; UNION,
-                            BRANCH: branches of the writer's union, 0: it is none */
-    uint32_t node;       /* SKIP: what to skip; ARRAY, MAP: least bytes of an item */
-    int32_t is;          /* of a branch within UNION: its position in the struct's union */
+    uint32_t
+        size; /* BYTES: at most so many, 0: any; FIXED: bytes; ENUM: writer's symbols; ARRAY, MAP:
+                 element bytes; UNION, BRANCH: branches of the writer's union, 0: it is none */
+    uint32_t node; /* SKIP: what to skip; ARRAY, MAP: least bytes of an item */
+    int32_t is;    /* of a branch within UNION: its position in the struct's union */
     union {
         const struct leat_steps *record;
         const struct leat_step *item;

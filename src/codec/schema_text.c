@@ -1,5 +1,6 @@
 /* schema_text.c - what avro-c reads over: defaults of fields and enums, aliases, logical types. A
  * second walk of the schema's text meets the types in the same order as the parser did. */
+#include "codec/decimal.h"
 #include "codec/json_walk.h"
 #include "codec/nodes.h"
 
@@ -153,7 +154,8 @@ static void set_decimal(struct leat_node *n, const struct leat_json_token *preci
     int64_t digits = scale->kind == LEAT_JSON_INT ? scale->integer : 0;
     if ((n->kind != LEAT_NODE_BYTES && n->kind != LEAT_NODE_FIXED) ||
         precision->kind != LEAT_JSON_INT || precision->integer < 1 || precision->integer > 255 ||
-        digits < 0 || digits > precision->integer || digits > 254)
+        digits < 0 || digits > precision->integer || digits > 254 ||
+        n->size > LEAT_DECIMAL_BYTES_MAX)
         return;
     n->decimal = true;
     n->precision = (uint8_t)precision->integer;
