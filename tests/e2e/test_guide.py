@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """docs/guide as a reader works through it: files written, commands run, what they print compared.
 
-A fenced block whose info string has a second word is a file of that name. A block of `sh` is run, all
-of them in one shell, in the order of the pages, against an installed leat. A block of `text` after it
-is what it printed: each line must come, in this order, `…` standing for anything.
+A fenced block whose info string has a second word is a file of that name. A block of `sh` is run,
+all of them in one shell, in the order of the pages, against an installed leat. A block of `text`
+after it is what it printed: each line must come, in this order, `…` standing for anything.
 """
 
 import glob
