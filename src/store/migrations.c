@@ -15,7 +15,6 @@
     M(7, 0007_snapshots)                                                                           \
     M(8, 0008_settle)
 
-
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)
 

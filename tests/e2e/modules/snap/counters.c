@@ -47,10 +47,9 @@ static leat_answer draw(struct leat_ctx *ctx, const struct draw *c, const struct
     if (atomic_fetch_add(&tries, 1) == 0)
         return leat_retry(ctx, "drawn now %lld first %.*s second %.*s", (long long)leat_now(ctx),
                           (int)first.len, first.at, (int)second.len, second.at);
-    emit_drawn(ctx, &(struct drawn){.counter = c->counter,
-                                    .now = leat_now(ctx),
-                                    .first = first,
-                                    .second = second});
+    emit_drawn(ctx,
+               &(struct drawn){
+                   .counter = c->counter, .now = leat_now(ctx), .first = first, .second = second});
     return LEAT_DONE;
 }
 
