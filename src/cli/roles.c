@@ -149,7 +149,7 @@ static void put_label(struct leat_buf *out, const char *text)
     for (; *text != 0; text++) {
         if (*text == '"' || *text == '\\')
             leat_buf_putc(out, '\\');
-        leat_buf_putc(out, *text == '\n' ? ' ' : *text);
+        leat_buf_put(out, *text == '\n' ? " " : text, 1);
     }
 }
 
