@@ -2,7 +2,7 @@
  * everything readable that was ever written, and events readable to who still has the old form. */
 #include "base/json.h"
 #include "cli/plan.h"
-#include "codec/compat.h"
+#include "codec/compare.h"
 
 #define JSON_BYTES_MAX ((size_t)4 << 20)
 

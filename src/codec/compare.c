@@ -18,6 +18,7 @@ struct compare {
     char path[PATH_MAX_BYTES];
     size_t path_len;
     int depth;
+    bool by_name; /* named types must have the same name too */
     struct {
         uint32_t writer, reader;
     } open[PAIRS_MAX]; /* records under way or done: types may refer to themselves */
@@ -104,8 +105,10 @@ static bool opened(struct compare *c, uint32_t writer, uint32_t reader)
         if (c->open[i].writer == writer && c->open[i].reader == reader)
             return true;
     }
-    if (c->n_open == PAIRS_MAX)
+    if (c->n_open == PAIRS_MAX) {
+        say(c, false, "more than %d pairs of records to compare", PAIRS_MAX);
         return true;
+    }
     c->open[c->n_open].writer = writer;
     c->open[c->n_open++].reader = reader;
     return false;
@@ -123,7 +126,7 @@ static void compare_records(struct compare *c, uint32_t writer, uint32_t reader)
         if (from != NULL)
             compare_node(c, from->node, to->node);
         else if (to->fallback.at == NULL)
-            say(c, false, "is not in the writer's schema and has no default");
+            say(c, false, "not in the writer's schema and has no default");
         leave(c, before);
     }
 }
@@ -158,12 +161,25 @@ static void compare_meaning(struct compare *c, const struct leat_node *w, const 
         say(c, false, "%s can't be read as %s", w->logical.at, r->logical.at);
 }
 
+static bool same_name(const struct leat_node *w, const struct leat_node *r)
+{
+    if (w->kind != r->kind)
+        return false;
+    bool same = w->name.at == NULL || leat_str_eq(w->name, r->name);
+    for (uint32_t i = 0; !same && i < r->aliases.count; i++)
+        same = leat_str_eq(w->name, r->aliases.at[i]);
+    return same;
+}
+
 /* Of two types that are no unions. */
 static void compare_plain(struct compare *c, uint32_t writer, uint32_t reader)
 {
     const struct leat_node *w = leat_node_at(c->writer, writer);
     const struct leat_node *r = leat_node_at(c->reader, reader);
     compare_meaning(c, w, r);
+    if (c->by_name && w->kind == r->kind && !same_name(w, r))
+        say(c, false, "%s '%s' is called '%s' by the writer, and has no such alias",
+            leat_node_kind_name(r->kind), r->name.at, w->name.at);
     if (w->kind != r->kind) {
         if (!promotes(w->kind, r->kind))
             say(c, false, "%s can't be read as %s", name_of(w), name_of(r));
@@ -178,16 +194,6 @@ static void compare_plain(struct compare *c, uint32_t writer, uint32_t reader)
         compare_node(c, w->item, r->item);
         leave(c, before);
     }
-}
-
-static bool same_name(const struct leat_node *w, const struct leat_node *r)
-{
-    if (w->kind != r->kind)
-        return false;
-    bool same = w->name.at == NULL || leat_str_eq(w->name, r->name);
-    for (uint32_t i = 0; !same && i < r->aliases.count; i++)
-        same = leat_str_eq(w->name, r->aliases.at[i]);
-    return same;
 }
 
 /* Into a union: as the codec chooses, the very type first, else the first it can become. */
@@ -217,8 +223,10 @@ static void compare_node(struct compare *c, uint32_t writer, uint32_t reader)
 {
     const struct leat_node *w = leat_node_at(c->writer, writer);
     const struct leat_node *r = leat_node_at(c->reader, reader);
-    if (c->depth == LEAT_SCHEMA_DEPTH_MAX)
+    if (c->depth == LEAT_SCHEMA_DEPTH_MAX) {
+        say(c, false, "more than %d levels to compare", LEAT_SCHEMA_DEPTH_MAX);
         return;
+    }
     c->depth++;
     bool from_union = w->kind == LEAT_NODE_UNION;
     for (uint32_t i = 0; i < (from_union ? w->count : 1); i++) {
@@ -240,4 +248,26 @@ size_t leat_schema_compare(const struct leat_schema *writer, const struct leat_s
     struct compare c = {.writer = writer, .reader = reader, .found = found, .arg = arg};
     compare_node(&c, writer->top, reader->top);
     return c.count;
+}
+
+static void fail_first(void *arg, const struct leat_compare_finding *f)
+{
+    struct leat_error *err = arg;
+    if (err == NULL || err->status != LEAT_OK)
+        return;
+    bool top = f->path[0] == '\0';
+    (void)leat_fail(err, LEAT_INVALID, "%s%s%s%s", top ? "" : "field '", f->path,
+                    top ? "" : "': ", f->reason);
+}
+
+leat_status leat_schema_reads(const struct leat_schema *reader, const struct leat_schema *writer,
+                              struct leat_error *err)
+{
+    struct leat_error first = {0};
+    struct compare c = {
+        .writer = writer, .reader = reader, .found = fail_first, .arg = &first, .by_name = true};
+    compare_node(&c, writer->top, reader->top);
+    if (c.count == 0)
+        return LEAT_OK;
+    return leat_fail(err, LEAT_INVALID, "%s", first.msg);
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "codec/compat.h"
+#include "codec/compare.h"
 #include "codec/lint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

@@ -234,7 +234,7 @@ def a_schema_that_cannot_read_what_was_written_is_refused():
     schema(home, "Added", SCHEMAS["Added"] + [("why", "string")])
     refuses(home, "Added", "'why'", "no default")
     schema(home, "Added", [("counter_id", "string"), ("n", "string")])
-    refuses(home, "Added", "field 'n'", "long cannot be read as string")
+    refuses(home, "Added", "field 'n'", "long can't be read as string")
     schema(home, "Added", SCHEMAS["Added"])
     schema(home, "Add", SCHEMAS["Add"] + [("why", "string")])
     refuses(home, "Add", "'why'", "no default")

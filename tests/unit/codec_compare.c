@@ -56,7 +56,7 @@ Test(codec_compare, every_reason_is_told_with_its_path)
     const char *r = RECORD(FIELD("a", "\"int\"") "," FIELD("n", "\"int\"") "," FIELD(
         "l", ARRAY("{\"type\":\"record\",\"name\":\"L\",\"fields\":[" FIELD("p", "\"int\"") "]}")));
     cr_assert_str_eq(compare(w, r), "a: long can't be read as int; "
-                                    "n: is not in the writer's schema and has no default; "
+                                    "n: not in the writer's schema and has no default; "
                                     "l[].p: string can't be read as int");
 }
 
