@@ -128,8 +128,10 @@ static void note_odd(struct leat_plan *plan, const struct leat_batch_command *c)
     plan->odd_outcome |= c->outcome != LEAT_OUTCOME_ACCEPTED;
     plan->odd_attempts |= c->attempts != 0;
     plan->odd_error |= c->error_code.len > 0 || c->error_text.len > 0;
-    plan->odd_correlation |= !leat_uuid_eq(&c->correlation_id, &zero);
-    plan->odd_causation |= !leat_uuid_eq(&c->causation_id, &zero);
+    plan->odd_correlation |=
+        !leat_uuid_eq(&c->correlation_id, &zero) && !leat_uuid_eq(&c->correlation_id, &c->id);
+    plan->odd_causation |=
+        !leat_uuid_eq(&c->causation_id, &zero) && !leat_uuid_eq(&c->causation_id, &c->id);
 }
 
 /* Gives the events of command i, which start at event `e`, their places; returns how many. */

@@ -87,7 +87,7 @@ struct flow_work {
     struct flow_item *item; /* stays in place while the batch is under way */
     flow_what what;
     int32_t handler, priority, attempts;
-    struct leat_uuid id, correlation_id;
+    struct leat_uuid id, correlation_id, causation_id; /* without a cause: own id */
     struct leat_str type, key, source;
     struct leat_str to_topic;   /* FORWARD of a source: where to; else its own topic */
     struct leat_str made_value; /* FORWARD of a tombstone: the command it means; else "" */

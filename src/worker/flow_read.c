@@ -68,6 +68,9 @@ static void read_id(struct leat_flow *f, struct flow_work *w)
         text = header(f, w, "leat-causation"); /* left out of events where they are the same */
     if (text.len == 0 || !leat_uuid_parse(text, &w->correlation_id))
         w->correlation_id = w->id;
+    text = header(f, w, "leat-causation");
+    if (l->spec.kind == LEAT_LANE_EVENTS || !leat_uuid_parse(text, &w->causation_id))
+        w->causation_id = w->id; /* what a policy decides is caused by the event */
 }
 
 static void read_meta(struct leat_flow *f, struct flow_work *w)

@@ -32,7 +32,7 @@ static struct leat_batch_command *add(struct leat_flow *f, struct flow_work *w,
                                      .attempts = w->attempts,
                                      .outcome = outcome,
                                      .correlation_id = w->correlation_id,
-                                     .causation_id = w->id};
+                                     .causation_id = w->causation_id};
     w->batch_command = (int32_t)b->command_count++;
     if (w->stream != NULL) {
         w->stream->decided = true;

@@ -83,6 +83,13 @@ def an_order_by_the_command_line_keeps_its_priority_and_costs_nothing():
     check.equal({(r["type"], r["priority"]) for r in rows},
                 {("PlaceOrder", "hot"), ("TakePayment", "hot"), ("MarkPaid", "warm")},
                 "events carry no priority: what a policy sends has the default")
+    causes = {r["type"]: r["causation_id"] for r in pg.rows(
+        f"select type, causation_id from {NAME}.commands where correlation_id = '{done['id']}' "
+        "and processor <> 'checkout'")}
+    taken = pg.value(f"select event_id from {NAME}.events where stream = 'payment-free' "
+                     "and type = 'PaymentTaken'")
+    check.equal(causes, {"PlaceOrder": done["id"], "TakePayment": done["id"], "MarkPaid": taken},
+                "a command's cause is the command or the event that made it be sent")
     again = s.home.cli("send", "PlaceOrder", json.dumps(order), "--wait", "10s")
     check.equal(again.returncode, 3, again.stderr)
     check.contains(again.stdout, "order-exists")

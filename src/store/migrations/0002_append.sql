@@ -245,11 +245,11 @@ begin
             where c_settled is null or c_settled[i] = 0;
 
             insert into @schema@.event_log (seq, version, recorded_at, slice, schema_id, event_id,
-                command_id, stream, type, payload, correlation_id, causation_id, headers)
+                command_id, stream, type, payload, correlation_id, headers)
             select f_head[c_fence[e_command[j]]] + e_rel[j], e_version[j], append_batch.recorded_at,
                 f_k[c_fence[e_command[j]]], e_schema[j], e_id[j], c_id[e_command[j]],
                 c_stream[e_command[j]], p_dict[e_type[j]], e_payload[j],
-                c_correlation[e_command[j]], c_causation[e_command[j]], e_headers[j]
+                c_correlation[e_command[j]], e_headers[j]
             from unnest(e_order) j
             where c_settled is null or c_settled[e_command[j]] = 0;
             exit;
