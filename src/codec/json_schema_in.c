@@ -157,9 +157,22 @@ static leat_status collect(struct from_json *c, const struct leat_node *n,
     }
 }
 
+/* With the name that was likely meant to be it: a slip makes one field missing and one unknown. */
+static leat_status missing(struct from_json *c, const struct leat_node *n, struct leat_str json,
+                           struct leat_str field)
+{
+    struct leat_str meant =
+        leat_node_meant(c->s, (uint32_t)(n - c->s->nodes), json, field, c->arena);
+    if (meant.len == 0)
+        return leat_fail(c->err, LEAT_POISON, "field '%s' is missing", field.at);
+    return leat_fail(c->err, LEAT_POISON, "field '%s' is missing; did '%.*s' mean it?", field.at,
+                     LEAT_STR_FMT(meant));
+}
+
 static leat_status read_record(struct from_json *c, const struct leat_node *n,
                                struct leat_json_reader *r)
 {
+    struct leat_str json = {r->start, (uint32_t)(r->end - r->start)};
     struct leat_str *values = leat_arena_zalloc(c->arena, n->count + (size_t)1, sizeof *values);
     leat_status st = collect(c, n, r, values);
     for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
@@ -169,7 +182,7 @@ static leat_status read_record(struct from_json *c, const struct leat_node *n,
         if (value.at == NULL && c->s->nodes[f->node].optional)
             value = LEAT_STR("null"); /* absent and null are one in JSON */
         if (value.at == NULL)
-            return leat_fail(c->err, LEAT_POISON, "field '%s' is missing", f->name.at);
+            return missing(c, n, json, f->name);
         c->as_default = outer || values[i].at == NULL;
         LEAT_TRY(read_node(c, f->node, value), c->err, "field '%s'", f->name.at);
         c->as_default = outer;
@@ -225,12 +238,12 @@ static leat_status read_optional(struct from_json *c, const struct leat_node *n,
     return null ? LEAT_OK : read_node(c, n->item, json);
 }
 
-/* Named by its full name, or by the last part of it. */
-static bool is_branch(struct from_json *c, uint32_t node, const struct leat_json_token *key)
+bool leat_node_is_branch(const struct leat_schema *s, uint32_t node,
+                         const struct leat_json_token *key, struct leat_arena *arena)
 {
-    const struct leat_node *n = leat_node_at(c->s, node);
+    const struct leat_node *n = leat_node_at(s, node);
     return (n->name.at != NULL && leat_json_token_is(key, n->name)) ||
-           leat_json_token_is(key, leat_node_branch_name(c->s, node, c->arena));
+           leat_json_token_is(key, leat_node_branch_name(s, node, arena));
 }
 
 /* null, or {"branch": value}. */
@@ -244,7 +257,8 @@ static leat_status read_branch(struct from_json *c, const struct leat_node *n,
     for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
         uint32_t node = c->s->branches[n->first + i];
         bool null = c->s->nodes[node].kind == LEAT_NODE_NULL;
-        if (null ? t->kind != LEAT_JSON_NULL : !more || !is_branch(c, node, &key))
+        if (null ? t->kind != LEAT_JSON_NULL
+                 : !more || !leat_node_is_branch(c->s, node, &key, c->arena))
             continue;
         if (!leat_wire_add_long(&c->out, i))
             return full(c);

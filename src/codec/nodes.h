@@ -124,6 +124,13 @@ const char *leat_node_kind_name(leat_node_kind kind);
  */
 struct leat_str leat_node_branch_name(const struct leat_schema *s, uint32_t node,
                                       struct leat_arena *arena);
+/* Whether a JSON key names the branch: by its full name, or by the last part of it. */
+struct leat_json_token;
+bool leat_node_is_branch(const struct leat_schema *s, uint32_t node,
+                         const struct leat_json_token *key, struct leat_arena *arena);
+/* field_check.c: leat_field_meant() of any record. */
+struct leat_str leat_node_meant(const struct leat_schema *s, uint32_t record, struct leat_str json,
+                                struct leat_str missing, struct leat_arena *arena);
 /* Field of a record by name; NULL when absent. */
 const struct leat_node_field *leat_node_field_find(const struct leat_schema *s, uint32_t record,
                                                    struct leat_str name);

@@ -11,8 +11,8 @@
 #include "base/json.h"
 #include "base/record_headers.h"
 #include "base/suggest.h"
+#include "codec/field_check.h"
 #include "kafka/kafka.h"
-#include "query/field_check.h"
 #include "query/query.h"
 
 #define PROPS_MAX    256
@@ -158,8 +158,24 @@ static leat_status find_priority(const struct leat_processor *p, struct leat_str
     return LEAT_OK;
 }
 
+static leat_status no_key(const struct prepared *r, const struct leat_schema *schema,
+                          struct leat_str json, struct leat_error *err)
+{
+    struct leat_str field = r->processor->aggregate->key;
+    struct leat_str meant = {"", 0};
+    if (schema != NULL)
+        meant = leat_field_meant(schema, json, field, r->arena);
+    if (meant.len == 0)
+        return leat_fail(err, LEAT_INVALID, "field '%.*s' is missing: it is the key",
+                         LEAT_STR_FMT(field));
+    return leat_fail(err, LEAT_INVALID,
+                     "field '%.*s' is missing: it is the key; did '%.*s' mean it?",
+                     LEAT_STR_FMT(field), LEAT_STR_FMT(meant));
+}
+
 /* The aggregate's key field; a processor without one spreads its commands by their id. */
-static leat_status find_key(struct prepared *r, struct leat_str json, struct leat_error *err)
+static leat_status find_key(struct prepared *r, const struct leat_schema *schema,
+                            struct leat_str json, struct leat_error *err)
 {
     struct leat_json_token token;
     if (r->processor->aggregate == NULL) {
@@ -170,10 +186,8 @@ static leat_status find_key(struct prepared *r, struct leat_str json, struct lea
     }
     struct leat_str field = r->processor->aggregate->key;
     leat_status status = leat_json_find(json, field, &token, NULL, err);
-    if (status == LEAT_ABSENT) {
-        return leat_fail(err, LEAT_INVALID, "field '%.*s' is missing: it is the key",
-                         LEAT_STR_FMT(field));
-    }
+    if (status == LEAT_ABSENT)
+        return no_key(r, schema, json, err);
     if (status != LEAT_OK) {
         return leat_fail(err, LEAT_INVALID, "the body is not a JSON object: %s",
                          err == NULL ? "" : err->msg);
@@ -217,7 +231,8 @@ static leat_status prepare(const struct leat_sender *s, const struct leat_comman
     if (status != LEAT_OK)
         return status;
     r->id = in->id != NULL ? *in->id : leat_uuid_v7(leat_now_ms());
-    if ((status = find_key(r, in->json, err)) != LEAT_OK)
+    const struct leat_schema *schema = leat_schemas_current(s->schemas, in->type);
+    if ((status = find_key(r, schema, in->json, err)) != LEAT_OK)
         return status;
     status = leat_schemas_from_json(s->schemas, in->type, t->commands.format == LEAT_FORMAT_AVRO,
                                     in->json, &r->value, err);
@@ -225,11 +240,8 @@ static leat_status prepare(const struct leat_sender *s, const struct leat_comman
         err->status = LEAT_INVALID; /* what was given is wrong; the hint stays */
     if (status != LEAT_OK)
         return status == LEAT_POISON ? LEAT_INVALID : status;
-    if (!in->any_fields) {
-        const struct leat_schema *schema = leat_schemas_current(s->schemas, in->type);
-        if ((status = leat_check_fields(schema, in->json, r->arena, err)) != LEAT_OK)
-            return status;
-    }
+    if (!in->any_fields && (status = leat_check_fields(schema, in->json, r->arena, err)) != LEAT_OK)
+        return status;
     if (r->value.overflow || r->value.len > (size_t)t->message_bytes_max) {
         if (in->ret_too_large != NULL)
             *in->ret_too_large = true;

@@ -4,8 +4,8 @@
  * Idempotency-Key, newline, body. */
 #include <stdlib.h>
 
+#include "codec/field_check.h"
 #include "projection/model_cursor.h"
-#include "query/field_check.h"
 #include "query/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -48,7 +48,9 @@ static void check_body(struct leat_str json, struct leat_arena *arena)
     if (schema == NULL &&
         leat_schema_parse(LEAT_STR("{\"type\":\"record\",\"name\":\"T\",\"fields\":[{\"name\":"
                                    "\"id\",\"type\":\"string\"},{\"name\":\"r\",\"type\":["
-                                   "\"null\",\"T\"],\"default\":null}]}"),
+                                   "\"null\",\"T\"],\"default\":null},{\"name\":\"l\",\"type\":{"
+                                   "\"type\":\"array\",\"items\":{\"type\":\"map\","
+                                   "\"values\":\"T\"}}}]}"),
                           &schema, &err) != LEAT_OK)
         abort();
     leat_status status = leat_check_fields(schema, json, arena, &err);
