@@ -10,6 +10,7 @@
 #define VALUE_BYTES_MAX 1024
 #define LIST_BYTES_MAX  12288
 #define ARENA_BYTES     2048
+#define SHOWN           100
 
 struct bounds {
     struct leat_index_key from, to; /* encoded; len 0 = open */
@@ -72,58 +73,94 @@ static bool as_number(struct leat_str text, struct leat_cell *ret)
     return true;
 }
 
+struct list_index { /* that a list goes by */
+    const struct leat_shape_index *index;
+    const struct leat_str *fields; /* of the model */
+    const uint8_t *kinds;          /* what each column has held */
+    uint8_t no;
+};
+
+#define NUMBERS (1U << LEAT_CELL_INT | 1U << LEAT_CELL_DOUBLE)
+#define BOOLS   (1U << LEAT_CELL_BOOL)
+#define NULLS   (1U << LEAT_CELL_NULL)
+
+struct value { /* for a column, as the asker wrote it */
+    struct leat_str text;
+    bool quoted; /* a text, whatever it looks like */
+};
+
 /* A value means what the column has held so far: 42 is a number only where numbers are. */
-static struct leat_cell typed(struct leat_str text, bool quoted, uint8_t kinds)
+static struct leat_cell typed(const struct value *v, uint8_t kinds)
 {
-    struct leat_cell cell = {.kind = LEAT_CELL_STRING, .s = text};
-    uint8_t numbers = 1U << LEAT_CELL_INT | 1U << LEAT_CELL_DOUBLE;
-    if (quoted)
+    struct leat_cell cell = {.kind = LEAT_CELL_STRING, .s = v->text};
+    if (v->quoted)
         return cell;
-    if ((kinds & numbers) != 0 && as_number(text, &cell))
+    if ((kinds & NUMBERS) != 0 && as_number(v->text, &cell))
         return cell;
-    bool is_true = leat_str_eq(text, LEAT_STR("true"));
-    if ((kinds & 1U << LEAT_CELL_BOOL) != 0 && (is_true || leat_str_eq(text, LEAT_STR("false"))))
+    bool is_true = leat_str_eq(v->text, LEAT_STR("true"));
+    if ((kinds & BOOLS) != 0 && (is_true || leat_str_eq(v->text, LEAT_STR("false"))))
         return (struct leat_cell){.kind = LEAT_CELL_BOOL, .b = is_true};
-    if ((kinds & 1U << LEAT_CELL_NULL) != 0 && leat_str_eq(text, LEAT_STR("null")))
+    if ((kinds & NULLS) != 0 && leat_str_eq(v->text, LEAT_STR("null")))
         return (struct leat_cell){.kind = LEAT_CELL_NULL};
     return cell;
 }
 
-static leat_status encode_bound(const struct leat_shape_index *index, uint32_t index_no,
-                                const struct leat_column_kinds *kinds, struct leat_str values,
+/* A text for a column that holds none would be an empty list that looks like an answer. */
+static leat_status put_column(const struct list_index *in, uint32_t column, const struct value *v,
+                              struct leat_index_key *ret, struct leat_error *err)
+{
+    const struct leat_index_column *c = &in->index->columns[column];
+    uint8_t kinds = in->kinds[column];
+    struct leat_cell cell = typed(v, kinds);
+    unsigned others = kinds & ~(NUMBERS | BOOLS | NULLS);
+    if (cell.kind == LEAT_CELL_STRING && others == 0 && (kinds & (NUMBERS | BOOLS)) != 0) {
+        const char *type = (kinds & NUMBERS) == 0 ? "true or false"
+                           : (kinds & BOOLS) == 0 ? "a number"
+                                                  : "a number, true or false";
+        return leat_fail(err, LEAT_INVALID, "column '%.*s' of index '%.*s' is %s, not '%.*s'",
+                         LEAT_STR_FMT(in->fields[c->field]), LEAT_STR_FMT(in->index->name), type,
+                         (int)(v->text.len < SHOWN ? v->text.len : SHOWN), v->text.at);
+    }
+    leat_index_key_column(ret, &cell, c->descending);
+    return LEAT_OK;
+}
+
+static leat_status encode_bound(const struct list_index *in, struct leat_str values,
                                 struct leat_index_key *ret, struct leat_error *err)
 {
+    const struct leat_shape_index *index = in->index;
     char text[VALUE_BYTES_MAX];
     uint32_t len = 0, n = 0;
     bool quoted = false;
     struct leat_str rest = values;
-    leat_index_key_start(ret, (uint8_t)index_no);
+    leat_index_key_start(ret, in->no);
     while (next_value(&rest, text, &len, &quoted)) {
         if (n == index->n_columns) {
             return leat_fail(err, LEAT_INVALID, "index '%.*s' has %u columns; more values given",
                              LEAT_STR_FMT(index->name), index->n_columns);
         }
-        struct leat_cell cell =
-            typed((struct leat_str){text, len}, quoted, kinds->bits[index_no][n]);
-        leat_index_key_column(ret, &cell, index->columns[n].descending);
-        n++;
+        const struct value v = {{text, len}, quoted};
+        leat_status status = put_column(in, n++, &v, ret, err);
+        if (status != LEAT_OK)
+            return status;
     }
     return LEAT_OK;
 }
 
-static leat_status encode_equal(const struct leat_shape_index *index, uint32_t index_no,
-                                const struct leat_column_kinds *kinds,
-                                const struct leat_model_range *r, struct leat_index_key *ret,
-                                struct leat_error *err)
+static leat_status encode_equal(const struct list_index *in, const struct leat_model_range *r,
+                                struct leat_index_key *ret, struct leat_error *err)
 {
-    leat_index_key_start(ret, (uint8_t)index_no);
+    const struct leat_shape_index *index = in->index;
+    leat_index_key_start(ret, in->no);
     if (r->n_equal > index->n_columns) {
         return leat_fail(err, LEAT_INVALID, "index '%.*s' has %u columns; more values given",
                          LEAT_STR_FMT(index->name), index->n_columns);
     }
     for (uint32_t i = 0; i < r->n_equal; i++) {
-        struct leat_cell cell = typed(r->equal[i], false, kinds->bits[index_no][i]);
-        leat_index_key_column(ret, &cell, index->columns[i].descending);
+        const struct value v = {r->equal[i], false};
+        leat_status status = put_column(in, i, &v, ret, err);
+        if (status != LEAT_OK)
+            return status;
     }
     return LEAT_OK;
 }
@@ -210,15 +247,16 @@ static leat_status index_bounds(const struct leat_model_view *v, struct leat_env
     b->prefix_len = 1;
     leat_index_key_start(&b->from, (uint8_t)no);
     LEAT_TRY(leat_column_kinds_read(t, &kinds, err), err, "list");
+    const struct list_index in = {b->index, v->shape->fields, kinds.bits[no], (uint8_t)no};
     if (r->n_equal > 0) {
-        LEAT_TRY(encode_equal(b->index, no, &kinds, r, &b->from, err), err, "list");
+        LEAT_TRY(encode_equal(&in, r, &b->from, err), err, "list");
         b->to = b->from;
         return LEAT_OK;
     }
     if (r->from.len > 0)
-        LEAT_TRY(encode_bound(b->index, no, &kinds, r->from, &b->from, err), err, "from");
+        LEAT_TRY(encode_bound(&in, r->from, &b->from, err), err, "from");
     if (r->to.len > 0)
-        LEAT_TRY(encode_bound(b->index, no, &kinds, r->to, &b->to, err), err, "to");
+        LEAT_TRY(encode_bound(&in, r->to, &b->to, err), err, "to");
     return LEAT_OK;
 }
 

@@ -140,11 +140,30 @@ def wrong_questions_name_what_is_right():
             ("OpenOrders", {"custmer": "c"}, "there is no parameter 'custmer'", "'customer'"),
             ("OpenOrders", {"customer": "c", "limit": 4}, "from 1 to 3", ""),
             ("OpenOrders", {"customer": "c", "cursor": "x"}, "not one of this list", ""),
+            ("OrdersOf", {"customer": "c0", "total": "nix"},
+             "column 'total' of index 'by_customer' is a number, not 'nix'", ""),
             ("Day", {"customer": "c"}, "needs the parameter 'note'", "")):
         a = both(query, **given)
         check.equal(a.status, 404 if "no query" in detail else 400)
         check.contains(a.json["detail"], detail)
         check.contains(a.json.get("hint", ""), hint)
+
+
+@check.test
+def a_text_where_a_column_holds_numbers_is_refused():
+    url, h = system()
+    for bound, value, text in (("to", "c0,nix", "nix"), ("from", "c0,", ""),
+                               ("to", 'c0,"6"', "6")):
+        wrong = f"{bound}: column 'total' of index 'by_customer' is a number, not '{text}'"
+        a = api.get(f"{url}/v1/models/orders?index=by_customer&"
+                    f"{urllib.parse.urlencode({bound: value})}")
+        check.equal((a.status, a.json["detail"]), (400, wrong))
+        done = h.cli("list", "orders", "--index", "by_customer", f"--{bound}", value)
+        check.equal((done.returncode, done.stdout), (2, ""))
+        check.contains(done.stderr, wrong)
+    for right in ("c0,6", "c0,5.5", "c0", "c"):
+        a = api.get(f"{url}/v1/models/orders?index=by_customer&from=c0&to={right}")
+        check.equal((a.status, len(a.json["rows"]) > 0), (200, True), right)
 
 
 @check.test
