@@ -326,17 +326,30 @@ static bool put_value(const struct value *v)
 
 /* ---- one row ---- */
 
-static bool broken_row(const struct leat_csv_row *row, struct leat_import_refusal *why)
+/* "column price", or "field 3" where the header has no such. */
+static const char *place_of(const struct leat_import_plan *p, uint32_t field, char to[80])
 {
-    unsigned field = row->problem_field + 1;
+    if (field >= p->column_count) {
+        (void)snprintf(to, 80, "field %u", field + 1);
+    } else {
+        (void)snprintf(to, 80, "column %.*s", LEAT_STR_FMT(shown(p->columns[field])));
+    }
+    return to;
+}
+
+static bool broken_row(const struct leat_import_plan *p, const struct leat_csv_row *row,
+                       struct leat_import_refusal *why)
+{
+    char room[80];
+    const char *place = place_of(p, row->problem_field, room);
     switch (row->problem) {
     case LEAT_CSV_AFTER_QUOTE:
-        return refuse(why, "quote", "field %u: text after a closing quote", field);
+        return refuse(why, "quote", "%s: text after a closing quote", place);
     case LEAT_CSV_UNCLOSED:
-        return refuse(why, "quote", "field %u: a quote that is never closed", field);
+        return refuse(why, "quote", "%s: a quote that is never closed", place);
     case LEAT_CSV_FIELD_TOO_LONG:
-        return refuse(why, "too-long", "field %u: longer than %d bytes, or a quote never closed",
-                      field, LEAT_CSV_FIELD_BYTES_MAX);
+        return refuse(why, "too-long", "%s: longer than %d bytes, or a quote never closed", place,
+                      LEAT_CSV_FIELD_BYTES_MAX);
     case LEAT_CSV_ROW_TOO_LONG:
         return refuse(why, "too-long", "longer than %d bytes", LEAT_CSV_ROW_BYTES_MAX);
     case LEAT_CSV_TOO_MANY_FIELDS:
@@ -347,10 +360,32 @@ static bool broken_row(const struct leat_csv_row *row, struct leat_import_refusa
     return true;
 }
 
+/* The column of a field; false in a JSONL import, or when no column goes there. */
+static bool column_of(const struct leat_import_plan *p, int32_t field, struct leat_str *ret)
+{
+    for (size_t c = 0; c < p->column_count; c++) {
+        if (p->field_of[c] == field) {
+            *ret = p->columns[c];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool leat_import_column(const struct leat_import_plan *p, struct leat_str field,
+                        struct leat_str *ret)
+{
+    return column_of(p, find_field(p, field), ret);
+}
+
 static bool key_given(const struct leat_import_plan *p, struct leat_import_refusal *why)
 {
+    struct leat_str column;
     if (p->key < 0 || p->values[p->key].len > 0)
         return true;
+    if (column_of(p, p->key, &column))
+        return refuse(why, "key", "column %.*s: empty, but it is the key",
+                      LEAT_STR_FMT(shown(column)));
     return refuse(why, "key", "%.*s is empty, but it is the key",
                   LEAT_STR_FMT(p->fields[p->key].name));
 }
@@ -358,8 +393,12 @@ static bool key_given(const struct leat_import_plan *p, struct leat_import_refus
 static bool csv_row(struct leat_import_plan *p, const struct leat_csv_row *row,
                     struct leat_json_writer *w, struct leat_import_refusal *why)
 {
-    if (row->n != p->column_count)
-        return refuse(why, "columns", "%zu fields, the header has %zu", row->n, p->column_count);
+    if (row->n < p->column_count)
+        return refuse(why, "columns", "%zu fields, the header has %zu: none for column %.*s",
+                      row->n, p->column_count, LEAT_STR_FMT(shown(p->columns[row->n])));
+    if (row->n > p->column_count)
+        return refuse(why, "columns", "%zu fields, the header has %zu: no column for '%.*s'",
+                      row->n, p->column_count, LEAT_STR_FMT(shown(row->fields[p->column_count])));
     leat_json_begin_object(w);
     for (size_t c = 0; c < row->n; c++) {
         if (p->field_of[c] < 0)
@@ -439,7 +478,7 @@ static bool json_row(struct leat_import_plan *p, const struct leat_csv_row *row,
 bool leat_import_row(struct leat_import_plan *p, const struct leat_csv_row *row,
                      struct leat_buf *json, struct leat_import_refusal *why)
 {
-    if (!broken_row(row, why))
+    if (!broken_row(p, row, why))
         return false;
     struct leat_json_writer w;
     leat_buf_clear(json);

@@ -74,6 +74,9 @@ struct leat_import_refusal {
  * False: refused, *why says it. */
 bool leat_import_row(struct leat_import_plan *p, const struct leat_csv_row *row,
                      struct leat_buf *json, struct leat_import_refusal *why);
+/* The column that goes into a field; false: none, or not CSV. */
+bool leat_import_column(const struct leat_import_plan *p, struct leat_str field,
+                        struct leat_str *ret);
 /* With ids in the plan: the id of the command made by the last leat_import_row(), while that row
  * lives. */
 struct leat_uuid leat_import_row_id(const struct leat_import_plan *p);

@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "cli/import_show.h"
 #include "codec/codec.h"
+#include "codec/fields.h"
 #include "query/query.h"
 
+#define COLUMN_SHOWN      40
 #define COMMAND_BYTES_MAX ((size_t)1 << 20)
 #define SAVE_EVERY_US     INT64_C(1000000)
 #define SHOW_EVERY_ROWS   256
@@ -180,6 +182,22 @@ static leat_status check(struct run *r, struct leat_error *err)
     return leat_schema_from_json(r->im->schema, leat_buf_str(&r->json), &r->avro, err);
 }
 
+/* The plan let the row pass, the schema did not: its column, where one value is at fault. */
+static void say_why(const struct run *r, const struct leat_error *err,
+                    struct leat_import_refusal *why)
+{
+    struct leat_str field = leat_schema_misfit(r->im->schema, leat_buf_str(&r->json));
+    struct leat_str column;
+    why->code = "encode";
+    if (field.len > 0 && leat_import_column(r->im->plan, field, &column)) {
+        (void)snprintf(why->reason, sizeof why->reason, "column %.*s: %.240s",
+                       (int)(column.len < COLUMN_SHOWN ? column.len : COLUMN_SHOWN), column.at,
+                       err->msg);
+    } else {
+        (void)snprintf(why->reason, sizeof why->reason, "%.300s", err->msg);
+    }
+}
+
 static leat_status one_row(struct run *r, const struct leat_csv_row *row, struct leat_error *err)
 {
     struct leat_import_refusal why = {0};
@@ -188,8 +206,7 @@ static leat_status one_row(struct run *r, const struct leat_csv_row *row, struct
         return refuse(r, row, &why, err);
     leat_status status = r->im->sender == NULL ? check(r, err) : queue(r, row, err);
     if (status == LEAT_INVALID || status == LEAT_POISON) {
-        why.code = "encode";
-        (void)snprintf(why.reason, sizeof why.reason, "%.300s", err->msg);
+        say_why(r, err, &why);
         return refuse(r, row, &why, err);
     }
     r->now.sent += status == LEAT_OK;

@@ -1,6 +1,9 @@
 #include "codec/fields.h"
 
+#include "codec/json_walk.h"
 #include "codec/nodes.h"
+
+#define VALUE_BYTES_MAX ((size_t)16 << 20)
 
 static leat_field_class class_of(leat_node_kind kind)
 {
@@ -79,4 +82,24 @@ bool leat_schema_field_name(const struct leat_schema *s, const struct leat_str *
         return false;
     *ret = s->fields[node->first + index].name;
     return true;
+}
+
+struct leat_str leat_schema_misfit(const struct leat_schema *s, struct leat_str json)
+{
+    struct leat_json_reader r;
+    struct leat_json_token key;
+    struct leat_str value, ret = {"", 0};
+    LEAT_AUTO(leat_buf_done) struct leat_buf out;
+    bool more = true;
+    leat_buf_init(&out, VALUE_BYTES_MAX);
+    leat_json_reader_init(&r, json);
+    if (leat_json_next(&r, &key, NULL) != LEAT_OK || key.kind != LEAT_JSON_OBJECT_BEGIN)
+        return ret;
+    while (ret.len == 0 && leat_json_member(&r, &key, &value, &more, NULL) == LEAT_OK && more) {
+        const struct leat_node_field *f = leat_node_field_find(s, s->top, key.text);
+        leat_buf_clear(&out);
+        if (f != NULL && leat_node_from_json(s, f->node, value, false, &out, NULL) != LEAT_OK)
+            ret = f->name;
+    }
+    return ret;
 }

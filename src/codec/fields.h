@@ -32,4 +32,8 @@ bool leat_schema_field(const struct leat_schema *s, const struct leat_str *path,
 bool leat_schema_field_name(const struct leat_schema *s, const struct leat_str *path, uint32_t n,
                             uint32_t index, struct leat_str *ret);
 
+/* The first field of the schema whose member of the object `json` does not fit it; empty when each
+ * does for itself. Slow: for errors. */
+struct leat_str leat_schema_misfit(const struct leat_schema *s, struct leat_str json);
+
 #endif

@@ -1,4 +1,4 @@
-/* uses: base cli */
+/* uses: base topology codec kafka store query cli */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include "cli/import_progress.h"
 #include "cli/import_rejects.h"
 #include "cli/import_source.h"
+#include "codec/fields.h"
 
 static const char schema[] =
     "{\"type\":\"record\",\"name\":\"Add\",\"fields\":["
@@ -146,9 +147,22 @@ Test(import, columns_can_be_renamed_and_left_out)
     cr_expect(leat_str_eq(leat_buf_str(&json), LEAT_STR("{\"id\":\"k\",\"n\":2,\"note\":\"\"}")));
     row[0] = LEAT_STR(" ");
     cr_assert_not(leat_import_row(p, &(struct leat_csv_row){.fields = row, .n = 4}, &json, &why));
-    cr_expect_str_eq(why.reason, "id is empty, but it is the key");
+    cr_expect_str_eq(why.reason, "column Lead No: empty, but it is the key");
     cr_assert_not(leat_import_row(p, &(struct leat_csv_row){.fields = row, .n = 3}, &json, &why));
-    cr_expect_str_eq(why.reason, "3 fields, the header has 4");
+    cr_expect_str_eq(why.reason, "3 fields, the header has 4: none for column note");
+    struct leat_str wide[] = {row[0], row[1], row[2], row[3], LEAT_STR("too")};
+    cr_assert_not(leat_import_row(p, &(struct leat_csv_row){.fields = wide, .n = 5}, &json, &why));
+    cr_expect_str_eq(why.reason, "5 fields, the header has 4: no column for 'too'");
+    struct leat_csv_row broken = {.problem = LEAT_CSV_AFTER_QUOTE, .problem_field = 3};
+    cr_assert_not(leat_import_row(p, &broken, &json, &why));
+    cr_expect_str_eq(why.reason, "column note: text after a closing quote");
+    broken.problem_field = 4;
+    cr_assert_not(leat_import_row(p, &broken, &json, &why));
+    cr_expect_str_eq(why.reason, "field 5: text after a closing quote");
+    struct leat_str column;
+    cr_expect(leat_import_column(p, LEAT_STR("id"), &column));
+    cr_expect(leat_str_eq(column, LEAT_STR("Lead No")));
+    cr_expect_not(leat_import_column(p, LEAT_STR("tags"), &column));
     leat_buf_done(&json);
     leat_import_plan_free(p);
 }
@@ -164,6 +178,18 @@ static void line_is(struct leat_import_plan *p, const char *line, const char *wa
                    good ? json.at : why.reason);
     cr_expect(strncmp(got, want, strlen(want)) == 0, "'%s' is not '%s'", got, want);
     leat_buf_done(&json);
+}
+
+Test(import, a_value_that_only_the_schema_refuses_is_found)
+{
+    struct leat_error err = {0};
+    struct leat_schema *s = NULL;
+    cr_assert_eq(leat_schema_parse(LEAT_STR(schema), &s, &err), LEAT_OK, "%s", err.msg);
+    struct leat_str field =
+        leat_schema_misfit(s, LEAT_STR("{\"id\":\"a\",\"n\":1,\"tags\":[\"x\",2],\"note\":\"\"}"));
+    cr_expect(leat_str_eq(field, LEAT_STR("tags")));
+    cr_expect_eq(leat_schema_misfit(s, LEAT_STR("{\"id\":\"a\",\"tags\":[]}")).len, 0);
+    leat_schema_free(s);
 }
 
 Test(import, jsonl_lines)
