@@ -113,7 +113,9 @@ static leat_status parse_answer(const struct leat_buf *text, struct leat_arena *
     if (body == NULL || memcmp(text->at, "HTTP/1.", 7) != 0)
         return leat_fail(err, LEAT_RETRY, "it does not answer in HTTP");
     body += 4;
-    ret->status = (int)strtol(text->at + 9, NULL, 10);
+    char code[4] = ""; /* the answer itself has no NUL at its end */
+    memcpy(code, text->at + 9, 3);
+    ret->status = (int)strtol(code, NULL, 10);
     ret->body = leat_arena_copy(
         arena, (struct leat_str){body, (uint32_t)(text->len - (size_t)(body - text->at))});
     return LEAT_OK;

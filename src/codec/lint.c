@@ -232,14 +232,14 @@ static void check_object(struct leat_lint_walk *w, const struct leat_lint_node *
     }
 }
 
-static const char *branch_name(const struct leat_lint_node *b)
+static struct leat_str branch_name(const struct leat_lint_node *b)
 {
     const struct leat_lint_node *t = b;
     if (b->kind == LEAT_JSON_OBJECT_BEGIN && !leat_lint_defines(b))
         t = leat_lint_get(b, "type");
     else if (b->kind == LEAT_JSON_OBJECT_BEGIN)
         t = leat_lint_get(b, "name");
-    return t == NULL || t->kind != LEAT_JSON_STRING ? "" : t->text.at;
+    return t == NULL || t->kind != LEAT_JSON_STRING ? LEAT_STR("") : t->text;
 }
 
 static void check_union(struct leat_lint_walk *w, const struct leat_lint_node *n,
@@ -258,12 +258,11 @@ static void check_union(struct leat_lint_walk *w, const struct leat_lint_node *n
         }
         check_type(w, b, direct);
         for (const struct leat_lint_node *e = n->sub; e != b; e = e->next) {
-            size_t len = strcspn(branch_name(b), "\"");
-            if (len == 0 || len != strcspn(branch_name(e), "\"") ||
-                memcmp(branch_name(b), branch_name(e), len) != 0)
+            struct leat_str name = branch_name(b);
+            if (name.len == 0 || !leat_str_eq(name, branch_name(e)))
                 continue;
             leat_lint_wrong(w, b->offset, "each type once", "%s: the union has '%.*s' twice",
-                            w->where, (int)len, branch_name(b));
+                            w->where, LEAT_STR_FMT(name));
             break;
         }
     }
