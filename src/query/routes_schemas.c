@@ -6,6 +6,7 @@
  * "shop.events-shop.OrderPlaced" are one. Versions of a subject count from 1 in the order of the
  * ids. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "query/http.h"
@@ -171,13 +172,19 @@ void leat_route_registry_mode(struct leat_request *rq)
 void leat_route_subjects(struct leat_request *rq)
 {
     struct rows rows = {0};
+    struct leat_str prefix = {"", 0};
     struct leat_json_writer w;
     if (!load(rq, &rows))
         return;
+    (void)leat_target_param(&rq->target, "subjectPrefix", &prefix);
+    if (leat_str_eq(prefix, LEAT_STR(":*:"))) /* what clients say for all */
+        prefix.len = 0;
     leat_json_writer_init(&w, &rq->out);
     leat_json_begin_array(&w);
     for (size_t i = 0; i < rows.n; i++) {
-        if (version_of(&rows, &rows.at[i]) == 1)
+        struct leat_str subject = rows.at[i].subject;
+        if (version_of(&rows, &rows.at[i]) == 1 && subject.len >= prefix.len &&
+            memcmp(subject.at, prefix.at, prefix.len) == 0)
             leat_json_str(&w, rows.at[i].subject);
     }
     leat_json_end_array(&w);

@@ -286,6 +286,10 @@ def methods_addresses_and_heads():
     url, _ = system()
     document = api.get(url + "/openapi.json").json
     check_openapi(document)
+    with open(os.path.join(servers.ROOT, "docs", "reference", "http.md"), encoding="utf-8") as f:
+        described = re.sub(r"\{[^}]*\}", "{}", f.read())
+    for path in document["paths"]:
+        check.contains(described, re.sub(r"\{[^}]*\}", "{}", path))
     paths = document["paths"]
     check.equal(paths["/v1/commands/{command}"]["post"]["parameters"][0]["schema"]["enum"],
                 ["CreateLead", "ScoreLead", "RouteLead"])

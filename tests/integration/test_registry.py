@@ -48,6 +48,8 @@ def got(path, status=200):
 @check.test
 def subjects_and_versions():
     check.equal(sorted(got("/subjects")), ["KindsCounted", "KindsMade", "KindsState", "MakeKinds"])
+    for prefix, names in (("KindsM", ["KindsMade"]), ("KindsMadeX", []), (":*:", got("/subjects"))):
+        check.equal(got(f"/subjects?subjectPrefix={prefix}"), names, prefix)
     check.equal(got("/subjects/KindsCounted/versions"), [1, 2])
     first, second = (got(f"/subjects/KindsCounted/versions/{v}") for v in (1, 2))
     check.equal(got("/subjects/KindsCounted/versions/latest"), second)
