@@ -88,8 +88,10 @@ Test(codec_field_check, a_missing_field_names_the_slip_that_meant_it)
 
 Test(codec_field_check, long_paths_are_cut)
 {
-    char json[2000] = "{\"id\":\"a\",\"by\":{\"";
-    memset(json + strlen(json), 'k', 900);
-    (void)strcat(json, "\":[{\"sku\":\"s\",\"nope\":1}]}}");
+    char key[901], json[2000];
+    memset(key, 'k', sizeof key - 1);
+    key[sizeof key - 1] = '\0';
+    (void)snprintf(json, sizeof json, "{\"id\":\"a\",\"by\":{\"%s\":[{\"sku\":\"s\",\"nope\":1}]}}",
+                   key);
     cr_expect_eq(strncmp(check(json, false), "Order has no field 'by[kkk", 26), 0);
 }
