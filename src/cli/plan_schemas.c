@@ -15,6 +15,23 @@ static bool is_state(const struct leat_topology *t, struct leat_str type)
     return false;
 }
 
+/* Why who still has the form of `id` could not read new events, and the way there in two steps. */
+static const char *unreadable(struct leat_change_plan *p, int32_t id, const char *why)
+{
+    const char *symbol = strstr(why, "symbol '");
+    const char *end = strstr(why, " is not known to the reader");
+    if (symbol != NULL && end > symbol)
+        return leat_arena_printf(p->s.arena,
+                                 "%.*sreaders with id %d do not know %.*s: give the enum a default "
+                                 "and apply, add the symbol in a later version; they then see it "
+                                 "as the default",
+                                 (int)(symbol - why), why, id, (int)(end - symbol), symbol);
+    bool removed = strstr(why, "no default") != NULL;
+    return leat_arena_printf(
+        p->s.arena, "who reads with id %d could not read new events: %s%s", id, why,
+        removed ? "; give it a default in one version, take it away in the next" : "");
+}
+
 /* NULL: the type's file goes together with what was written by the row's text. */
 static const char *judge(struct leat_change_plan *p, struct leat_str type,
                          const struct leat_schema_row *row, bool newest)
@@ -29,10 +46,7 @@ static const char *judge(struct leat_change_plan *p, struct leat_str type,
                                  event ? "events" : "commands", row->id, err.msg,
                                  strstr(err.msg, "no default") != NULL ? "; give it one" : "");
     if (event && newest && leat_schema_reads(old, now, &err) != LEAT_OK)
-        return leat_arena_printf(p->s.arena,
-                                 "who reads with id %d could not read new events: %s; give it a "
-                                 "default in one version, take it away in the next",
-                                 row->id, err.msg);
+        return unreadable(p, row->id, err.msg);
     return NULL;
 }
 
