@@ -25,7 +25,8 @@ static const struct leat_opt_spec spec = {
         "Create what the topology needs: Kafka topics, the store's tables, registered schemas.",
     .details =
         "Does what `leat plan` shows; may be run again at any time. Nothing is ever dropped. When\n"
-        "a part is refused because data would be lost, nothing at all is done: exit code 1.",
+        "a part is refused because data would be lost, nothing at all is done: exit code 1.\n"
+        "Topics of `sources` belong to somebody else: the rest is done without them, exit code 1.",
     .opts = options,
     .n_opts = sizeof options / sizeof options[0],
     .args_max = 0,
@@ -114,7 +115,7 @@ static int report(const struct apply *a)
         leat_change_plan_text(&a->plan, false, &out);
         leat_change_plan_summary(&a->plan, &out);
     } else {
-        if (a->plan.todo > 0)
+        if (a->plan.todo + a->plan.foreign > 0)
             leat_change_plan_text(&a->plan, false, &out);
         leat_buf_printf(&out, "%s: %zu topics (%zu new), store ready, %zu schemas registered\n",
                         a->plan.s.topology->name.at, a->plan.topic_count, a->topics_created,
@@ -135,6 +136,18 @@ static int refused(const struct apply *a)
     return code == LEAT_EXIT_OK ? LEAT_EXIT_FAILED : code;
 }
 
+/* All that could be done is done; processors of these sources have nothing to read yet. */
+static int report_rest(const struct apply *a)
+{
+    int code = report(a);
+    for (size_t i = 0; i < a->plan.n; i++) {
+        const struct leat_plan_item *item = &a->plan.items[i];
+        if (item->mark == LEAT_PLAN_FOREIGN)
+            (void)fprintf(stderr, "leat: not done: topic %s %s\n", item->what, item->detail);
+    }
+    return code == LEAT_EXIT_OK && a->plan.foreign > 0 ? LEAT_EXIT_FAILED : code;
+}
+
 static int apply(struct apply *a)
 {
     struct leat_error err = {0};
@@ -142,13 +155,15 @@ static int apply(struct apply *a)
         return leat_cli_fail(&err);
     if (a->o.dry_run) {
         int code = report(a);
-        return code == LEAT_EXIT_OK && a->plan.todo + a->plan.refused > 0 ? LEAT_EXIT_NO : code;
+        return code == LEAT_EXIT_OK && a->plan.todo + a->plan.refused + a->plan.foreign > 0
+                   ? LEAT_EXIT_NO
+                   : code;
     }
     if (a->plan.refused > 0)
         return refused(a);
     if (apply_store(a, &err) != LEAT_OK || apply_topics(a, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    return report(a);
+    return report_rest(a);
 }
 
 int leat_cmd_apply(struct leat_cli *cli, int argc, char **argv);

@@ -24,7 +24,8 @@ static const struct leat_opt_spec spec = {
     .usage = "leat plan [options]",
     .summary = "Compares the topology with what is live: topics, tables, schemas, read models.",
     .details = "Marks: + is made, ~ is changed, - stays as it is, ! is refused because data would "
-               "be lost.\nNothing is changed; `leat apply` does what is shown here.",
+               "be lost,\nor is missing and belongs to somebody else.\nNothing is changed; `leat "
+               "apply` does what is shown here.",
     LEAT_OPTS(options),
 };
 
@@ -45,7 +46,7 @@ static int show(const struct plan_options *o, const struct leat_change_plan *p)
         leat_change_plan_summary(p, &text);
     }
     int code = leat_cli_print(&text);
-    if (code == LEAT_EXIT_OK && o->exit_code && p->todo + p->refused > 0)
+    if (code == LEAT_EXIT_OK && o->exit_code && p->todo + p->refused + p->foreign > 0)
         code = LEAT_EXIT_NO;
     return code;
 }

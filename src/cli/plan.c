@@ -25,6 +25,7 @@ void leat_change_plan_add(struct leat_change_plan *p, leat_plan_section section,
         return;
     p->todo += mark == LEAT_PLAN_MAKE || mark == LEAT_PLAN_CHANGE ? 1 : 0;
     p->refused += mark == LEAT_PLAN_REFUSE ? 1 : 0;
+    p->foreign += mark == LEAT_PLAN_FOREIGN ? 1 : 0;
 }
 
 static leat_status open_kafka(struct leat_change_plan *p, struct leat_error *err)
@@ -52,6 +53,11 @@ leat_status leat_change_plan_make(struct leat_change_plan *p, struct leat_error 
 
 /* --- showing --- */
 
+static char mark_of(const struct leat_plan_item *item)
+{
+    return item->mark == LEAT_PLAN_FOREIGN ? (char)LEAT_PLAN_REFUSE : (char)item->mark;
+}
+
 static size_t width_of(const struct leat_change_plan *p, leat_plan_section section)
 {
     size_t width = 0;
@@ -76,7 +82,7 @@ static void put_section(const struct leat_change_plan *p, leat_plan_section sect
             leat_buf_printf(out, "%s%s\n", section_names[section],
                             section == LEAT_PLAN_MODELS ? " (`leat run` does this)" : "");
         any = true;
-        leat_buf_printf(out, "  %c %-*s  %s\n", (int)item->mark, width, item->what, item->detail);
+        leat_buf_printf(out, "  %c %-*s  %s\n", mark_of(item), width, item->what, item->detail);
         if (sql && item->sql.len > 0) {
             leat_buf_put(out, item->sql.at, item->sql.len);
             leat_buf_putc(out, '\n');
@@ -92,13 +98,15 @@ void leat_change_plan_text(const struct leat_change_plan *p, bool sql, struct le
 
 void leat_change_plan_summary(const struct leat_change_plan *p, struct leat_buf *out)
 {
-    if (p->todo + p->refused == 0) {
+    if (p->todo + p->refused + p->foreign == 0) {
         leat_buf_printf(out, "%s: nothing to do\n", p->s.topology->name.at);
         return;
     }
     leat_buf_printf(out, "%s: %zu to do", p->s.topology->name.at, p->todo);
     if (p->refused > 0)
         leat_buf_printf(out, ", %zu refused", p->refused);
+    if (p->foreign > 0)
+        leat_buf_printf(out, ", %zu that apply cannot do", p->foreign);
     leat_buf_putc(out, '\n');
 }
 
@@ -110,7 +118,7 @@ void leat_change_plan_json(const struct leat_change_plan *p, bool sql, struct le
         const struct leat_plan_item *item = &p->items[i];
         leat_json_begin_object(w);
         leat_json_put_cstr(w, "section", section_names[item->section]);
-        leat_json_put_str(w, "mark", (struct leat_str){(char[]){(char)item->mark}, 1});
+        leat_json_put_str(w, "mark", (struct leat_str){(char[]){mark_of(item)}, 1});
         leat_json_put_cstr(w, "what", item->what);
         leat_json_put_cstr(w, "detail", item->detail);
         if (sql && item->sql.len > 0)
@@ -120,4 +128,5 @@ void leat_change_plan_json(const struct leat_change_plan *p, bool sql, struct le
     leat_json_end_array(w);
     leat_json_put_int(w, "to_do", (int64_t)p->todo);
     leat_json_put_int(w, "refused", (int64_t)p->refused);
+    leat_json_put_int(w, "missing", (int64_t)p->foreign);
 }

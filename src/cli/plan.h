@@ -13,6 +13,7 @@ typedef enum leat_plan_mark {
     LEAT_PLAN_CHANGE = '~',
     LEAT_PLAN_LEAVE = '-',  /* differs or is not declared, and stays as it is */
     LEAT_PLAN_REFUSE = '!', /* would lose data, or cannot be */
+    LEAT_PLAN_FOREIGN,      /* missing and somebody else's: shown as '!', stops nothing */
 } leat_plan_mark;
 
 typedef enum leat_plan_section {
@@ -44,6 +45,7 @@ struct leat_change_plan {
     size_t topic_count;
     struct leat_topic_live *live; /* that exist under the topology's name, or are declared */
     size_t live_count;
+    bool *source_live; /* of the topology's sources, by their index */
     struct leat_plan_alter *alters;
     size_t alter_count;
     struct leat_pending pending;
@@ -51,6 +53,7 @@ struct leat_change_plan {
     size_t n, cap;
     size_t todo; /* of marks + and ~ that apply does */
     size_t refused;
+    size_t foreign; /* what apply cannot do, and does the rest without */
 };
 
 /* Reads the files. LEAT_EXIT_GO_ON, or the code to return (errors are printed). */
@@ -60,9 +63,9 @@ void leat_change_plan_close(struct leat_change_plan *p);
 LEAT_MUST_CHECK leat_status leat_change_plan_make(struct leat_change_plan *p,
                                                   struct leat_error *err);
 void leat_change_plan_text(const struct leat_change_plan *p, bool sql, struct leat_buf *out);
-/* "shop: 5 to do, 1 refused", "shop: nothing to do". */
+/* "shop: 5 to do, 1 refused", "shop: 2 to do, 1 that apply cannot do", "shop: nothing to do". */
 void leat_change_plan_summary(const struct leat_change_plan *p, struct leat_buf *out);
-/* Members of an open object: "changes", "to_do", "refused". */
+/* Members of an open object: "changes", "to_do", "refused", "missing". */
 void leat_change_plan_json(const struct leat_change_plan *p, bool sql, struct leat_json_writer *w);
 
 /* --- for the parts of a plan: plan_topics.c plan_store.c plan_schemas.c plan_models.c --- */

@@ -57,6 +57,14 @@ static const struct leat_topic_spec *find_declared(const struct leat_change_plan
     return NULL;
 }
 
+static void see_sources(struct leat_change_plan *p, const char *topic)
+{
+    for (uint32_t i = 0; i < p->s.topology->n_sources; i++) {
+        if (leat_str_eq(p->s.topology->sources[i].topic, leat_str_of(topic)))
+            p->source_live[i] = true;
+    }
+}
+
 /* What is declared or bears the topology's name; *live is in the order of names. */
 static leat_status find_live(struct leat_change_plan *p, struct leat_error *err)
 {
@@ -66,7 +74,10 @@ static leat_status find_live(struct leat_change_plan *p, struct leat_error *err)
     leat_status st = leat_admin_topics(p->admin, p->s.arena, &all, &n, KAFKA_MS, err);
     if (st != LEAT_OK)
         return st;
+    p->source_live =
+        leat_arena_zalloc(p->s.arena, p->s.topology->n_sources + 1u, sizeof *p->source_live);
     for (size_t i = 0; i < n; i++) {
+        see_sources(p, all[i].name);
         if (find_declared(p, all[i].name) != NULL ||
             strncmp(all[i].name, prefix, strlen(prefix)) == 0)
             all[p->live_count++] = all[i];
@@ -235,6 +246,21 @@ static leat_status plan_undeclared(struct leat_change_plan *p, const struct leat
     return st;
 }
 
+/* Of somebody else: how many partitions and for how long is not ours to say. */
+static void plan_sources(struct leat_change_plan *p)
+{
+    for (uint32_t i = 0; i < p->s.topology->n_sources; i++) {
+        const struct leat_source *s = &p->s.topology->sources[i];
+        if (s->topic.len > 0 && !p->source_live[i])
+            leat_change_plan_add(
+                p, LEAT_PLAN_TOPICS, LEAT_PLAN_FOREIGN, leat_arena_cstr(p->s.arena, s->topic),
+                leat_arena_printf(p->s.arena,
+                                  "is missing: it belongs to somebody else (source '%.*s'); ask "
+                                  "its owner, or create it with Kafka's own kafka-topics",
+                                  LEAT_STR_FMT(s->name)));
+    }
+}
+
 leat_status leat_plan_topics(struct leat_change_plan *p, struct leat_error *err)
 {
     declare(p);
@@ -252,5 +278,7 @@ leat_status leat_plan_topics(struct leat_change_plan *p, struct leat_error *err)
         if (find_declared(p, p->live[k].name) == NULL && !is_source(p, p->live[k].name))
             st = plan_undeclared(p, &p->live[k], err);
     }
+    if (st == LEAT_OK)
+        plan_sources(p);
     return st;
 }

@@ -69,7 +69,7 @@ def plan(home):
     answer = home.must_json("plan")
     counted = [c["mark"] for c in answer["changes"] if c["section"] != "models"]
     check.equal(answer["to_do"], sum(mark in "+~" for mark in counted))
-    check.equal(answer["refused"], counted.count("!"))
+    check.equal(answer["refused"] + answer["missing"], counted.count("!"))
     return {(c["section"], c["mark"], c["what"]): c["detail"] for c in answer["changes"]}
 
 
@@ -250,6 +250,55 @@ def a_removed_field_without_default_is_refused_until_it_has_had_one():
     home.must("apply")
     schema(home, "Added", [("counter_id", "string")])
     home.must("apply")
+
+
+@check.test
+def a_new_symbol_of_an_enum_is_refused_until_the_enum_has_had_a_default():
+    home = empty()
+
+    def currencies(*symbols, **more):
+        enum = {"type": "enum", "name": "Currency", "symbols": symbols, **more}
+        schema(home, "Added", SCHEMAS["Added"] + [("currency", enum)])
+
+    currencies("EUR", "USD")
+    home.must("apply")
+    currencies("EUR", "USD", "CHF")
+    refuses(home, "Added", "field 'currency': readers with id ", " do not know symbol 'CHF': give "
+            "the enum a default and apply, add the symbol in a later version; they then see it as")
+    currencies("EUR", "USD", default="EUR")
+    home.must("apply")
+    currencies("EUR", "USD", "CHF", default="EUR")
+    check.equal([mark for (_, mark, what) in plan(home) if what == "Added"], ["~"])
+
+
+@check.test
+def a_topic_of_somebody_else_that_is_missing_is_named_and_the_rest_is_done():
+    home = empty()
+    foreign = "leat_plantest-psp"
+    kafka.delete(foreign)
+    wait.until(lambda: not kafka.topics(foreign), what="the topic to be gone")
+    change(home, "projections:", f"sources: {{psp: {{topic: {foreign}, format: json, command: Add,"
+           " key: $.counter_id}}\nprojections:")
+    found = plan(home)
+    check.contains(found["topics", "!", foreign], "is missing: it belongs to somebody else"
+                   " (source 'psp'); ask its owner, or create it")
+    shown = home.cli("plan", "--exit-code")
+    check.equal(shown.returncode, 3)
+    check.contains(shown.stdout, f"! {foreign} ")
+    check.contains(shown.stdout, " to do, 1 that apply cannot do")
+    done = home.cli("apply")
+    check.equal(done.returncode, 1)
+    check.contains(done.stderr, f"leat: not done: topic {foreign} is missing")
+    check.contains(done.stdout, "store ready")
+    check.contains(kafka.topics(f"{NAME}."), EVENTS)
+    check.equal(kafka.topics(foreign), {})
+    check.equal(home.must_json("plan")["to_do"], 0)
+    kafka.create(foreign, 2)
+    try:
+        check.contains(home.must("plan"), "nothing to do")
+        home.must("apply")
+    finally:
+        kafka.delete(foreign)
 
 
 @check.test
