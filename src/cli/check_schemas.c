@@ -70,6 +70,15 @@ static void found(void *arg, const struct leat_lint_finding *f)
         leat_report_hint(c->report, "%s", f->hint);
 }
 
+static bool is_state(const struct leat_topology *t, struct leat_str type)
+{
+    for (uint32_t i = 0; i < t->n_aggregates; i++) {
+        if (leat_str_eq(t->aggregates[i].state, type))
+            return true;
+    }
+    return false;
+}
+
 static void lint_type(struct check *c, size_t index)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf text;
@@ -86,6 +95,7 @@ static void lint_type(struct check *c, size_t index)
     const struct leat_lint lint = {
         .type = leat_arena_cstr(c->arena, type),
         .record = index < c->n_own,
+        .state = is_state(c->t, type),
         .files = c->files,
         .file_count = c->n_files,
         .found = found,

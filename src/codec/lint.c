@@ -284,6 +284,23 @@ static void check_type(struct leat_lint_walk *w, const struct leat_lint_node *n,
 
 /* --- the file --- */
 
+/* Of the state itself: what it holds has these defaults, whatever its own fields say. */
+static void check_state(struct leat_lint_walk *w, const struct leat_lint_node *top)
+{
+    const struct leat_lint_node *fields = leat_lint_get(top, "fields");
+    if (fields == NULL || fields->kind != LEAT_JSON_ARRAY_BEGIN)
+        return;
+    for (const struct leat_lint_node *f = fields->sub; f != NULL; f = f->next) {
+        const struct leat_lint_node *name =
+            f->kind == LEAT_JSON_OBJECT_BEGIN ? leat_lint_get(f, "name") : NULL;
+        if (name != NULL && name->kind == LEAT_JSON_STRING && leat_lint_get(f, "default") == NULL)
+            leat_lint_wrong(w, f->offset,
+                            "add \"default\": a new stream starts with it, there is no event yet",
+                            "field '%.*s' of the state '%s' has no default",
+                            LEAT_STR_FMT(name->text), w->lint->type);
+    }
+}
+
 static void check_top(struct leat_lint_walk *w, const struct leat_lint_node *top)
 {
     const struct leat_lint_node *name = leat_lint_get(top, "name");
@@ -308,6 +325,8 @@ static void check_top(struct leat_lint_walk *w, const struct leat_lint_node *top
                         "the file '%s.avsc' defines '%.*s'", w->lint->type,
                         LEAT_STR_FMT(name->text));
     check_object(w, top, NULL);
+    if (w->lint->state)
+        check_state(w, top);
 }
 
 size_t leat_schema_lint(const struct leat_lint *lint, struct leat_str text)

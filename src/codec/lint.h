@@ -20,6 +20,7 @@ struct leat_lint_finding {
 struct leat_lint {
     const char *type;             /* what the file's name says it defines */
     bool record;                  /* it has to be a record: a command, event or state */
+    bool state;                   /* of an aggregate: each field has a default */
     const struct leat_str *files; /* types with files of their own, to which it may refer */
     size_t file_count;
     void (*found)(void *arg, const struct leat_lint_finding *f);
