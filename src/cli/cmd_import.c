@@ -321,6 +321,7 @@ static leat_status transfer(struct import *im, struct leat_error *err)
         .plan = im->plan,
         .type = type,
         .priority = leat_str_of(im->o.priority),
+        .any_fields = im->o.ignore_unknown || !leat_import_plan_nested(im->plan),
         .ids = im->o.ids.n > 0,
         .sender = im->sender,
         .schema = leat_schemas_current(im->session.schemas, type),

@@ -372,6 +372,15 @@ static bool column_of(const struct leat_import_plan *p, int32_t field, struct le
     return false;
 }
 
+bool leat_import_plan_nested(const struct leat_import_plan *p)
+{
+    for (uint32_t i = 0; i < p->field_count; i++) {
+        if (p->fields[i].kind == LEAT_IMPORT_JSON)
+            return true;
+    }
+    return false;
+}
+
 bool leat_import_column(const struct leat_import_plan *p, struct leat_str field,
                         struct leat_str *ret)
 {

@@ -74,6 +74,8 @@ struct leat_import_refusal {
  * False: refused, *why says it. */
 bool leat_import_row(struct leat_import_plan *p, const struct leat_csv_row *row,
                      struct leat_buf *json, struct leat_import_refusal *why);
+/* Whether a value may hold names of its own, which the plan does not look at. */
+bool leat_import_plan_nested(const struct leat_import_plan *p);
 /* The column that goes into a field; false: none, or not CSV. */
 bool leat_import_column(const struct leat_import_plan *p, struct leat_str field,
                         struct leat_str *ret);

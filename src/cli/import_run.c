@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "cli/import_show.h"
 #include "codec/codec.h"
+#include "codec/field_check.h"
 #include "codec/fields.h"
 #include "query/query.h"
 
+#define ARENA_BYTES       1024
 #define COLUMN_SHOWN      40
 #define COMMAND_BYTES_MAX ((size_t)1 << 20)
 #define SAVE_EVERY_US     INT64_C(1000000)
@@ -162,7 +164,7 @@ static leat_status queue(struct run *r, const struct leat_csv_row *row, struct l
                                        .json = leat_buf_str(&r->json),
                                        .id = &id,
                                        .priority = r->im->priority,
-                                       .any_fields = true}; /* the plan has checked them */
+                                       .any_fields = r->im->any_fields};
     int64_t quiet_since_us = 0;
     for (;;) {
         struct leat_command_sent sent;
@@ -179,7 +181,14 @@ static leat_status queue(struct run *r, const struct leat_csv_row *row, struct l
 static leat_status check(struct run *r, struct leat_error *err)
 {
     leat_buf_clear(&r->avro);
-    return leat_schema_from_json(r->im->schema, leat_buf_str(&r->json), &r->avro, err);
+    struct leat_str json = leat_buf_str(&r->json);
+    leat_status status = leat_schema_from_json(r->im->schema, json, &r->avro, err);
+    if (status != LEAT_OK || r->im->any_fields)
+        return status;
+    struct leat_arena *arena = leat_arena_new(ARENA_BYTES, 0);
+    status = leat_check_fields(r->im->schema, json, arena, err);
+    leat_arena_free(arena);
+    return status;
 }
 
 /* The plan let the row pass, the schema did not: its column, where one value is at fault. */
@@ -194,7 +203,9 @@ static void say_why(const struct run *r, const struct leat_error *err,
                        (int)(column.len < COLUMN_SHOWN ? column.len : COLUMN_SHOWN), column.at,
                        err->msg);
     } else {
-        (void)snprintf(why->reason, sizeof why->reason, "%.300s", err->msg);
+        bool near = err->hint[0] != '\0';
+        (void)snprintf(why->reason, sizeof why->reason, "%.220s%s%.80s%s", err->msg,
+                       near ? " (" : "", err->hint, near ? ")" : "");
     }
 }
 

@@ -23,6 +23,7 @@ struct leat_import {
     struct leat_import_source *source; /* at the first row to read */
     struct leat_import_plan *plan;
     struct leat_str type, priority; /* priority "" = default */
+    bool any_fields;                /* names in nested values need not be the schema's */
     bool ids;                       /* the plan makes the commands' ids, else row offsets do */
     struct leat_sender *sender;     /* NULL: dry run */
     const struct leat_schema *schema;
