@@ -83,6 +83,10 @@ function(leat_modules)
         set_target_properties(${target} PROPERTIES
             PREFIX "" OUTPUT_NAME "${module}" LIBRARY_OUTPUT_DIRECTORY "$<1:${arg_OUTPUT}>")
         target_include_directories(${target} PRIVATE "${gen}")
+        # Mistakes C lets pass that would surprise later: a text where a leat_str belongs stores
+        # nothing, a function nobody declared is missing when the module is loaded.
+        target_compile_options(${target} PRIVATE -Wall -Wextra -Werror=missing-braces
+            -Werror=implicit-function-declaration -Werror=incompatible-pointer-types)
         target_link_libraries(${target} PRIVATE leat::leat leat::headers ${helper} ${arg_LIBRARIES})
         add_dependencies(${target} ${name}_header)
         add_dependencies(${name}_modules ${target})
