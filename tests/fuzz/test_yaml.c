@@ -9,6 +9,14 @@
 #include "cli/test_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+const char *__lsan_default_suppressions(void);
+
+/* libfyaml 0.7.12 loses a buffer of its reader in some texts it refuses. Of good ones the unit tests
+ * see what is lost. */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml.so";
+}
 
 static const char topology_text[] =
     "leat: 1\n"

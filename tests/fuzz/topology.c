@@ -7,6 +7,14 @@
 #include "base/buf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/* libfyaml 0.7.12 loses a buffer of its reader in some texts it refuses. Of good ones the unit tests
+ * see what is lost. */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml.so";
+}
 
 /* Any text either loads, or is refused with at least one finding; nothing else happens. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
