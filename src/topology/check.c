@@ -54,7 +54,9 @@ static void suggest_from(struct leat_loader *l, struct leat_str wrong, bool comm
 static void need_handler(struct leat_loader *l, const struct leat_place *place, const char *who,
                          struct leat_str name, struct leat_str command)
 {
-    if (command.len == 0 || leat_topology_handler(l->t, command) != NULL)
+    if (command.len == 0 || leat_topology_handler(l->t, command) != NULL ||
+        leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "commands") ||
+        leat_load_misspelt(l, LEAT_SECTION_ROOT, "processors"))
         return;
     leat_load_error(l, place_of(l, command, place),
                     "%s '%.*s': no processor handles the command '%.*s'", who, LEAT_STR_FMT(name),
@@ -62,7 +64,7 @@ static void need_handler(struct leat_loader *l, const struct leat_place *place, 
     suggest_from(l, command, true);
 }
 
-static bool is_event(const struct leat_topology *t, struct leat_str event)
+bool leat_load_is_event(const struct leat_topology *t, struct leat_str event)
 {
     for (uint32_t i = 0; i < t->n_sources; i++) {
         const struct leat_source *s = &t->sources[i];
@@ -76,11 +78,31 @@ static bool is_event(const struct leat_topology *t, struct leat_str event)
     return leat_topology_emitter(t, event) != NULL;
 }
 
+/* Said already in another way: a key near `emits`, or an emitter without aggregate. */
+static bool is_explained(const struct leat_loader *l, struct leat_str event)
+{
+    if (leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "emits") ||
+        leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "aggregate") ||
+        leat_load_misspelt(l, LEAT_SECTION_SOURCE, "event") ||
+        leat_load_misspelt(l, LEAT_SECTION_ROOT, "processors") ||
+        leat_load_misspelt(l, LEAT_SECTION_ROOT, "sources"))
+        return true;
+    for (uint32_t i = 0; i < l->t->n_processors; i++) {
+        if (leat_names_has(&l->t->processors[i].emits, event))
+            return true;
+    }
+    return false;
+}
+
 static void need_event(struct leat_loader *l, const struct leat_place *place, const char *who,
                        struct leat_str name, struct leat_str event)
 {
-    if (is_event(l->t, event))
+    const struct leat_names untold = {l->untold, (uint32_t)l->n_untold};
+    if (leat_load_is_event(l->t, event) || is_explained(l, event) || leat_names_has(&untold, event))
         return;
+    l->untold =
+        leat_arena_grow(l->arena, l->untold, sizeof *l->untold, &l->cap_untold, l->n_untold + 1);
+    l->untold[l->n_untold++] = event;
     leat_load_error(l, place_of(l, event, place), "%s '%.*s': no processor emits the event '%.*s'",
                     who, LEAT_STR_FMT(name), LEAT_STR_FMT(event));
     suggest_from(l, event, false);
@@ -123,7 +145,9 @@ static void check_emitted_once(struct leat_loader *l, const struct leat_processo
 static void check_shape(struct leat_loader *l, const struct leat_processor *p)
 {
     const struct leat_place *at = &p->place;
-    if (p->commands.n == 0 && p->events.n == 0)
+    if (p->commands.n == 0 && p->events.n == 0 &&
+        !leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "commands") &&
+        !leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "events"))
         leat_load_error(l, at, "processor '%.*s' has neither commands nor events",
                         LEAT_STR_FMT(p->name));
     if (p->commands.n > 0 && p->events.n > 0)
@@ -132,7 +156,8 @@ static void check_shape(struct leat_loader *l, const struct leat_processor *p)
     if (p->events.n > 0 && p->aggregate != NULL)
         leat_load_error(l, at, "processor '%.*s' reads events and has an aggregate",
                         LEAT_STR_FMT(p->name));
-    if (p->emits.n > 0 && p->aggregate == NULL)
+    if (p->emits.n > 0 && p->aggregate == NULL &&
+        !leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "aggregate"))
         leat_load_error(l, at, "processor '%.*s' emits events, but has no aggregate",
                         LEAT_STR_FMT(p->name));
     if (leat_str_eq(p->name, LEAT_STR("relay")) || leat_str_eq(p->name, LEAT_STR("events"))) {
@@ -274,7 +299,8 @@ void leat_check_topology(struct leat_loader *l)
     }
     check_circles(l);
     check_topics_apart(l);
-    if (leat_props_get(&t->kafka.common, "bootstrap.servers", NULL) == NULL) {
+    if (leat_props_get(&t->kafka.common, "bootstrap.servers", NULL) == NULL &&
+        !leat_load_misspelt(l, LEAT_SECTION_ROOT, "kafka")) {
         leat_load_error(l, &top, "kafka: 'bootstrap.servers' is missing");
         leat_report_hint(l->report, "such as 127.0.0.1:9092");
     }
@@ -304,7 +330,7 @@ static bool is_told(const struct leat_topology *t, struct leat_str type)
         if (leat_str_eq(t->aggregates[i].state, type))
             return true;
     }
-    return leat_topology_handler(t, type) != NULL || is_event(t, type);
+    return leat_topology_handler(t, type) != NULL || leat_load_is_event(t, type);
 }
 
 void leat_check_files(struct leat_loader *l)

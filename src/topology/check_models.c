@@ -7,8 +7,8 @@ static bool is_stream_key(const struct leat_topology *t, const struct leat_expr 
                           struct leat_str event)
 {
     const struct leat_aggregate *a = leat_topology_emitter(t, event);
-    if (a == NULL)
-        return false;
+    if (a == NULL || a->key.len == 0) /* of nobody, or no key: told; judged when it is mended */
+        return a != NULL || !leat_load_is_event(t, event);
     if (e->kind == LEAT_EXPR_META)
         return e->meta == LEAT_META_KEY;
     return e->kind == LEAT_EXPR_FIELD && leat_str_eq(e->text, a->key);
@@ -100,7 +100,9 @@ void leat_check_projections(struct leat_loader *l)
     for (uint32_t i = 0; i < l->t->n_projections; i++) {
         struct leat_projection *p = &l->projections[i];
         p->keyed_by_stream = follows_streams(l->t, p);
-        for (uint32_t j = 0; !p->keyed_by_stream && j < p->n_from; j++)
-            check_rule(l, p, &p->from[j]);
+        for (uint32_t j = 0; !p->keyed_by_stream && j < p->n_from; j++) {
+            if (leat_load_is_event(l->t, p->from[j].event))
+                check_rule(l, p, &p->from[j]);
+        }
     }
 }

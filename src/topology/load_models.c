@@ -142,11 +142,13 @@ LEAT_KEY_LOADER(leat_load_from)
 {
     struct leat_projection *p = target;
     p->from = leat_load_named(l, n, path, sizeof *p->from, load_rule, &p->n_from);
+    bool all_known = !leat_load_misspelt(l, LEAT_SECTION_FROM, NULL);
     p->fields = (struct leat_names){l->fields, (uint32_t)l->n_fields};
     for (uint32_t i = 0; i < p->n_from; i++) { /* $row.f must be a field of the row */
         for (uint32_t j = 0; j < p->from[i].n_ops; j++) {
             const struct leat_expr *e = p->from[i].ops[j].value;
-            if (e != NULL && e->kind == LEAT_EXPR_ROW && !leat_names_has(&p->fields, e->text))
+            if (all_known && e != NULL && e->kind == LEAT_EXPR_ROW &&
+                !leat_names_has(&p->fields, e->text))
                 leat_load_error(l, &p->from[i].place, "%s: no rule sets the field of $row.%.*s",
                                 path, LEAT_STR_FMT(e->text));
         }
@@ -198,6 +200,9 @@ static bool load_column(struct leat_loader *l, const struct leat_yaml *n, const 
             return true;
         }
     }
+    if (leat_load_misspelt(l, LEAT_SECTION_FROM, NULL) ||
+        leat_load_misspelt(l, LEAT_SECTION_PROJECTION, "from"))
+        return false;
     leat_load_error(l, &n->place, "%s: no rule sets a field '%.*s'", path, LEAT_STR_FMT(s));
     leat_choice_start(&choice, s);
     for (uint32_t i = 0; i < l->n_fields; i++)

@@ -84,21 +84,28 @@ LEAT_KEY_LOADER(leat_load_aggregates)
         leat_load_named(l, n, path, sizeof *t->aggregates, load_aggregate, &t->n_aggregates);
 }
 
-LEAT_KEY_LOADER(leat_load_processor_aggregate)
+static void unknown_aggregate(struct leat_loader *l, const struct leat_yaml *n, const char *path,
+                              struct leat_str name)
 {
-    struct leat_processor *p = target;
-    struct leat_str name;
     struct leat_choice choice;
-    if (!leat_load_word(l, n, path, &name))
-        return;
-    p->aggregate = leat_topology_aggregate(l->t, name);
-    if (p->aggregate != NULL)
-        return;
     leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < l->t->n_aggregates; i++)
         leat_choice_offer(&choice, l->t->aggregates[i].name);
     leat_load_error(l, &n->place, "%s: no aggregate '%.*s'", path, LEAT_STR_FMT(name));
     leat_choice_hint(&choice, l->report);
+}
+
+LEAT_KEY_LOADER(leat_load_processor_aggregate)
+{
+    struct leat_processor *p = target;
+    struct leat_str name;
+    if (!leat_load_word(l, n, path, &name))
+        return;
+    p->aggregate = leat_topology_aggregate(l->t, name);
+    if (p->aggregate != NULL)
+        return;
+    if (!leat_load_misspelt(l, LEAT_SECTION_ROOT, "aggregates"))
+        unknown_aggregate(l, n, path, name);
     struct leat_aggregate *unknown = leat_arena_zalloc(l->arena, 1, sizeof *unknown);
     unknown->name = name;
     unknown->key = unknown->state = (struct leat_str){"", 0};

@@ -8,7 +8,7 @@ LEAT_KEY_LOADER(leat_load_query_model)
     if (!leat_load_word(l, n, path, &name))
         return;
     q->model = leat_topology_projection(l->t, name);
-    if (q->model != NULL)
+    if (q->model != NULL || leat_load_misspelt(l, LEAT_SECTION_ROOT, "projections"))
         return;
     leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < l->t->n_projections; i++)
@@ -25,7 +25,7 @@ LEAT_KEY_LOADER(leat_load_query_index)
     if (!leat_load_word(l, n, path, &name) || q->model == NULL)
         return;
     q->index = leat_projection_index(q->model, name);
-    if (q->index != NULL)
+    if (q->index != NULL || leat_load_misspelt(l, LEAT_SECTION_PROJECTION, "indexes"))
         return;
     leat_choice_start(&choice, name);
     for (uint32_t i = 0; i < q->model->n_indexes; i++)
@@ -39,6 +39,9 @@ static void no_field(struct leat_loader *l, const struct leat_yaml_pair *pair, c
                      const struct leat_projection *model)
 {
     struct leat_choice choice;
+    if (leat_load_misspelt(l, LEAT_SECTION_FROM, NULL) ||
+        leat_load_misspelt(l, LEAT_SECTION_PROJECTION, "from"))
+        return;
     leat_load_error(l, &pair->place, "%s: projection '%.*s' has no field '%.*s'", path,
                     LEAT_STR_FMT(model->name), LEAT_STR_FMT(pair->key));
     leat_choice_start(&choice, pair->key);

@@ -159,17 +159,37 @@ static bool is_extension(struct leat_str key)
     return key.len >= 2 && key.at[0] == 'x' && key.at[1] == '-';
 }
 
+/* The section's key that an unknown one is near to; NULL: none. */
+static const struct leat_key *near_key(leat_section section, struct leat_str wrong)
+{
+    struct leat_suggest s;
+    leat_suggest_start(&s, wrong);
+    for (size_t i = 0; i < leat_key_count; i++) {
+        if (leat_keys[i].section == section)
+            leat_suggest_offer_cstr(&s, leat_keys[i].name);
+    }
+    return s.best.len == 0 ? NULL : leat_key_find(section, s.best);
+}
+
+bool leat_load_misspelt(const struct leat_loader *l, leat_section section, const char *name)
+{
+    for (size_t i = 0; i < l->n_misspelt; i++) {
+        if (l->misspelt[i]->section == section &&
+            (name == NULL || strcmp(l->misspelt[i]->name, name) == 0))
+            return true;
+    }
+    return false;
+}
+
 static void report_unknown(struct leat_loader *l, leat_section section,
                            const struct leat_yaml_pair *pair, const char *path)
 {
-    struct leat_suggest s;
+    const struct leat_key *near = near_key(section, pair->key);
     char all[400] = "";
     size_t used = 0;
-    leat_suggest_start(&s, pair->key);
     for (size_t i = 0; i < leat_key_count; i++) {
         if (leat_keys[i].section != section)
             continue;
-        leat_suggest_offer_cstr(&s, leat_keys[i].name);
         int n = snprintf(all + used, sizeof all - used, "%s%s", used == 0 ? "" : ", ",
                          leat_keys[i].name);
         used += n < 0 || (size_t)n >= sizeof all - used ? 0 : (size_t)n;
@@ -177,10 +197,14 @@ static void report_unknown(struct leat_loader *l, leat_section section,
     all[used] = '\0';
     leat_load_error(l, &pair->place, "unknown key '%.*s' in %s", LEAT_STR_FMT(pair->key),
                     title(path));
-    if (s.best.len > 0)
-        leat_load_suggest(l, s.best);
-    else
+    if (near == NULL) {
         leat_report_hint(l->report, "there are %s", all);
+        return;
+    }
+    leat_load_suggest(l, leat_str_of(near->name));
+    l->misspelt = leat_arena_grow(l->arena, l->misspelt, sizeof *l->misspelt, &l->cap_misspelt,
+                                  l->n_misspelt + 1);
+    l->misspelt[l->n_misspelt++] = near;
 }
 
 static void note_later(struct leat_loader *l, const struct leat_key *k,
@@ -194,6 +218,10 @@ static void note_later(struct leat_loader *l, const struct leat_key *k,
 void leat_load_overlay(struct leat_loader *l, leat_section section, const struct leat_yaml *n,
                        const char *path, void *target)
 {
+    for (uint32_t j = 0; j < n->n; j++) { /* first: what follows from a slip is not said */
+        if (leat_key_find(section, n->pairs[j].key) == NULL && !is_extension(n->pairs[j].key))
+            report_unknown(l, section, &n->pairs[j], path);
+    }
     for (size_t i = 0; i < leat_key_count; i++) {
         const struct leat_key *k = &leat_keys[i];
         if (k->section != section)
@@ -206,10 +234,18 @@ void leat_load_overlay(struct leat_loader *l, leat_section section, const struct
             load_value(l, k, n->pairs[j].value, at, target);
         }
     }
+}
+
+/* This very map has a key that was meant to be `k`. */
+static bool is_meant(const struct leat_yaml *n, const struct leat_key *k)
+{
     for (uint32_t j = 0; j < n->n; j++) {
-        if (leat_key_find(section, n->pairs[j].key) == NULL && !is_extension(n->pairs[j].key))
-            report_unknown(l, section, &n->pairs[j], path);
+        struct leat_str key = n->pairs[j].key;
+        if (leat_key_find(k->section, key) == NULL && !is_extension(key) &&
+            near_key(k->section, key) == k)
+            return true;
     }
+    return false;
 }
 
 void leat_load_required(struct leat_loader *l, leat_section section, const struct leat_yaml *n,
@@ -218,7 +254,7 @@ void leat_load_required(struct leat_loader *l, leat_section section, const struc
     for (size_t i = 0; i < leat_key_count; i++) {
         const struct leat_key *k = &leat_keys[i];
         if (k->section != section || (k->flags & LEAT_KEY_REQUIRED) == 0 ||
-            leat_yaml_get(n, leat_str_of(k->name)) != NULL)
+            leat_yaml_get(n, leat_str_of(k->name)) != NULL || is_meant(n, k))
             continue;
         leat_load_error(l, &n->place, "%s: '%s' is missing", title(path), k->name);
         leat_report_hint(l->report, "%s", k->doc);

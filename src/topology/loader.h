@@ -39,6 +39,10 @@ struct leat_loader {
     size_t n_fields, cap_fields;
     struct leat_op *ops; /* of the rule being loaded */
     size_t n_ops, cap_ops;
+    const struct leat_key **misspelt; /* keys that unknown ones were near to */
+    size_t n_misspelt, cap_misspelt;
+    struct leat_str *untold; /* events nobody emits, said once */
+    size_t n_untold, cap_untold;
     struct leat_mark *marks;
     size_t n_marks, cap_marks;
 };
@@ -67,6 +71,10 @@ void leat_load_section(struct leat_loader *l, leat_section section, const struct
                        const char *path, void *target);
 void leat_load_required(struct leat_loader *l, leat_section section, const struct leat_yaml *n,
                         const char *path);
+
+/* An unknown key was near this one: what its absence implies is no mistake of its own. `name` NULL:
+ * any key of the section. */
+bool leat_load_misspelt(const struct leat_loader *l, leat_section section, const char *name);
 
 /* --- kinds and values; false = a finding was added, nothing was set --- */
 bool leat_load_is_map(struct leat_loader *l, const struct leat_yaml *n, const char *path);
@@ -105,8 +113,9 @@ void leat_load_ops(struct leat_loader *l, const struct leat_key *key, const stru
                    const char *path, void *target);       /* load_models.c */
 void leat_load_default_priorities(struct leat_loader *l); /* load_processors.c */
 void leat_load_processor_names(struct leat_loader *l);    /* names.c */
-void leat_check_topology(struct leat_loader *l);          /* check.c */
-void leat_check_projections(struct leat_loader *l);       /* check_models.c */
-void leat_check_files(struct leat_loader *l);             /* check.c */
+bool leat_load_is_event(const struct leat_topology *t, struct leat_str event); /* check.c */
+void leat_check_topology(struct leat_loader *l);                               /* check.c */
+void leat_check_projections(struct leat_loader *l);                            /* check_models.c */
+void leat_check_files(struct leat_loader *l);                                  /* check.c */
 
 #endif
