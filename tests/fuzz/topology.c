@@ -9,8 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);
 
-/* libfyaml 0.7.12 loses a buffer of its reader in some texts it refuses. Of good ones the unit tests
- * see what is lost. */
+/* libfyaml 0.7.12 loses a buffer of its reader in some texts it refuses. Of good ones the unit
+ * tests see what is lost. */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfyaml.so";
