@@ -99,6 +99,10 @@ static void put_workers(struct leat_roles *r, struct leat_buf *out)
     for (size_t i = 0; i < r->worker_count; i++)
         put_value(out, topology, "leat_lanes_stopped", "processor", r->processors[i]->name.at,
                   f[i].lanes_stopped);
+    put_head(out, "leat_lanes_held", "gauge", "Lanes held by a message that answered retry");
+    for (size_t i = 0; i < r->worker_count; i++)
+        put_value(out, topology, "leat_lanes_held", "processor", r->processors[i]->name.at,
+                  f[i].lanes_held);
 }
 
 static void put_one(struct leat_roles *r, struct leat_buf *out, const struct metric *m,
@@ -179,6 +183,24 @@ static void put_stopped(struct leat_roles *r, struct leat_buf *out)
         put_one_stopped(r, out, "relay", rf.stopped);
 }
 
+/* Each processor's longest held lane; the value is for how long. */
+static void put_held(struct leat_roles *r, struct leat_buf *out)
+{
+    put_head(out, "leat_held_seconds", "gauge", "A message that answered retry holds its lane");
+    for (size_t i = 0; i < r->worker_count; i++) {
+        struct leat_worker_figures f;
+        leat_worker_figures(r->workers[i], &f);
+        if (f.lanes_held == 0)
+            continue;
+        leat_buf_printf(out, "leat_held_seconds{topology=\"%s\",who=\"%s\",what=\"",
+                        r->c.topology->name.at, r->processors[i]->name.at);
+        put_label(out, f.held);
+        leat_buf_puts(out, "\",why=\"");
+        put_label(out, f.held_text);
+        leat_buf_printf(out, "\"} %lld\n", (long long)(leat_now_ms() - f.held_since_ms) / 1000);
+    }
+}
+
 static void put_build(struct leat_roles *r, struct leat_buf *out)
 {
     put_head(out, "leat_build_info", "gauge", "The version that runs");
@@ -191,6 +213,7 @@ static void metrics(void *arg, struct leat_buf *out)
     struct leat_roles *r = arg;
     put_build(r, out);
     put_stopped(r, out);
+    put_held(r, out);
     if (r->worker_count > 0)
         put_workers(r, out);
     if (r->relay != NULL)

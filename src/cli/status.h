@@ -23,6 +23,7 @@ struct leat_status_door { /* of the process that serves HTTP */
     const char *version;
     int64_t uptime_s;
     const char *stopped;     /* lines "who: why" of what does not flow; "" = all flows */
+    const char *held;        /* lines: the message that holds a processor's lane by retry */
     struct leat_str metrics; /* Prometheus text */
 };
 

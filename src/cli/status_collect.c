@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/record_headers.h"
+#include "base/units.h"
 #include "cli/kafka_config.h"
 #include "cli/status.h"
 #include "projection/projection.h"
@@ -89,18 +90,42 @@ static const char *label_of(struct leat_status_view *v, const char *metric, cons
                       : label_in(v, (struct leat_str){at, (uint32_t)strcspn(at, "\n")}, label);
 }
 
+/* The next line of the metric; `rest` is what comes after it. */
+static bool next_line(struct leat_str *rest, const char *metric, struct leat_str *ret)
+{
+    const char *at = metric_line(*rest, metric, NULL);
+    if (at == NULL)
+        return false;
+    *ret = (struct leat_str){at, (uint32_t)strcspn(at, "\n")};
+    *rest = (struct leat_str){at + ret->len, rest->len - (uint32_t)(at + ret->len - rest->at)};
+    return true;
+}
+
+static void read_held(struct leat_status_view *v)
+{
+    struct leat_str rest = v->door.metrics, line;
+    char age[LEAT_UNITS_TEXT];
+    LEAT_AUTO(leat_buf_done) struct leat_buf lines;
+    leat_buf_init(&lines, STOPPED_BYTES);
+    while (next_line(&rest, "leat_held_seconds", &line)) {
+        const char *who = label_in(v, line, "who"), *what = label_in(v, line, "what");
+        const char *why = label_in(v, line, "why");
+        const char *space = memrchr(line.at, ' ', line.len);
+        if (who != NULL && what != NULL && why != NULL && space != NULL)
+            leat_buf_printf(&lines, "%s: %s, for %s: %s\n", who, what,
+                            leat_format_duration((int64_t)strtoll(space + 1, NULL, 10) * 1000, age),
+                            why);
+    }
+    v->door.held = leat_arena_cstr(v->s->arena, leat_buf_str(&lines));
+}
+
 /* Every reason why something does not flow, as lines "who: why". */
 static void read_stopped(struct leat_status_view *v)
 {
-    struct leat_str rest = v->door.metrics;
+    struct leat_str rest = v->door.metrics, line;
     LEAT_AUTO(leat_buf_done) struct leat_buf lines;
     leat_buf_init(&lines, STOPPED_BYTES);
-    for (;;) {
-        const char *at = metric_line(rest, "leat_stopped", NULL);
-        if (at == NULL)
-            break;
-        struct leat_str line = {at, (uint32_t)strcspn(at, "\n")};
-        rest = (struct leat_str){at + line.len, rest.len - (uint32_t)(at + line.len - rest.at)};
+    while (next_line(&rest, "leat_stopped", &line)) {
         const char *who = label_in(v, line, "who"), *why = label_in(v, line, "why");
         if (who != NULL && why != NULL)
             leat_buf_printf(&lines, "%s: %s\n", who, why);
@@ -149,6 +174,7 @@ static void ask_door(struct leat_status_view *v)
     }
     ask_ready(v, &at);
     read_stopped(v);
+    read_held(v);
     v->door.version = label_of(v, "leat_build_info", "version");
     (void)leat_status_metric(&v->door, "leat_uptime_seconds", NULL, &v->door.uptime_s);
 }

@@ -64,6 +64,17 @@ static void model_problems(const struct leat_status_model *m, problem tell, void
     }
 }
 
+static void tell_lines(const char *what, const char *lines, problem tell, void *arg)
+{
+    char text[PROBLEM_BYTES];
+    for (const char *at = lines; *at != 0;) {
+        size_t len = strcspn(at, "\n");
+        (void)snprintf(text, sizeof text, "%s: %.*s", what, (int)len, at);
+        tell(arg, text);
+        at += len + (at[len] != 0);
+    }
+}
+
 static void door_problems(const struct leat_status_door *d, problem tell, void *arg)
 {
     char text[PROBLEM_BYTES];
@@ -76,12 +87,8 @@ static void door_problems(const struct leat_status_door *d, problem tell, void *
                        d->not_ready != NULL ? d->not_ready : "it gives no reason");
         tell(arg, text);
     }
-    for (const char *at = d->stopped; *at != 0;) {
-        size_t len = strcspn(at, "\n");
-        (void)snprintf(text, sizeof text, "stopped: %.*s", (int)len, at);
-        tell(arg, text);
-        at += len + (at[len] != 0);
-    }
+    tell_lines("stopped", d->stopped, tell, arg);
+    tell_lines("held by retry", d->held, tell, arg);
 }
 
 static void problems(const struct leat_status_view *v, problem tell, void *arg)

@@ -117,13 +117,24 @@ static leat_status load(struct leat_executor *e, bool locked, struct leat_error 
 static void log_held(struct leat_executor *e, int64_t now_ms)
 {
     for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
-        int64_t until_ms = 0;
-        const char *why = leat_flow_held(e->flow, i, now_ms, &until_ms);
-        if (why != NULL)
-            leat_log_limited_kv(LEAT_LOG_WARN, "worker", "lane-held",
-                                LEAT_LOG_FIELDS(LEAT_LOG_INT("lane", e->group_lane[i]),
-                                                LEAT_LOG_INT("for_ms", until_ms - now_ms)),
-                                "a message answered retry and holds its lane: %s", why);
+        const struct leat_flow_lane *lane = leat_flow_lane(e->flow, i);
+        const struct leat_flow_hold *h = leat_flow_held(e->flow, i);
+        char id[LEAT_UUID_TEXT], room[256];
+        int32_t partition = 0;
+        if (h == NULL || h->until_ms <= now_ms)
+            continue;
+        leat_uuid_format(&h->id, id);
+        const char *topic =
+            leat_lane_topic(lane, room, e->c.worker->topology->partitions, &partition);
+        leat_log_limited_kv(
+            LEAT_LOG_WARN, "worker", "lane-held",
+            LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", e->c.worker->processor->name),
+                            LEAT_LOG_CSTR("topic", topic), LEAT_LOG_INT("partition", partition),
+                            LEAT_LOG_INT("offset", h->offset), LEAT_LOG_CSTR("key", h->key),
+                            LEAT_LOG_CSTR("id", id), LEAT_LOG_INT("attempt", h->attempt),
+                            LEAT_LOG_INT("held_ms", now_ms - h->since_ms),
+                            LEAT_LOG_INT("again_in_ms", h->until_ms - now_ms)),
+            "a message answered retry and holds its lane: %s", h->text);
     }
 }
 

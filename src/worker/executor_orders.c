@@ -135,6 +135,28 @@ bool leat_executor_obey(struct leat_executor *e)
     return !quit;
 }
 
+static void publish_held(const struct leat_executor *e, struct leat_worker_figures *p)
+{
+    p->lanes_held = 0;
+    p->held[0] = p->held_text[0] = '\0';
+    for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
+        const struct leat_flow_lane *lane = leat_flow_lane(e->flow, i);
+        const struct leat_flow_hold *h = leat_flow_held(e->flow, i);
+        char id[LEAT_UUID_TEXT], room[256];
+        int32_t partition = 0;
+        if (h == NULL || (p->lanes_held++ > 0 && h->since_ms >= p->held_since_ms))
+            continue;
+        leat_uuid_format(&h->id, id);
+        p->held_since_ms = h->since_ms;
+        const char *topic =
+            leat_lane_topic(lane, room, e->c.worker->topology->partitions, &partition);
+        (void)snprintf(p->held, sizeof p->held, "%s[%d]@%lld: key %s, %s %s, attempt %d", topic,
+                       partition, (long long)h->offset, h->key,
+                       lane->kind == LEAT_LANE_EVENTS ? "event" : "command", id, h->attempt);
+        (void)snprintf(p->held_text, sizeof p->held_text, "%s", h->text);
+    }
+}
+
 void leat_executor_publish(struct leat_executor *e)
 {
     const struct leat_flow_figures *f = leat_flow_figures(e->flow);
@@ -165,6 +187,7 @@ void leat_executor_publish(struct leat_executor *e)
     }
     if (p->lanes_stopped == 0)
         p->why[0] = '\0';
+    publish_held(e, p);
     p->write_trips = counts.write_trips;
     p->read_trips = counts.read_trips;
     (void)pthread_mutex_unlock(&e->mutex);
@@ -282,4 +305,10 @@ void leat_executor_figures(struct leat_executor *e, struct leat_worker_figures *
     add->lanes_stopped += f.lanes_stopped;
     if (add->why[0] == '\0')
         memcpy(add->why, f.why, sizeof add->why);
+    if (f.lanes_held > 0 && (add->lanes_held == 0 || f.held_since_ms < add->held_since_ms)) {
+        add->held_since_ms = f.held_since_ms;
+        memcpy(add->held, f.held, sizeof add->held);
+        memcpy(add->held_text, f.held_text, sizeof add->held_text);
+    }
+    add->lanes_held += f.lanes_held;
 }

@@ -77,6 +77,14 @@ struct leat_flow_lane {
     int64_t next_seq;     /* EVENTS */
 };
 
+/* The record that was answered retry and holds its lane until it is answered otherwise. */
+struct leat_flow_hold {
+    int64_t offset, since_ms, until_ms; /* unix ms: the first such answer; when it is tried again */
+    struct leat_uuid id;                /* of the command, or of the event on an EVENTS lane */
+    int32_t attempt;                    /* answers so far, from 1 */
+    char key[96], text[200];            /* one line of valid UTF-8 each, cut where too long */
+};
+
 struct leat_flow *leat_flow_new(const struct leat_flow_config *c);
 void leat_flow_free(struct leat_flow *f); /* releases every record */
 
@@ -128,9 +136,8 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
 /* The call's outcome is unknown, or the store is away: nothing may be believed of these ks. All ks
  * that were in the batch are stopped; they come out of leat_flow_lost. */
 void leat_flow_unknown(struct leat_flow *f);
-/* Why a lane's first record is held back (answered retry), until when; NULL = it is not. */
-const char *leat_flow_held(const struct leat_flow *f, size_t lane, int64_t now_ms,
-                           int64_t *ret_until_ms);
+/* What holds a lane, from its first answer "retry" to another one; NULL = nothing does. */
+const struct leat_flow_hold *leat_flow_held(const struct leat_flow *f, size_t lane);
 /* Next k that must be acquired again, or -1. */
 int32_t leat_flow_lost(struct leat_flow *f);
 /* Conflicts wait to be decided again, before new records are taken; `locked` = this time the state

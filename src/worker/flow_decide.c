@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "worker/flow_internal.h"
 
 /* ---- streams of the batch ---- */
@@ -257,6 +258,39 @@ static void cut_lane(struct leat_flow *f, struct flow_work *w)
     l->taken = n;
 }
 
+/* One line of valid UTF-8, for people: what is not shows as '?', what is too long ends in "...". */
+static void hold_text(char *to, size_t size, struct leat_str text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len;) {
+        size_t bytes = leat_utf8_length(text.at + i, text.at + text.len);
+        if (n + (bytes > 0 ? bytes : 1) + sizeof "..." > size) {
+            memcpy(to + n, "...", 3);
+            n += 3;
+            break;
+        }
+        bool plain = bytes > 0 && (unsigned char)text.at[i] >= ' ' && text.at[i] != 0x7f;
+        memcpy(to + n, plain ? text.at + i : "?", plain ? bytes : 1);
+        n += plain ? bytes : 1;
+        i += bytes > 0 ? bytes : 1;
+    }
+    to[n] = '\0';
+}
+
+static void hold_record(struct flow_lane *l, const struct flow_work *w, int64_t now_ms,
+                        struct leat_str why)
+{
+    struct leat_flow_hold *h = &l->hold;
+    const struct leat_incoming *in = &w->item->in;
+    if (l->tries == 0 || h->offset != in->offset)
+        *h = (struct leat_flow_hold){.offset = in->offset, .since_ms = now_ms};
+    h->until_ms = l->held_until_ms;
+    h->id = w->id;
+    h->attempt++;
+    hold_text(h->key, sizeof h->key, w->key.len > 0 ? w->key : in->key);
+    hold_text(h->text, sizeof h->text, why);
+}
+
 /* Until there is a waiting room a record answered retry holds its lane, with back-off, and says so.
  */
 static void hold_lane(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why)
@@ -269,9 +303,9 @@ static void hold_lane(struct leat_flow *f, struct flow_work *w, int64_t now_ms, 
             (uint32_t)l->tries < retry->n_delays ? (uint32_t)l->tries : retry->n_delays - 1;
         wait = retry->delays_ms[i];
     }
-    l->tries++;
     l->held_until_ms = now_ms + wait;
-    (void)snprintf(l->held_for, sizeof l->held_for, "%.*s", LEAT_STR_FMT(why));
+    hold_record(l, w, now_ms, why);
+    l->tries++;
     f->figures.retries++;
     cut_lane(f, w);
 }

@@ -27,8 +27,8 @@ struct flow_lane {
     bool gone;             /* its k was stopped; the slot is free */
     char *stopped;         /* reason, allocated; NULL = flowing */
     int64_t held_until_ms; /* a record answered retry */
-    int32_t tries;
-    char held_for[128];
+    int32_t tries;         /* of it, so far; 0 = none did */
+    struct leat_flow_hold hold;
     struct flow_item *items; /* ring: head is the oldest */
     size_t head, count, cap;
     /* in the batch under way */

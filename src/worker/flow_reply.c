@@ -158,12 +158,8 @@ void leat_flow_unknown(struct leat_flow *f)
     flow_batch_reset(f);
 }
 
-const char *leat_flow_held(const struct leat_flow *f, size_t lane, int64_t now_ms,
-                           int64_t *ret_until_ms)
+const struct leat_flow_hold *leat_flow_held(const struct leat_flow *f, size_t lane)
 {
     const struct flow_lane *l = &f->lanes[lane];
-    if (l->gone || l->count == 0 || l->held_until_ms <= now_ms)
-        return NULL;
-    *ret_until_ms = l->held_until_ms;
-    return l->held_for;
+    return l->gone || l->count == 0 || l->tries == 0 ? NULL : &l->hold;
 }

@@ -48,6 +48,11 @@ struct leat_worker_figures {
     bool joined;          /* Kafka has assigned something (or nothing) at least once */
     int32_t lanes_stopped;
     char why[256]; /* the first lane that does not flow, and why; "" = all flow */
+    /* Lanes held by a message that answered retry, of which the longest held one is named: */
+    int32_t lanes_held;
+    int64_t held_since_ms; /* unix ms */
+    char held[512];        /* its topic[partition]@offset, key, id and attempt; "" = none */
+    char held_text[200];   /* what the handler said */
 };
 void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret);
 
