@@ -7,6 +7,7 @@
 #include "codec/schemas.h"
 #include "kafka/probe.h"
 #include "store/probe.h"
+#include "store/store.h"
 #include "topology/topology.h"
 
 typedef enum leat_check_level {
@@ -33,6 +34,8 @@ struct leat_doctor {
     struct leat_check *checks;
     size_t n, cap;
     const char *area;
+    struct leat_published *published; /* a row per slice, when there is a store; arena */
+    size_t n_published;
 };
 
 /* "found" of a check that is fine. */
@@ -52,5 +55,6 @@ void leat_doctor_host(struct leat_doctor *d);  /* disk, limits, port, read model
 void leat_doctor_store(struct leat_doctor *d); /* Postgres and the store in it */
 void leat_doctor_kafka(struct leat_doctor *d); /* brokers, topics, groups */
 void leat_doctor_topics(struct leat_doctor *d, struct leat_probe *p); /* part of the above */
+void leat_doctor_events(struct leat_doctor *d, const struct leat_kafka_config *c); /* likewise */
 
 #endif

@@ -238,6 +238,7 @@ void leat_doctor_kafka(struct leat_doctor *d)
     look_at_advertised(d, &cluster);
     look_at_versions(d, p, &cluster);
     leat_doctor_topics(d, p);
+    leat_doctor_events(d, &c);
     look_at_clock(d, &c);
     for (uint32_t i = 0; i < t->n_processors; i++)
         look_at_group(d, p, t->processors[i].group);

@@ -162,6 +162,22 @@ static void look_at_counters(struct leat_doctor *d, struct leat_store *s)
     }
 }
 
+/* Kept for the events topic, whose records name their store. */
+static void read_positions(struct leat_doctor *d, struct leat_store *s)
+{
+    size_t n = (size_t)d->topology->partitions;
+    struct leat_error err = {0};
+    int32_t *ks = leat_arena_zalloc(d->arena, n, sizeof *ks);
+    for (size_t k = 0; k < n; k++)
+        ks[k] = (int32_t)k;
+    if (leat_store_published(s, ks, n, d->arena, &d->published, &err) == LEAT_OK) {
+        d->n_published = n;
+    } else {
+        leat_doctor_error(d, "positions", "the relay does not know what it has published",
+                          "run `leat apply`", &err);
+    }
+}
+
 static void look_at_store(struct leat_doctor *d, struct leat_store *s,
                           const struct leat_server_facts *f)
 {
@@ -175,6 +191,7 @@ static void look_at_store(struct leat_doctor *d, struct leat_store *s,
     leat_doctor_ok(d, "store", "schema '%s' is of this version and has %d partitions, %s",
                    d->topology->store.schema, (int)d->topology->partitions,
                    leat_format_size(f->schema_bytes >> 20 << 20, size));
+    read_positions(d, s);
     look_at_schemas(d, s);
     look_at_counters(d, s);
 }

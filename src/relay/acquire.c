@@ -86,7 +86,9 @@ static const char *compare_end(struct leat_relay *r, const struct leat_published
         !leat_uuid_parse(store_text, &store_id))
         return "the topic's last record is not one of ours";
     if (!leat_uuid_eq(&store_id, &p->store_id))
-        return "the topic's last record is of another store";
+        return "the topic's last record is of another store: start over (delete this topology's "
+               "topics and the folder of its read models, run `leat apply`), or restore the store "
+               "that the record belongs to";
     memcpy(digits, seq_text.at, seq_text.len);
     int64_t seq = strtoll(digits, NULL, 10);
     struct leat_stored_event *event = NULL;

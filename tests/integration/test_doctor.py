@@ -174,6 +174,28 @@ def the_clock_is_held_against_the_newest_event():
 
 
 @check.test
+def events_of_another_store_are_told():
+    h = home()
+    store = pg.value(f"select store_id from {NAME}.slices where slice = 2")
+    name = ("Kafka", "events topic")
+    ours = [("k", "{}", {"leat-store": str(r["store_id"])}, int(r["slice"]))
+            for r in pg.rows(f"select slice, store_id from {NAME}.slices order by 1")]
+    kafka.produce(f"{NAME}.events", ours)
+    found = doctor(h)[name]
+    check.equal(found["level"], "ok", str(found))
+    kafka.produce(f"{NAME}.events",
+                  [("k", "{}", {"leat-store": "8f6e0a52-3c1d-4f57-9a60-0d3f6c1b2a10"}, 2)])
+    found = doctor(h)[name]
+    check.equal(found["level"], "fail", str(found))
+    check.contains(found["found"], f"{NAME}.events[2] is of store 8f6e0a52-")
+    check.contains(found["found"], str(store))
+    for remedy in ("delete the topics", "read models' folder", "leat apply", "restore"):
+        check.contains(found["todo"], remedy)
+    kafka.produce(f"{NAME}.events", [ours[2]])
+    check.equal(doctor(h)[name]["level"], "ok")
+
+
+@check.test
 def a_port_in_use_is_told_from_a_leat_that_runs():
     h = home()
     with socket.socket() as other:
