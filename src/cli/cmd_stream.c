@@ -84,7 +84,7 @@ int leat_cmd_stream(struct leat_cli *cli, int argc, char **argv)
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    if ((code = leat_session_open(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
+    if ((code = leat_session_open_stored(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
         return code;
     code = load(&s, &o, argv[1], &events, &n, &err) == LEAT_OK ? print_events(&s, events, n, o.json)
                                                                : leat_cli_fail(&err);

@@ -60,12 +60,21 @@ static leat_status open_dispatch(struct stream_replay *r, struct leat_str *ret_k
         return status;
     leat_assert(p != NULL);
     r->state_schema = leat_schemas_current(r->s.schemas, p->aggregate->state);
+    if (r->state_schema == NULL && p->aggregate->state.len > 0) {
+        (void)leat_fail(err, LEAT_INVALID, "the schema of '%.*s' is not registered in the store",
+                        LEAT_STR_FMT(p->aggregate->state));
+        leat_error_hint(err, "Run `leat apply`: the state is shown by it.");
+        return LEAT_INVALID;
+    }
     if (r->state_schema == NULL) {
         return leat_fail(err, LEAT_INVALID, "aggregate '%s' declares no state",
                          p->aggregate->name.at);
     }
     LEAT_TRY(leat_modules_load(t, &p->name, 1, err), err, "modules");
-    return leat_dispatch_new(t, p, r->s.schemas, &r->dispatch, err);
+    status = leat_dispatch_new(t, p, r->s.schemas, &r->dispatch, err);
+    if (status != LEAT_OK && err->hint[0] == 0)
+        leat_error_hint(err, "the module is of other schemas than the store has: run `leat apply`");
+    return status;
 }
 
 /* ---- the state as JSON ---- */
@@ -257,7 +266,7 @@ int leat_replay_stream(const struct leat_replay_options *o)
 {
     struct stream_replay r = {.o = o};
     struct leat_error err = {0};
-    int code = leat_session_open(&r.s, o->topology, o->data);
+    int code = leat_session_open_stored(&r.s, o->topology, o->data);
     if (code != LEAT_EXIT_GO_ON)
         return code;
     r.page = leat_arena_new(65536, (size_t)1 << 20);

@@ -5,7 +5,6 @@
 static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
 {
     struct leat_names types = leat_topology_types(s->topology, s->arena);
-    s->schemas = leat_schemas_new();
     for (uint32_t i = 0; i < types.n; i++)
         LEAT_TRY(leat_schemas_load_file(s->schemas, s->topology->schema_dirs,
                                         s->topology->n_schema_dirs, types.at[i], err),
@@ -13,9 +12,8 @@ static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
     return LEAT_OK;
 }
 
-int leat_session_files(struct leat_session *s, const char *topology_path, const char *data)
+static int open_topology(struct leat_session *s, const char *topology_path, const char *data)
 {
-    struct leat_error err = {0};
     *s = (struct leat_session){0};
     int code = leat_cli_topology(topology_path, false, &s->topology);
     if (code != LEAT_EXIT_GO_ON)
@@ -28,6 +26,16 @@ int leat_session_files(struct leat_session *s, const char *topology_path, const 
                                                    .schema = s->topology->store.schema,
                                                    .application_name = "leat",
                                                    .prepare = s->topology->store.prepare};
+    s->schemas = leat_schemas_new();
+    return LEAT_EXIT_GO_ON;
+}
+
+int leat_session_files(struct leat_session *s, const char *topology_path, const char *data)
+{
+    struct leat_error err = {0};
+    int code = open_topology(s, topology_path, data);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
     if (load_schemas(s, &err) == LEAT_OK)
         return LEAT_EXIT_GO_ON;
     leat_session_close(s);
@@ -44,6 +52,11 @@ static leat_status open_store(struct leat_session *s, struct leat_error *err)
     for (size_t i = 0; i < n; i++)
         LEAT_TRY(leat_schemas_put(s->schemas, rows[i].id, rows[i].subject, rows[i].text, err), err,
                  "schema %d of '%.*s'", rows[i].id, LEAT_STR_FMT(rows[i].subject));
+    return LEAT_OK;
+}
+
+static leat_status all_registered(struct leat_session *s, struct leat_error *err)
+{
     struct leat_names types = leat_topology_types(s->topology, s->arena);
     for (uint32_t i = 0; i < types.n; i++)
         if (leat_schemas_id(s->schemas, types.at[i]) == 0) {
@@ -55,17 +68,30 @@ static leat_status open_store(struct leat_session *s, struct leat_error *err)
     return LEAT_OK;
 }
 
+static int not_open(struct leat_session *s, struct leat_error *err)
+{
+    leat_session_close(s);
+    int code = leat_cli_fail(err);
+    return code == LEAT_EXIT_NO ? LEAT_EXIT_FAILED : code; /* a store not set up is no answer */
+}
+
 int leat_session_open(struct leat_session *s, const char *topology_path, const char *data)
 {
     struct leat_error err = {0};
     int code = leat_session_files(s, topology_path, data);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    if (open_store(s, &err) == LEAT_OK)
-        return LEAT_EXIT_GO_ON;
-    leat_session_close(s);
-    code = leat_cli_fail(&err);
-    return code == LEAT_EXIT_NO ? LEAT_EXIT_FAILED : code; /* a store not set up is no answer */
+    bool good = open_store(s, &err) == LEAT_OK && all_registered(s, &err) == LEAT_OK;
+    return good ? LEAT_EXIT_GO_ON : not_open(s, &err);
+}
+
+int leat_session_open_stored(struct leat_session *s, const char *topology_path, const char *data)
+{
+    struct leat_error err = {0};
+    int code = open_topology(s, topology_path, data);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    return open_store(s, &err) == LEAT_OK ? LEAT_EXIT_GO_ON : not_open(s, &err);
 }
 
 void leat_session_close(struct leat_session *s)

@@ -21,6 +21,9 @@ int leat_session_files(struct leat_session *s, const char *topology_path, const 
 /* The same, then connects, checks that the store is ready (else says: leat apply) and takes over
  * the schema ids. */
 int leat_session_open(struct leat_session *s, const char *topology_path, const char *data);
+/* For what only reads events: types are as the store has them, the newest of each; schema files are
+ * not looked at, so an edit that is not applied stops nothing. */
+int leat_session_open_stored(struct leat_session *s, const char *topology_path, const char *data);
 void leat_session_close(struct leat_session *s);
 
 #endif

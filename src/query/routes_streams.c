@@ -23,6 +23,13 @@ static leat_status no_stream(const struct leat_topology *t, struct leat_str stre
     leat_suggest_start(&near, (struct leat_str){stream.at, n});
     for (uint32_t i = 0; i < t->n_aggregates; i++)
         leat_suggest_offer(&near, t->aggregates[i].name);
+    if (n + 1 >= stream.len && leat_topology_aggregate(t, near.wrong) != NULL) {
+        (void)leat_fail(err, LEAT_ABSENT,
+                        "'%.*s' is an aggregate, not a stream: its key is missing", (int)n,
+                        stream.at);
+        leat_error_hint(err, "a stream is <aggregate>-<key>, like %.*s-17", (int)n, stream.at);
+        return LEAT_ABSENT;
+    }
     leat_status status =
         leat_fail(err, LEAT_ABSENT, "'%.*s' is not a stream's id: no aggregate has that name",
                   (int)(stream.len < 100 ? stream.len : 100), stream.at);

@@ -9,6 +9,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import uuid
@@ -116,6 +117,27 @@ def nothing_is_left_behind():
         check.equal(os.listdir(folder), [])
 
 
+def edited_schemas_stop_no_reader(h, stream, states):
+    """An edit of a schema's file that is not applied: events are read as the store has them."""
+    folder, own = os.path.join(servers.ROOT, "schemas"), os.path.join(h.dir, "edited")
+    shutil.copytree(folder, own)
+    with open(os.path.join(own, "LeadState.avsc"), encoding="utf-8") as f:
+        schema = json.load(f)
+    schema["fields"].append({"name": "more", "type": "string", "default": ""})
+    with open(os.path.join(own, "LeadState.avsc"), "w", encoding="utf-8") as f:
+        json.dump(schema, f)
+    with open(os.path.join(h.dir, "leat.yaml"), encoding="utf-8") as f:
+        text = f.read()
+    with open(os.path.join(h.dir, "edited.yaml"), "w", encoding="utf-8") as f:
+        f.write(text.replace(folder, own))
+    check.contains(h.cli("lag", "-t", "edited.yaml").stderr, "leat apply")  # the edit is seen
+    check.contains(h.must("stream", stream, "-t", "edited.yaml"), "LeadRouted")
+    lines = h.must("replay", "--stream", stream, "--json", "-t", "edited.yaml").splitlines()
+    check.equal([json.loads(line) for line in lines], states)
+    keyless = h.cli("stream", "lead", "-t", "edited.yaml").stderr
+    check.contains(keyless, "a stream is <aggregate>-<key>, like lead-17")
+
+
 @check.test
 def a_stream_shows_its_state_after_each_event():
     h = pipeline()
@@ -128,6 +150,7 @@ def a_stream_shows_its_state_after_each_event():
     second = h.must("replay", "--stream", stream, "--at-version", 2, "--json")
     check.equal(json.loads(second), states[1])
     check.contains(h.must("replay", "--stream", stream), "LeadScored")
+    edited_schemas_stop_no_reader(h, stream, states)
     late = h.cli("replay", "--stream", stream, "--at-version", 9)
     check.equal((late.returncode, late.stderr.strip()[-15:]), (3, "is at version 3"))
 
