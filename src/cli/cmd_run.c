@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/suggest.h"
 #include "cli/cli.h"
 #include "cli/roles.h"
 #include "cli/run_only.h"
@@ -114,6 +115,20 @@ static leat_status parse_roles(const char *list, unsigned *ret, struct leat_erro
     return LEAT_OK;
 }
 
+static leat_status no_processor(const struct leat_topology *t, struct leat_str name,
+                                struct leat_error *err)
+{
+    struct leat_suggest near;
+    leat_suggest_start(&near, name);
+    for (uint32_t i = 0; i < t->n_processors; i++)
+        leat_suggest_offer(&near, t->processors[i].name);
+    (void)leat_fail(err, LEAT_INVALID, "--processors: there is no processor '%.*s' in %s",
+                    LEAT_STR_FMT(name), t->path);
+    if (near.best.len > 0)
+        leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
+    return LEAT_INVALID;
+}
+
 static leat_status parse_processors(const struct leat_topology *t, const char *list,
                                     struct leat_str *ret, size_t *ret_n, struct leat_error *err)
 {
@@ -122,8 +137,7 @@ static leat_status parse_processors(const struct leat_topology *t, const char *l
     for (const char *at = list == NULL ? "" : list; next_name(&at, &name);) {
         const struct leat_processor *p = leat_topology_processor(t, name);
         if (p == NULL)
-            return leat_fail(err, LEAT_INVALID, "--processors: there is no processor '%.*s' in %s",
-                             LEAT_STR_FMT(name), t->path);
+            return no_processor(t, name, err);
         if (*ret_n == RUN_PROCESSORS_MAX)
             return leat_fail(err, LEAT_INVALID, "--processors: at most %d", RUN_PROCESSORS_MAX);
         ret[(*ret_n)++] = p->name;

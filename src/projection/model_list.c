@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,16 @@ static leat_status read_cursor(const struct leat_model_view *v, const struct lea
     return status;
 }
 
+static void hint_indexes(const struct leat_shape *shape, struct leat_error *err)
+{
+    char names[200];
+    size_t n = 0;
+    for (uint32_t i = 0; i < shape->n_indexes && n < sizeof names; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", i > 0 ? ", " : "",
+                              LEAT_STR_FMT(shape->indexes[i].name));
+    leat_error_hint(err, "its indexes are %s", names);
+}
+
 static leat_status find_index(const struct leat_model_view *v, const char *name, int *ret,
                               struct leat_error *err)
 {
@@ -229,6 +240,8 @@ static leat_status find_index(const struct leat_model_view *v, const char *name,
         leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
     } else if (shape->n_indexes == 0) {
         leat_error_hint(err, "it has none: rows come by key");
+    } else {
+        hint_indexes(shape, err);
     }
     return status;
 }

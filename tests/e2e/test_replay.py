@@ -374,6 +374,17 @@ def sums_over_slices_may_round_but_not_more():
 
 
 @check.test
+def a_name_that_is_not_there_is_told_with_those_that_are():
+    h = pipeline()
+    run = h.cli("run", "--processors", "scor")
+    check.equal(run.returncode, 2)
+    check.contains(run.stderr, "did you mean 'score'?")
+    rows = h.cli("list", "leads", "--index", "elsewhere")
+    check.equal(rows.returncode, 2)
+    check.contains(rows.stderr, "its indexes are by_")
+
+
+@check.test
 def wrong_calls_say_what_is_right():
     h = accounts()
     for arguments, text in [
