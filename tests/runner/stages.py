@@ -17,18 +17,42 @@ CRASH_SCRIPT = "chaos/crash.py"
 
 
 class Context:
-    def __init__(self, report):
+    def __init__(self, report, names):
         self.report = report
+        self.names = names  # of the stages that run
         self.servers_env = None
         self.started = []
+        self.ahead = {}
 
     def log_dir(self, stage):
         folder = os.path.join(self.report.log_dir, stage)
         os.makedirs(folder, exist_ok=True)
         return folder
 
+    def build_ahead(self):
+        """Builds what later stages want, at low priority, while scripts mostly wait for servers.
+        A failure is told by the stage that builds it again."""
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        for stage, preset in (("crash", "release"), ("asan", "asan"), ("tsan", "tsan"),
+                              ("fuzz", "fuzz")):
+            if stage in self.names and preset not in self.ahead:
+                self.ahead[preset] = pool.submit(self.build_quietly, preset)
+        pool.shutdown(wait=False)
+
+    @staticmethod
+    def build_quietly(preset):
+        targets = {"release": ["leat", "modules"], "fuzz": ["fuzzers"],
+                   "asan": ["leat", "modules", "unit"], "tsan": ["leat", "modules", "leat_sim"]}
+        for command in (["cmake", "--preset", preset],
+                        ["nice", "-n", "19", "cmake", "--build", f"build/{preset}", "-j", "1",
+                         "--target", *targets[preset]]):
+            subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False)
+
     def build(self, stage, preset, *targets):
         """Builds targets of a preset; the stage ends if that fails."""
+        if preset in self.ahead:
+            self.ahead.pop(preset).result()
         log = os.path.join(self.log_dir(stage), f"build-{preset}.log")
         with open(log, "wb") as f:
             done = subprocess.run(["cmake", "--preset", preset], cwd=ROOT, stdout=f,
@@ -154,6 +178,7 @@ def sim(context):
 def integration(context):
     context.build("integration", "dev", *program_targets(), "kafka_tool", *integration_targets())
     env = context.servers("integration")
+    context.build_ahead()
     context.run("integration", script_items(scripts("integration"), env, "dev"), JOBS)
 
 
