@@ -40,9 +40,10 @@ static const struct leat_opt_spec spec = {
     .summary = "Run *_test.yaml through the real handlers, without servers.",
     .details =
         "Without arguments: the files *_test.yaml in the topology's folder and in `processors`,\n"
-        "`tests` and a folder called as the topology, in it or beside it. Each case is run, run\n"
-        "again to see that the same comes of it, and then once for every call in it that can\n"
-        "fail. Exit code 1 when a case failed, 2 when a file is wrong: then none is run.\n\n"
+        "`tests` and a folder called as the topology, in it or beside it; a folder below\n"
+        "with a leat.yaml of its own is left out. Each case is run, run again to see that the\n"
+        "same comes of it, and then once for every call in it that can fail. Exit code 1 when a\n"
+        "case failed, 2 when a file is wrong: then none is run.\n\n"
         "  - it: refuses a second order under the same id\n"
         "    processor: orders\n"
         "    given: [OrderPlaced: {order_id: o1, customer_id: c1, currency: EUR, total_cents: 9}]\n"

@@ -49,6 +49,13 @@ static bool worth_looking(const char *name)
     return name[0] != '.' && strcmp(name, "build") != 0;
 }
 
+/* A folder with a topology of its own is another project: its tests are not this one's. */
+static bool is_other_project(const char *folder, struct leat_arena *arena)
+{
+    struct stat s;
+    return stat(leat_arena_printf(arena, "%s/leat.yaml", folder), &s) == 0;
+}
+
 static void walk(const char *folder, int depth, struct leat_arena *arena,
                  struct leat_test_paths *to)
 {
@@ -70,7 +77,7 @@ static void walk(const char *folder, int depth, struct leat_arena *arena,
         struct stat s;
         if (lstat(names[i], &s) != 0)
             continue;
-        if (S_ISDIR(s.st_mode) && depth > 0)
+        if (S_ISDIR(s.st_mode) && depth > 0 && !is_other_project(names[i], arena))
             walk(names[i], depth - 1, arena, to);
         else if (!S_ISDIR(s.st_mode) && is_test(names[i]))
             add(arena, to, names[i]);

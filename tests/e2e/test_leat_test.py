@@ -281,6 +281,21 @@ def all_mistakes_are_told_at_once_and_nothing_is_run():
 
 
 @check.test
+def another_project_below_is_left_to_itself():
+    with tempfile.TemporaryDirectory() as folder:
+        inner = os.path.join(folder, "inner")
+        os.mkdir(inner)
+        for name in ("own_test.yaml", "inner/theirs_test.yaml"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.write(act("well"))
+        check.contains(faulty(act("well"), folder).stdout, "3 passed, 0 failed")
+        with open(os.path.join(inner, "leat.yaml"), "w", encoding="utf-8") as f:
+            f.write("leat: 1\nname: theirs\n")
+        check.contains(faulty(act("well"), folder).stdout, "2 passed, 0 failed")
+        check.contains(faulty(act("well"), inner).stdout, "2 passed, 0 failed")
+
+
+@check.test
 def wrong_calls_are_refused():
     done = faulty(act("well"), "--only", "nowhere")
     check.equal((done.returncode, done.stderr), (2, "leat: no case has 'nowhere' in it\n"))
