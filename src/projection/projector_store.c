@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "projection/projector.h"
+#include "projection/stored.h"
 
 #define AREA             "projection"
 #define REPAIR_PAGE      2000
@@ -28,33 +29,10 @@ static bool pause_before_retry(struct leat_projector *p)
 
 /* ---- events from the store ---- */
 
-static struct leat_str key_of_stream(struct leat_projector *p, const struct leat_stored_event *s)
-{
-    const struct leat_aggregate *a = leat_topology_emitter(p->topology, s->type);
-    struct leat_str key = s->stream;
-    if (a != NULL && key.len > a->name.len + 1 && key.at[a->name.len] == '-' &&
-        memcmp(key.at, a->name.at, a->name.len) == 0) {
-        key.at += a->name.len + 1;
-        key.len -= a->name.len + 1;
-    }
-    return key;
-}
-
 static void offer_stored(struct leat_projector *p, const struct leat_stored_event *s,
                          const struct leat_uuid *store_id)
 {
-    char *command = leat_arena_alloc(p->repair, LEAT_UUID_TEXT);
-    leat_uuid_format(&s->command_id, command);
-    struct leat_fold_event e = {
-        .slice = s->slice,
-        .at = {.store_id = *store_id, .event_id = s->id, .seq = s->seq},
-        .meta = {.recorded_at_ms = s->recorded_at_us / 1000,
-                 .seq = s->seq,
-                 .key = key_of_stream(p, s),
-                 .type = s->type,
-                 .command_id = leat_str_of(command)},
-        .payload = s->payload,
-    };
+    struct leat_fold_event e = leat_fold_event_stored(s, store_id, p->repair);
     p->repaired++;
     leat_projector_offer(p, &e, true);
 }

@@ -5,38 +5,13 @@
 
 #include "codec/schemas.h"
 #include "projection/env.h"
+#include "projection/stored.h"
 
 #define PAGE_EVENTS  4000
 #define PAGE_BYTES   ((size_t)1 << 20)
 #define PAGE_KEEP    ((size_t)16 << 20)
 #define CONNECTS_MAX 5
 #define SMALL_MAP    ((size_t)1 << 30) /* sparse; doubles by itself */
-
-struct leat_fold_event leat_fold_event_stored(const struct leat_topology *t,
-                                              const struct leat_stored_event *stored,
-                                              const struct leat_uuid *store_id,
-                                              struct leat_arena *arena)
-{
-    const struct leat_aggregate *a = leat_topology_emitter(t, stored->type);
-    struct leat_str key = stored->stream;
-    char *command = leat_arena_alloc(arena, LEAT_UUID_TEXT);
-    leat_uuid_format(&stored->command_id, command);
-    if (a != NULL && key.len > a->name.len + 1 && key.at[a->name.len] == '-' &&
-        memcmp(key.at, a->name.at, a->name.len) == 0) {
-        key.at += a->name.len + 1;
-        key.len -= a->name.len + 1;
-    }
-    return (struct leat_fold_event){
-        .slice = stored->slice,
-        .at = {.store_id = *store_id, .event_id = stored->id, .seq = stored->seq},
-        .meta = {.recorded_at_ms = stored->recorded_at_us / 1000,
-                 .seq = stored->seq,
-                 .key = key,
-                 .type = stored->type,
-                 .command_id = leat_str_of(command)},
-        .payload = stored->payload,
-    };
-}
 
 /* The scratch copy may be lost at any time: waiting for the disk would only make it slow. */
 static leat_status do_not_sync(struct leat_env *env, struct leat_error *err)
@@ -146,7 +121,7 @@ static leat_status take(struct leat_scratch *s, const struct leat_stored_event *
 {
     struct leat_seq_range hole = {0, 0};
     struct leat_fold_event e =
-        leat_fold_event_stored(s->c.topology, stored, &s->slices[stored->slice].store_id, s->page);
+        leat_fold_event_stored(stored, &s->slices[stored->slice].store_id, s->page);
     if (leat_fold_take(s->fold, &e, s->c.schemas, &hole) == LEAT_SEQ_APPLY)
         return LEAT_OK;
     return leat_fail(err, LEAT_FATAL, "the store has no event %lld of slice %d",

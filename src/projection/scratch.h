@@ -38,10 +38,5 @@ void leat_scratch_close(struct leat_scratch *s); /* NULL allowed; the files stay
 LEAT_MUST_CHECK leat_status leat_scratch_fold(struct leat_scratch *s,
                                               const struct leat_scratch_goal *goal,
                                               struct leat_error *err);
-/* A stored event as a fold takes it; texts in the arena or the event's own. */
-struct leat_fold_event leat_fold_event_stored(const struct leat_topology *t,
-                                              const struct leat_stored_event *stored,
-                                              const struct leat_uuid *store_id,
-                                              struct leat_arena *arena);
 
 #endif
