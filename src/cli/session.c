@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include "cli/cli.h"
+#include "projection/rules.h"
 
 static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
 {
@@ -9,6 +10,10 @@ static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
         LEAT_TRY(leat_schemas_load_file(s->schemas, s->topology->schema_dirs,
                                         s->topology->n_schema_dirs, types.at[i], err),
                  err, "schema of '%s'", types.at[i].at);
+    for (uint32_t i = 0; i < s->topology->n_projections; i++) {
+        struct leat_projection *p = &s->topology->projections[i];
+        LEAT_TRY(leat_rules_hash(p, s->schemas, &p->hash, err), err, "read model");
+    }
     return LEAT_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "codec/fields.h"
 
+#include "base/hash.h"
 #include "codec/json_walk.h"
 #include "codec/nodes.h"
 
@@ -54,6 +55,23 @@ static uint32_t walk(const struct leat_schema *s, const struct leat_str *path, u
         node = f->node;
     }
     return node;
+}
+
+uint64_t leat_schema_reading_hash(const struct leat_schema *s, const struct leat_str *path,
+                                  uint32_t n, uint64_t seed)
+{
+    uint32_t node = s->top;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct leat_node_field *f = leat_node_field_find(s, plain(s, node), path[i]);
+        if (f == NULL)
+            break;
+        if (f->fallback.at != NULL)
+            seed = leat_hash64(f->fallback.at, f->fallback.len, seed + i + 1);
+        for (uint32_t a = 0; a < f->aliases.count; a++)
+            seed = leat_hash64(f->aliases.at[a].at, f->aliases.at[a].len, seed + i + 1);
+        node = f->node;
+    }
+    return seed;
 }
 
 bool leat_schema_field(const struct leat_schema *s, const struct leat_str *path, uint32_t n,

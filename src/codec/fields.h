@@ -32,6 +32,12 @@ bool leat_schema_field(const struct leat_schema *s, const struct leat_str *path,
 bool leat_schema_field_name(const struct leat_schema *s, const struct leat_str *path, uint32_t n,
                             uint32_t index, struct leat_str *ret);
 
+/* What a reader of the schema takes a field at a path for when a message was written without it:
+ * its defaults and aliases, and those of the records around it, mixed into `seed`; `seed` when
+ * none. */
+uint64_t leat_schema_reading_hash(const struct leat_schema *s, const struct leat_str *path,
+                                  uint32_t n, uint64_t seed);
+
 /* The first field of the schema whose member of the object `json` does not fit it; empty when each
  * does for itself. Slow: for errors. */
 struct leat_str leat_schema_misfit(const struct leat_schema *s, struct leat_str json);

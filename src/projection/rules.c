@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/fields.h"
+
 #define KEY_BYTES_MAX 4096
 #define KEY_PARTS_MAX 8 /* as the topology allows */
 
@@ -147,6 +149,38 @@ leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **
         r->n++;
     }
     *ret = r;
+    return LEAT_OK;
+}
+
+#define PATH_PARTS_MAX 16
+
+static uint64_t path_hash(const struct leat_schema *schema, struct leat_str path, uint64_t seed)
+{
+    struct leat_str parts[PATH_PARTS_MAX];
+    uint32_t n = 0;
+    const char *end = path.at + path.len;
+    for (const char *at = path.at; at < end && n < PATH_PARTS_MAX; n++) {
+        const char *dot = memchr(at, '.', (size_t)(end - at));
+        const char *stop = dot == NULL ? end : dot;
+        parts[n] = (struct leat_str){at, (uint32_t)(stop - at)};
+        at = stop + 1;
+    }
+    return leat_schema_reading_hash(schema, parts, n, seed);
+}
+
+leat_status leat_rules_hash(const struct leat_projection *p, const struct leat_schemas *schemas,
+                            uint64_t *ret, struct leat_error *err)
+{
+    struct leat_rules *r = NULL;
+    uint64_t hash = p->hash;
+    LEAT_TRY(leat_rules_new(p, &r, err), err, "hash");
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct leat_schema *schema = leat_schemas_current(schemas, r->at[i].event);
+        for (uint32_t j = 0; schema != NULL && j < r->at[i].paths.n; j++)
+            hash = path_hash(schema, r->at[i].paths.at[j], hash);
+    }
+    leat_rules_free(r);
+    *ret = hash;
     return LEAT_OK;
 }
 

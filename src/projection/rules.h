@@ -47,6 +47,11 @@ struct leat_rules {
 LEAT_MUST_CHECK leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **ret,
                                            struct leat_error *err);
 void leat_rules_free(struct leat_rules *r);
+/* The declaration's hash with what its fields are read as where an event was written without them:
+ * a schema's other default makes other rows. */
+LEAT_MUST_CHECK leat_status leat_rules_hash(const struct leat_projection *p,
+                                            const struct leat_schemas *schemas, uint64_t *ret,
+                                            struct leat_error *err);
 /* NULL: the projection does not follow this event type. */
 struct leat_rule *leat_rules_find(const struct leat_rules *r, struct leat_str event);
 /* The fields of `payload` (as it travels) that the rule uses, one per path, in the arena. POISON

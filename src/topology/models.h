@@ -68,7 +68,9 @@ struct leat_projection {
     uint32_t n_indexes;
     int64_t ttl_ms;     /* 0 = for ever */
     const char *module; /* NULL: declared */
-    uint64_t hash; /* of all that decides the rows: another hash is another version of the model */
+    /* Of all that decides the rows: another hash is another version of the model. Of the
+     * declaration alone until leat_rules_hash() has been told the schemas. */
+    uint64_t hash;
 };
 
 struct leat_query_where {

@@ -167,7 +167,7 @@ struct leat_topology {
     uint32_t n_aggregates;
     const struct leat_processor *processors;
     uint32_t n_processors;
-    const struct leat_projection *projections;
+    struct leat_projection *projections;
     uint32_t n_projections;
     const struct leat_query *queries;
     uint32_t n_queries;
