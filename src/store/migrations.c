@@ -12,8 +12,7 @@
     M(4, 0004_reading)                                                                             \
     M(5, 0005_append_events)                                                                       \
     M(6, 0006_anchors)                                                                             \
-    M(7, 0007_snapshots)                                                                           \
-    M(8, 0008_settle)
+    M(7, 0007_snapshots)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

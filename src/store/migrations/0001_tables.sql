@@ -125,16 +125,21 @@ create table @schema@.waiting (
 );
 create index waiting_due on @schema@.waiting (processor, slice, due_at);
 
+-- States kept every so many events (`aggregates.<a>.snapshot_every`), the newest of each stream. A
+-- row may be believed by whoever folds with the same version of the aggregate into the same schema,
+-- if its checksum is right; to all others it is void, and the events tell.
 create table @schema@.snapshots (
     slice int,
     stream text collate "C",
     version bigint not null,
     aggregate_version int not null,
-    schema_id int not null,
+    state_schema bigint not null,
+    checksum bigint not null,
     state bytea not null,
     created_at timestamptz not null default now(),
     primary key (slice, stream)
-);
+) with (fillfactor = 70, autovacuum_vacuum_threshold = 2000);
+alter table @schema@.snapshots alter state set storage external;
 
 create table @schema@.schemas (
     id int primary key,

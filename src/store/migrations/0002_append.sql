@@ -36,8 +36,9 @@ end $$;
 -- What becomes of each command when not all can be stored as they are: settled is 0 stored,
 -- 1 duplicate, 2 conflict, 3 left out; base is the version of its stream before its first event.
 -- A duplicate or conflict takes every later command of its stream with it: those were decided on
--- events that do not exist. A known id stays a duplicate wherever it stands. Ids are looked up only
--- when asked for. Versions come from the events after f_since, unless that is not known or p_deep.
+-- events that do not exist. A known id is a duplicate wherever it stands: ids are looked up when
+-- asked for, and where a stream conflicts, as nothing of it is inserted that would show it.
+-- Versions come from the events after f_since, unless that is not known or p_deep.
 create function @schema@.settle_batch(
     p_processor text, p_deep boolean, p_ids boolean, f_k int[], f_result smallint[],
     f_since bigint[], f_head bigint[], c_fence int[], c_id uuid[], c_stream text[],
@@ -74,7 +75,7 @@ begin
                 where e.slice = v_k and e.seq > v_since and e.seq <= v_head
                 group by e.stream
             ), actual as materialized (
-                select distinct on (a.stream) a.stream,
+                select distinct on (a.stream) a.stream, a.expected,
                        case when v_since is null or (c.version is null and a.expected < 0) then
                            coalesce((select e.version from @schema@.event_log e
                                      where e.slice = v_k and e.stream = a.stream
@@ -84,7 +85,8 @@ begin
                 order by a.stream, a.i
             ), seen as (
                 -- a scalar query, as the planner may answer `exists` by reading the whole leaf
-                select a.*, v.version as actual, p_ids and not a.forwarded and (
+                select a.*, v.version as actual, not a.forwarded
+                       and (p_ids or (v.expected >= 0 and v.expected <> v.version)) and (
                            select true from @schema@.command_log x
                            where x.slice = v_k and x.id = a.id and x.processor = p_processor
                            limit 1) is not null as known,

@@ -1,20 +1,4 @@
--- States kept every so many events (`aggregates.<a>.snapshot_every`), the newest of each stream. A
--- row may be believed by whoever folds with the same version of the aggregate into the same schema,
--- if its checksum is right; to all others it is void, and the events tell.
-drop table @schema@.snapshots; -- nothing has written it so far
-
-create table @schema@.snapshots (
-    slice int,
-    stream text collate "C",
-    version bigint not null,
-    aggregate_version int not null,
-    state_schema bigint not null,
-    checksum bigint not null,
-    state bytea not null,
-    created_at timestamptz not null default now(),
-    primary key (slice, stream)
-) with (fillfactor = 70, autovacuum_vacuum_threshold = 2000);
-alter table @schema@.snapshots alter state set storage external;
+-- Snapshots: written with a batch, read with the streams that lack a state, cleaned when void.
 
 -- append_batch, and the states of streams after the last of their commands in the batch, each kept
 -- if that command is stored: then all of its stream before it are, as a conflict or duplicate takes
