@@ -160,7 +160,7 @@ def relay_that_was_stopped_and_wakes_is_harmless():
     zombie.signal(signal.SIGCONT)
     append(200)
     wait.until(all_published)
-    assert all(now >= then for now, then in zip(positions(), seen))
+    assert all(now >= then for now, then in zip(positions(), seen, strict=True))
     judge()
     append(100)
     wait.until(all_published)

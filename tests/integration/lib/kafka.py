@@ -4,7 +4,7 @@ import base64
 import dataclasses
 import subprocess
 
-from . import servers
+from . import servers, wait
 
 
 @dataclasses.dataclass
@@ -43,9 +43,11 @@ def _tool(*arguments, stdin=None):
 
 
 def create(topic, partitions, **configs):
-    """Creates a topic; configs with underscores for dots. One that exists is no error."""
+    """Creates a topic, and waits until the broker's metadata know it; configs with underscores for
+    dots. One that exists is no error."""
     _tool("create", topic, partitions,
           *(f"{name.replace('_', '.')}={value}" for name, value in configs.items()))
+    wait.until(lambda: topic in topics(topic), what=f"topic {topic}")
 
 
 def delete(*topics):
