@@ -111,19 +111,69 @@ create table @schema@.outbox_refused (
     primary key (slice, seq)
 );
 
+-- Messages that are not handled now, with all it takes to handle them (design 4):
+-- answered retry, parked behind one of their key, scheduled, dead while their key is held, or given
+-- a second chance. A key is parked iff it has a row that parks; its rows are handled by ticket, the
+-- first when it is due. Only the owner of (processor, slice) writes here; whoever else does, takes
+-- the fence row and raises its epoch (change_waiting), so that the owner reads anew.
 create table @schema@.waiting (
     processor text collate "C",
     slice int,
     key bytea,
     ticket bigint,
-    due_at timestamptz not null,
-    attempt int not null,
-    record bytea not null,
+    reason smallint not null, -- 1 retry, 2 parked, 3 scheduled, 4 held after its death, 5 redriven
+    parks boolean not null,
+    due_at timestamptz not null, -- infinity: when somebody says so
+    attempt int not null,        -- answers "retry" so far
+    id uuid not null,
+    type text collate "C" not null,
+    priority text collate "C" not null,
+    topic text collate "C" not null, -- where it came from; of a scheduled one: where it goes
+    partition int not null,
+    record_offset bigint not null,
+    event_seq bigint not null, -- of an event; else 0
+    received_at timestamptz not null,
+    first_at timestamptz, -- of the first answer "retry"
+    error_code text collate "C",
     error text,
-    created_at timestamptz not null default now(),
+    headers bytea not null,
+    value bytea,
     primary key (processor, slice, key, ticket)
 );
-create index waiting_due on @schema@.waiting (processor, slice, due_at);
+create index waiting_id on @schema@.waiting (id);
+
+-- What a processor gave up on: the record as it came, and what has become of it since.
+create table @schema@.dead_letters (
+    processor text collate "C",
+    slice int,
+    id uuid,
+    key bytea,
+    type text collate "C" not null,
+    priority text collate "C" not null,
+    source text collate "C" not null,
+    topic text collate "C" not null,
+    partition int not null,
+    record_offset bigint not null,
+    event_seq bigint not null,
+    class text collate "C" not null, -- poison, retry, crash
+    code text collate "C" not null,
+    message text not null,
+    attempts int not null,
+    first_at timestamptz not null,
+    last_at timestamptz not null,
+    handler_version int not null,
+    headers bytea not null,
+    value bytea,                 -- null: there was none, or it is too large to keep
+    value_bytes bigint not null, -- of the record
+    value_sha256 bytea not null,
+    state text collate "C" not null default 'dead',
+        -- dead, redriving, settled (done or rejected since), dropped, quarantined (died too often)
+    redrives int not null default 0,
+    note text, -- why it was dropped
+    changed_at timestamptz not null default now(),
+    primary key (processor, slice, id)
+);
+create index dead_letters_time on @schema@.dead_letters (processor, last_at);
 
 -- States kept every so many events (`aggregates.<a>.snapshot_every`), the newest of each stream. A
 -- row may be believed by whoever folds with the same version of the aggregate into the same schema,
