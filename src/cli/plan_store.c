@@ -65,6 +65,36 @@ static void plan_processors(struct leat_change_plan *p)
     }
 }
 
+static bool reads(const struct leat_topology *t, const struct leat_processor *p,
+                  struct leat_str topic)
+{
+    for (uint32_t i = 0; p->topics != NULL && i < p->priorities.n; i++) {
+        if (leat_str_eq(p->topics[i], topic))
+            return true;
+    }
+    return p->events.n > 0 && leat_str_eq(t->events_topic, topic);
+}
+
+/* `leat run` would refuse it, when the old workers are gone already. */
+static void plan_anchors(struct leat_change_plan *p)
+{
+    const struct leat_topology *t = p->s.topology;
+    for (size_t i = 0; i < p->pending.anchor_count; i++) {
+        const struct leat_anchor *a = &p->pending.anchors[i];
+        const struct leat_processor *processor = leat_topology_processor(t, a->processor);
+        if (processor == NULL || reads(t, processor, a->topic))
+            continue;
+        refuse(p, leat_arena_printf(p->s.arena, "processor %s", processor->name.at),
+               leat_arena_printf(
+                   p->s.arena,
+                   "its group is assigned by topic %.*s, which it would no longer read: keep what "
+                   "is read from it (another priority may be the default); or let it be read to "
+                   "its end, stop all workers of '%s', delete its row in table anchors of "
+                   "schema %s, and apply",
+                   LEAT_STR_FMT(a->topic), processor->name.at, p->s.store_options.schema));
+    }
+}
+
 leat_status leat_plan_store(struct leat_change_plan *p, struct leat_error *err)
 {
     (void)err;
@@ -84,5 +114,6 @@ leat_status leat_plan_store(struct leat_change_plan *p, struct leat_error *err)
     }
     plan_migrations(p);
     plan_processors(p);
+    plan_anchors(p);
     return LEAT_OK;
 }

@@ -5,6 +5,7 @@
 
 #define SQL_BYTES_MAX ((size_t)1 << 20)
 #define SAMPLES_SEQ   "20" /* per slice: the oldest are what a changed key would not fit */
+#define ANCHORS_SINCE 6    /* the migration that makes the table */
 
 static void list_migrations(const struct leat_store *s, struct leat_arena *arena, size_t applied,
                             struct leat_pending *p)
@@ -44,6 +45,22 @@ static leat_status read_layout(struct leat_store *s, struct leat_arena *arena,
     return leat_reply_ok(&r, "owners", err);
 }
 
+static leat_status read_anchors(struct leat_store *s, struct leat_arena *arena,
+                                struct leat_pending *p, struct leat_error *err)
+{
+    leat_pg_clear(&s->params);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, "select processor, topic from @.anchors order by 1",
+                          &result, err),
+             err, "could not read anchors");
+    struct leat_pg_reply r = leat_reply_of(result, 2, arena);
+    p->anchors = leat_arena_zalloc(arena, (size_t)r.rows + 1, sizeof *p->anchors);
+    for (int i = 0; i < r.rows && !r.bad; i++)
+        p->anchors[p->anchor_count++] =
+            (struct leat_anchor){leat_reply_bytes(&r, i, 0), leat_reply_bytes(&r, i, 1)};
+    return leat_reply_ok(&r, "anchors", err);
+}
+
 static leat_status read_samples(struct leat_store *s, struct leat_arena *arena,
                                 struct leat_pending *p, struct leat_error *err)
 {
@@ -81,6 +98,8 @@ leat_status leat_store_pending(struct leat_store *s, struct leat_arena *arena,
     status = LEAT_OK;
     if (p.exists && a.count > 0)
         status = read_layout(s, arena, &p, err);
+    if (status == LEAT_OK && p.exists && a.count >= ANCHORS_SINCE)
+        status = read_anchors(s, arena, &p, err);
     if (status == LEAT_OK && p.partitions > 0)
         status = read_samples(s, arena, &p, err);
     if (status == LEAT_OK)

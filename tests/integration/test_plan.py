@@ -215,6 +215,24 @@ def what_is_not_declared_any_more_is_named_and_left():
 
 
 @check.test
+def a_processor_that_no_longer_reads_the_topic_its_group_is_assigned_by_is_refused():
+    home = applied()
+    anchor = f"insert into {NAME}.anchors values ('count', '{{}}')"
+    pg.execute(anchor.format(HOT))
+    check.contains(home.must("plan"), "nothing to do")
+    change(home, "hot: {weight: 2, default: true}, cold: {weight: 1}",
+           "hot: {weight: 2}, cold: {weight: 1, default: true}")
+    check.contains(home.must("plan"), "nothing to do", "it is read still")
+    change(home, "hot: {weight: 2}, cold: {weight: 1, default: true}", "cold: {weight: 1}")
+    refuses(home, "processor count", f"assigned by topic {HOT}, which it would no longer read",
+            "stop all workers of 'count'", f"table anchors of schema {NAME}")
+    pg.execute(f"delete from {NAME}.anchors")
+    home.must("apply")
+    pg.execute(anchor.format(EVENTS))
+    refuses(home, "processor count", f"assigned by topic {EVENTS}")
+
+
+@check.test
 def compatible_schemas_are_registered():
     home = applied()
     schema(home, "Added", SCHEMAS["Added"] + [("why", "string", "")])
