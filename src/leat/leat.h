@@ -8,6 +8,7 @@
 #ifndef LEAT_LEAT_H
 #define LEAT_LEAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,37 @@ void leat_send_priority(struct leat_ctx *ctx, const char *priority);
 /* What generated code calls: emit_<event>() and send_<command>(). The value is encoded at once. */
 void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
 void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
+
+/* ---- services outside: those of `calls` in the topology, by name; an unknown name makes the call
+ * poison ----
+ *
+ *     if (!leat_call_begin(ctx, "psp"))
+ *         return leat_retry(ctx, "psp is away");        (or do without it)
+ *     bool ok = ask_psp(leat_call_url(ctx, "psp"), leat_call_timeout_ms(ctx, "psp"),
+ *                       leat_call_id(ctx, "psp", 0));
+ *     leat_call_end(ctx, "psp", ok);
+ *     if (!ok)
+ *         return leat_retry(ctx, "psp did not answer");
+ */
+
+/* Its `url`. Valid for the process; "" for an unknown name. */
+const char *leat_call_url(struct leat_ctx *ctx, const char *name);
+/* Milliseconds left of the processor's `timeout` for this call of the handler; 0 = none. */
+int64_t leat_deadline_ms(struct leat_ctx *ctx);
+/* How long one call may take now: its `timeout`, or what is left of the deadline if that is less.
+ * At least 1, as 0 means "for ever" to libcurl and others. */
+int64_t leat_call_timeout_ms(struct leat_ctx *ctx, const char *name);
+/* Before a call. False: its circuit is open, so do not call: answer leat_retry(), or do without it.
+ * A retry while the circuit is open pauses the lane until it may be tried again and counts as no
+ * attempt: an outage dead-letters nothing. Always true without `breaker`. */
+bool leat_call_begin(struct leat_ctx *ctx, const char *name);
+/* After it. `ok` says whether the service works, not whether it said yes: an answer that blames the
+ * request (HTTP 4xx) is ok. One without end when the handler returns, or at the next begin of the
+ * same name, was not ok. */
+void leat_call_end(struct leat_ctx *ctx, const char *name, bool ok);
+/* The n-th stable key for the service to know a repeated request by (`Idempotency-Key`): UUID text,
+ * the same at each try of this message, different for any other message, name or n. */
+struct leat_str leat_call_id(struct leat_ctx *ctx, const char *name, uint32_t n);
 
 /* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the module loads ----
  */

@@ -100,6 +100,10 @@ struct leat_call { /* in */
     struct leat_made_event *events;
     struct leat_made_command *commands;
     size_t event_count, command_count;
+    /* With LEAT_ANSWER_RETRY: a service that the handler needs has an open circuit. The message is
+     * not at fault (no attempt is counted), and before that time (unix ms) a try is of no use. */
+    bool unavailable;
+    int64_t unavailable_until_ms;
 };
 void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
                         const void *state);
