@@ -32,17 +32,48 @@ void leat_test_suggest(struct leat_test_reading *r, struct leat_str wrong,
 
 /* ---- a mapping's parts ---- */
 
+#define WORDS 4
+static const char *const beside_words[WORDS] = {"key", "priority", "at", "text"};
+
 static bool take_word(struct parts *p, const struct leat_yaml_pair *pair)
 {
-    static const char *const words[] = {"key", "priority", "at", "text"};
-    const struct leat_yaml **to[] = {&p->key, &p->priority, &p->at, &p->text};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (!leat_str_eq(pair->key, leat_str_of(words[i])))
+    const struct leat_yaml **to[WORDS] = {&p->key, &p->priority, &p->at, &p->text};
+    for (size_t i = 0; i < WORDS; i++) {
+        if (!leat_str_eq(pair->key, leat_str_of(beside_words[i])))
             continue;
         *to[i] = pair->value;
         return true;
     }
     return false;
+}
+
+/* The word a key that is no type was meant to be; empty when it is near none. */
+static struct leat_str meant_word(const struct leat_test_reading *r, struct leat_str key)
+{
+    struct leat_suggest near;
+    if (leat_schemas_text(r->env->schemas, key).len > 0)
+        return (struct leat_str){0};
+    leat_suggest_start(&near, key);
+    for (size_t i = 0; i < WORDS; i++)
+        leat_suggest_offer_cstr(&near, beside_words[i]);
+    return near.best;
+}
+
+static void two_types(struct leat_test_reading *r, const struct leat_yaml_pair *one,
+                      const struct leat_yaml_pair *other)
+{
+    const struct leat_yaml_pair *odd = meant_word(r, one->key).len > 0 ? one : other;
+    const struct leat_yaml_pair *type = odd == one ? other : one;
+    struct leat_str word = meant_word(r, odd->key);
+    if (word.len > 0) {
+        MISTAKE(r, &odd->place, "'%.*s' beside '%.*s': no such key", LEAT_STR_FMT(odd->key),
+                LEAT_STR_FMT(type->key));
+        leat_report_hint(r->report, "did you mean '%.*s'?", LEAT_STR_FMT(word));
+        return;
+    }
+    MISTAKE(r, &other->place, "'%.*s' beside '%.*s': one type in each mapping",
+            LEAT_STR_FMT(other->key), LEAT_STR_FMT(one->key));
+    leat_report_hint(r->report, "a list keeps their order: - %.*s: {…}", LEAT_STR_FMT(other->key));
 }
 
 static bool take_parts(struct leat_test_reading *r, const struct leat_yaml *node, struct parts *p)
@@ -56,16 +87,17 @@ static bool take_parts(struct leat_test_reading *r, const struct leat_yaml *node
         if (take_word(p, &node->pairs[i]))
             continue;
         if (p->type != NULL) {
-            MISTAKE(r, &node->pairs[i].place, "'%.*s' beside '%.*s': one type in each mapping",
-                    LEAT_STR_FMT(node->pairs[i].key), LEAT_STR_FMT(p->type->key));
-            leat_report_hint(r->report, "a list keeps their order: - %.*s: {…}",
-                             LEAT_STR_FMT(node->pairs[i].key));
+            two_types(r, p->type, &node->pairs[i]);
             return false;
         }
         p->type = &node->pairs[i];
     }
-    if (p->type == NULL)
+    if (p->type == NULL) {
         MISTAKE(r, &node->place, "a mapping without the type of an event or command");
+        if (node->n > 0)
+            leat_report_hint(r->report, "its place is beside: {Type: {field: value}, %.*s: …}",
+                             LEAT_STR_FMT(node->pairs[0].key));
+    }
     return p->type != NULL;
 }
 

@@ -237,6 +237,13 @@ BROKEN = [
     (act("well", "[Acted: {deed_id: null}]"), "4:27: error: nothing where a text belongs"),
     (act("well", "[Acted: {}, {Acted: {}, Act: {}}]"),
      "4:33: error: 'Act' beside 'Acted': one type in each mapping"),
+    (act("well", "[{Acted: {}, kye: d}]"),
+     "4:22: error: 'kye' beside 'Acted': no such key (did you mean 'key'?)"),
+    (act("well", "{txet: late, rejected: late}"),
+     "4:10: error: 'txet' beside 'rejected': no such key (did you mean 'text'?)"),
+    (act("well", "[Acted: {}, key: d]"),
+     "4:24: error: a mapping without the type of an event or command "
+     "(its place is beside: {Type: {field: value}, key: …})"),
     (act("well", "{rejected: }"), "'rejected' with the handler's code takes a text"),
     (act("well").replace("Act:", "Atc:"),
      "3:10: error: processor 'deeds' does not handle 'Atc' (did you mean 'Act'?)"),
