@@ -41,6 +41,15 @@ typedef enum leat_lane_kind {
     LEAT_LANE_EVENTS,   /* the events topic, for a policy: follows the seq rule */
 } leat_lane_kind;
 
+/* A handler that is about to be called, for whoever watches over it. */
+struct leat_flow_running {
+    const struct leat_flow_lane *lane; /* of its message */
+    int64_t offset;
+    struct leat_uuid id;
+    struct leat_str key, type;
+    int32_t runner; /* as in leat_flow_job */
+};
+
 /* Job i of those that run_all was asked for, on the runner that has this number. */
 typedef void (*leat_flow_job)(void *ctx, size_t i, int32_t runner);
 
@@ -63,6 +72,9 @@ struct leat_flow_config {
      * What they decide does not depend on it. */
     void (*run_all)(void *arg, size_t jobs, leat_flow_job job, void *ctx);
     int32_t runners;
+    /* Before and after each call of a handler, on the thread that makes it. Both or neither. */
+    void (*entering)(void *arg, const struct leat_flow_running *what);
+    void (*left)(void *arg, int32_t runner);
     void *arg;
 };
 

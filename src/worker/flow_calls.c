@@ -21,6 +21,26 @@ static void fold_made(struct leat_flow *f, struct flow_key *key, const struct le
     }
 }
 
+static void entering(const struct leat_flow *f, const struct flow_work *w,
+                     const struct flow_room *room)
+{
+    if (f->c.entering == NULL)
+        return;
+    struct leat_flow_running what = {.lane = &f->lanes[w->lane].spec,
+                                     .offset = w->item->in.offset,
+                                     .id = w->id,
+                                     .key = w->key,
+                                     .type = w->type,
+                                     .runner = (int32_t)(room - f->rooms)};
+    f->c.entering(f->c.arg, &what);
+}
+
+static void left(const struct leat_flow *f, const struct flow_room *room)
+{
+    if (f->c.left != NULL)
+        f->c.left(f->c.arg, (int32_t)(room - f->rooms));
+}
+
 void flow_call(struct leat_flow *f, struct flow_work *w, const struct flow_room *room,
                struct leat_call *call)
 {
@@ -37,9 +57,11 @@ void flow_call(struct leat_flow *f, struct flow_work *w, const struct flow_room 
                                .received_at_ms = w->item->in.timestamp_ms,
                                .version = w->version,
                                .attempt = w->attempts};
+    entering(f, w, room);
     leat_dispatch_call(call, w->handler, w->message, key == NULL ? NULL : key->state);
     if (key != NULL)
         fold_made(f, key, call);
+    left(f, room);
 }
 
 /* ---- at once ---- */
