@@ -63,9 +63,10 @@ static const struct leat_opt_spec spec = {
     .summary = "Send each row of a file as a command.",
     .details =
         "Columns and members are matched to the command's fields by name. Rows that do not fit go\n"
-        "to the rejects file with line, code and reason; the others are sent. How far the broker\n"
-        "has acknowledged is kept in <file>.leat-import.json: after an interruption the same\n"
-        "command line goes on from there.\n\n"
+        "to the rejects file with line, code and reason; the others are sent, and the exit code "
+        "is\n"
+        "0 unless there are more than --max-rejects. How far the broker has acknowledged is kept\n"
+        "in <file>.leat-import.json: after an interruption the same command line goes on there.\n\n"
         "  leat import leads.csv --command CreateLead --priority cold\n"
         "  leat import leads.csv -c CreateLead --map Company=company --ignore-unknown --dry-run\n",
     .opts = opts,

@@ -68,7 +68,7 @@ static void put_option(struct leat_buf *page, const struct leat_opt *o)
     if (o->def != NULL) {
         leat_buf_puts(page, "Default: ");
         put_text(page, o->def);
-        leat_buf_puts(page, ".\n");
+        leat_buf_puts(page, strcmp(o->def, ".") == 0 ? "\n" : ".\n");
     }
     if (o->env != NULL)
         leat_buf_printf(page, "Environment: \\fB%s\\fR.\n", o->env);

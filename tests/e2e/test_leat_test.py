@@ -476,6 +476,15 @@ def dry_run_refuses_what_send_refuses():
         check.contains(done.stderr, message)
 
 
+@check.test
+def a_command_that_nobody_has_handled_yet_is_told_with_its_id():
+    command = str(uuid.uuid4())
+    done = pipeline().cli("send", "CreateLead", json.dumps({**LEAD, "lead_id": "L-9"}), "--id",
+                          command, "--wait", "1ms")
+    check.equal(done.returncode, 1, done.stderr)
+    check.contains(done.stderr, f"its outcome is not known yet: leat get {command}\n")
+
+
 @check.at_end
 def clean_up():
     for home, name in (("dry", NAME), ("snap", SNAP), ("crash", CRASH)):

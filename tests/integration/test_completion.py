@@ -160,6 +160,8 @@ def every_verb_has_a_man_page_without_warnings():
             listed = h.must(verb, "--help") if verb in verbs else ""
             for flag in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", listed, re.MULTILINE):
                 assert flag in text, f"{page}: {flag}"
+    with open(os.path.join(h.dir, "man", "man1", "leat-gen.1"), encoding="utf-8") as f:
+        check.contains(f.read(), "Default: .\n")
     with open(os.path.join(h.dir, "man", "man5", "leat.yaml.5"), encoding="utf-8") as f:
         text = f.read().replace("\\-", "-")
     for key in re.findall(r"^\| `([a-z_-]+)`", h.must("options", "--topology"), re.MULTILINE):
