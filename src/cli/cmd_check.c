@@ -23,7 +23,10 @@ static const struct leat_opt options[] = {
 static const struct leat_opt_spec spec = {
     .usage = "leat check [options] [FILE]",
     .summary = "Finds the mistakes in a topology and its schemas. No server is asked.",
-    .details = "Exit code 0 when the topology can be used (warnings are no mistakes), else 2.",
+    .details =
+        "Exit code 0 when the topology can be used (warnings are no mistakes), else 2. Built\n"
+        "modules are looked at, not loaded: `leat test` and `leat doctor` hold their handlers\n"
+        "against the topology.",
     LEAT_OPTS(options),
     .args_max = 1,
 };
