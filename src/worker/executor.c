@@ -365,6 +365,7 @@ void leat_executor_done(struct leat_executor *e)
     leat_store_close(e->store);
     leat_arena_free(e->arena);
     free(e->group_lane);
+    free(e->running);
     if (e->wake_fd >= 0)
         (void)close(e->wake_fd);
     (void)pthread_cond_destroy(&e->changed);
@@ -396,6 +397,7 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
         .run_all = c->worker->processor->concurrency > 1 ? run_all : NULL,
         .runners = (int32_t)c->worker->processor->concurrency,
         .arg = e};
+    leat_executor_watched(e, &fc);
     e->flow = leat_flow_new(&fc);
     leat_status status = leat_store_open(c->worker->store, &e->store, err);
     if (status == LEAT_OK && fc.run_all != NULL)

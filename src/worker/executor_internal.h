@@ -7,6 +7,7 @@
 #include "worker/executor.h"
 #include "worker/flow_records.h"
 #include "worker/pool.h"
+#include "worker/running.h"
 #include "worker/sync.h"
 
 #define LANE_TOPIC_MAX 256
@@ -22,7 +23,8 @@ struct leat_executor {
     pthread_t thread;
     int wake_fd;
     struct leat_flow *flow;
-    struct leat_pool *pool; /* NULL: handlers run one by one */
+    struct leat_pool *pool;             /* NULL: handlers run one by one */
+    struct leat_running_slot **running; /* of each runner; NULL: it is not watched */
     struct leat_store *store;
     struct leat_arena *arena; /* replies and loads, one batch */
     struct leat_group *group; /* as last seen by the thread */
@@ -53,6 +55,8 @@ bool leat_executor_obey(struct leat_executor *e); /* false: quit */
 void leat_executor_obey_stop(struct leat_executor *e);
 void leat_executor_drop_orders(struct leat_executor *e); /* mutex held, or nobody else there */
 void leat_executor_publish(struct leat_executor *e);     /* figures */
+/* executor_running.c: tells the supervisor what is being run. */
+void leat_executor_watched(struct leat_executor *e, struct leat_flow_config *fc);
 /* executor.c */
 void leat_executor_done(struct leat_executor *e);
 
