@@ -49,7 +49,9 @@ const struct leat_section_row leat_sections[LEAT_SECTION_COUNT] = {
     [LEAT_SECTION_RETRY] = {"processors.<name>.retry", NULL},
     [LEAT_SECTION_FLOOD] = {"processors.<name>.flood", NULL},
     [LEAT_SECTION_CALL] = {"processors.<name>.calls.<name>", NULL},
-    [LEAT_SECTION_BREAKER] = {"processors.<name>.calls.<name>.breaker", NULL},
+    [LEAT_SECTION_BREAKER] = {"processors.<name>.calls.<name>.breaker",
+                              "At least one of `failures` and `rate`. While it is open, messages "
+                              "that need the service pause their lane and count no attempt."},
     [LEAT_SECTION_SCALE] = {"processors.<name>.scale", NULL},
     [LEAT_SECTION_SOURCE] = {"sources.<name>", "Either `command` or `event`."},
     [LEAT_SECTION_ROUTE] = {"sources.<name>.command (routed)", "Either `header` or `field`."},

@@ -57,6 +57,7 @@ static void load_call(struct leat_loader *l, const struct leat_yaml_pair *pair, 
     struct leat_external_call *c = entry;
     (void)index;
     c->name = pair->key;
+    leat_load_defaults(l, LEAT_SECTION_BREAKER, c); /* it counts without limits, too */
     leat_load_section(l, LEAT_SECTION_CALL, pair->value, path, c);
 }
 
@@ -68,7 +69,13 @@ LEAT_KEY_LOADER(leat_load_calls)
 
 LEAT_KEY_LOADER(leat_load_breaker)
 {
+    const struct leat_external_call *c = target;
+    size_t errors = l->report->errors;
     leat_load_section(l, LEAT_SECTION_BREAKER, n, path, target);
+    if (l->report->errors != errors || c->breaker.failures > 0 || c->breaker.rate > 0)
+        return;
+    leat_load_error(l, &n->place, "%s: nothing opens it", path);
+    leat_report_hint(l->report, "give `failures` (in a row), `rate` (their share), or both");
 }
 
 /* --- options --- */

@@ -81,12 +81,17 @@ typedef enum leat_on_dead {
     LEAT_ON_DEAD_HOLD,
 } leat_on_dead;
 
+struct leat_call_breaker { /* as in guard/breaker.h */
+    int64_t failures;      /* 0 = not looked at; with rate 0 too: no breaker */
+    double rate;           /* 0 = not looked at */
+    int64_t window_ms, min_calls, open_for_ms, trials;
+};
+
 struct leat_external_call {
     struct leat_str name;
     const char *url;
     int64_t timeout_ms;
-    int64_t breaker_failures; /* 0 = no breaker */
-    int64_t breaker_open_for_ms;
+    struct leat_call_breaker breaker;
 };
 
 struct leat_processor {

@@ -99,7 +99,7 @@ Test(topology, processors_know_their_topics_groups_and_defaults)
     cr_expect_null(policy->topics);
     const struct leat_processor *pay = leat_topology_processor(o.t, LEAT_STR("payments"));
     cr_expect_str_eq(pay->calls[0].url, "http://127.0.0.1:9999");
-    cr_expect_eq(pay->calls[0].breaker_open_for_ms, 30000);
+    cr_expect_eq(pay->calls[0].breaker.open_for_ms, 30000);
     cr_expect_eq(pay->scale_max, 6);
     cr_expect_eq(o.t->sources[0].tombstone, LEAT_TOMBSTONE_SKIP);
     cr_expect_eq(o.t->sources[0].key->kind, LEAT_EXPR_FIELD);
@@ -151,7 +151,47 @@ Test(topology, unsupported_keys_are_refused_only_where_it_would_go_unnoticed)
     done(&o);
 }
 
+Test(topology, services_outside_and_their_breakers)
+{
+    struct outcome o;
+    load(&o,
+         HEAD "aggregates: {a: {key: id}}\n"
+              "processors:\n"
+              "  p: {aggregate: a, commands: [C], calls: {psp: {url: 'http://psp', timeout: 2s,\n"
+              "      breaker: {failures: 5, rate: 0.5, window: 20s, min_calls: 7, open_for: 1s,\n"
+              "                trials: 3}}, crm: {url: 'http://crm'}}}\n");
+    cr_assert_not_null(o.t, "%s", o.text);
+    const struct leat_processor *p = &o.t->processors[0];
+    cr_assert_eq(p->n_calls, 2);
+    cr_expect_eq(p->calls[0].timeout_ms, 2000);
+    cr_expect_eq(p->calls[0].breaker.failures, 5);
+    cr_expect_float_eq(p->calls[0].breaker.rate, 0.5, 1e-9);
+    cr_expect_eq(p->calls[0].breaker.window_ms, 20000);
+    cr_expect_eq(p->calls[0].breaker.min_calls, 7);
+    cr_expect_eq(p->calls[0].breaker.open_for_ms, 1000);
+    cr_expect_eq(p->calls[0].breaker.trials, 3);
+    cr_expect_eq(p->calls[1].timeout_ms, 5000);
+    cr_expect_eq(p->calls[1].breaker.failures, 0);
+    cr_expect_float_eq(p->calls[1].breaker.rate, 0, 1e-9);
+    cr_expect_eq(p->calls[1].breaker.trials, 1);
+    done(&o);
+}
+
 /* --- mistakes --- */
+
+Test(topology, a_breaker_that_nothing_opens)
+{
+    expect_findings(
+        HEAD "aggregates: {a: {key: id}}\n"
+             "processors:\n"
+             "  p: {aggregate: a, commands: [C], calls: {psp: {url: u,\n"
+             "      breaker: {open_for: 1s, trials: 0}}, crm: {url: u,\n"
+             "      breaker: {open_for: 1s}}}}\n",
+        "shop.yaml:9:39: error: processors.p.calls.psp.breaker.trials: 0 is out of "
+        "range (1 to 1000)\n"
+        "shop.yaml:10:16: error: processors.p.calls.crm.breaker: nothing opens it (give "
+        "`failures` (in a row), `rate` (their share), or both)\n");
+}
 
 Test(topology, unknown_keys_name_the_nearest)
 {
