@@ -12,7 +12,8 @@
     M(4, 0004_reading)                                                                             \
     M(5, 0005_append_events)                                                                       \
     M(6, 0006_anchors)                                                                             \
-    M(7, 0007_snapshots)
+    M(7, 0007_snapshots)                                                                           \
+    M(8, 0011_operators)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

@@ -217,17 +217,33 @@ select slice, seq, stream, version, type, schema_id, event_id, command_id,
        actor, headers, payload, recorded_at, occurred_at
 from @schema@.event_log;
 
+-- A command that waits has no row in command_log yet, or that of its death when it is given a second
+-- chance; which aggregate it is for is not known here, so its stream is null.
 create view @schema@.commands as
 select slice, id, type, stream, processor, priority, source,
        case outcome when 1 then 'accepted' when 2 then 'rejected' when 3 then 'dead'
-                    when 5 then 'waiting' else outcome::text end as outcome,
+                    else outcome::text end as outcome,
        attempts, error_code, error_text,
        case when error_code is null and error_text is null then null
             else concat_ws(': ', error_code, error_text) end as error,
        payload, first_seq, last_seq, int8range(first_seq, last_seq, '[]') as positions,
        coalesce(correlation_id, id) as correlation_id, coalesce(causation_id, id) as causation_id,
-       received_at, finished_at
-from @schema@.command_log;
+       received_at, finished_at, null::text as waits, null::timestamptz as due_at
+from @schema@.command_log c
+where c.outcome <> 3 or not exists (
+    select 1 from @schema@.waiting w
+    where w.id = c.id and w.processor = c.processor and w.slice = c.slice and w.reason <> 4)
+union all
+select slice, id, type, null, processor, priority, null,
+       'waiting', attempt, error_code, error,
+       case when error_code is null and error is null then null
+            else concat_ws(': ', error_code, error) end,
+       value, null, null, null, null, null, received_at, null,
+       case reason when 1 then 'retry' when 2 then 'parked' when 3 then 'scheduled'
+                   when 5 then 'redriven' else reason::text end,
+       due_at
+from @schema@.waiting
+where reason <> 4;
 
 create view @schema@.streams as
 select slice, stream, max(version) as version, max(seq) as last_seq
