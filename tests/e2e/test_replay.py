@@ -12,11 +12,10 @@ import os
 import shutil
 import sys
 import tempfile
-import uuid
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"),
                 os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo")]
-from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
+from lib import api, check, kafka, leat, pg, servers, store, wait  # noqa: E402
 import expected  # noqa: E402
 import generate  # noqa: E402
 
@@ -70,7 +69,6 @@ def pipeline():
         replace={"name: leads\n": f"name: {NAME}\n",
                  "[../schemas]": f"[{os.path.join(servers.ROOT, 'schemas')}]"})
     h.forget(NAME)
-    wait.until(lambda: not kafka.topics(f"{NAME}."), what="topics to be gone")
     h.must("apply")
     url = f"http://127.0.0.1:{servers.free_port()}"
     p = h.start("--listen", url[7:])
@@ -161,14 +159,8 @@ def accounts():
     """Its store filled, its models built by a projector, which runs on."""
     if "json" in _started:
         return _started["json"]
-    h = leat.Home(JSON_TOPOLOGY)
-    os.mkdir(os.path.join(h.dir, "schemas"))
-    for name, fields in JSON_SCHEMAS.items():
-        with open(os.path.join(h.dir, "schemas", f"{name}.avsc"), "w", encoding="utf-8") as f:
-            json.dump({"type": "record", "name": name,
-                       "fields": [{"name": n, "type": t} for n, t in fields]}, f)
+    h = leat.Home(JSON_TOPOLOGY, schemas=JSON_SCHEMAS)
     h.forget(JSON_NAME)
-    wait.until(lambda: not kafka.topics(f"{JSON_NAME}."), what="topics to be gone")
     h.must("apply")
     append(*((f"k{i}é", i) for i in range(40)), ("x" * 120, 41))
     h.start("--role", "projector")
@@ -188,11 +180,7 @@ def append(*streams):
         events = [("Named", {"id": key, "name": f"n{i % 3}"})] + [
             ("Paid", {"id": key, "amount": 10 * i + j, "kind": "even" if j % 2 == 0 else "odd",
                       "share": 0.1 * (i + j)}) for j in range(5)]
-        types = ",".join(f"'{t}'" for t, _ in events)
-        payloads = ",".join(f"convert_to('{json.dumps(p)}','UTF8')" for _, p in events)
-        for_all.append(f"select count(*) from {JSON_NAME}.append_events('acc-{key}', -1, "
-                       f"'{uuid.uuid4()}', array[{types}], array[{payloads}], "
-                       f"array_fill(0, array[{len(events)}]));")
+        for_all.append(store.appending(JSON_NAME, f"acc-{key}", events))
     pg.execute("\n".join(for_all))
 
 

@@ -2,13 +2,12 @@
 """leat plan and apply against real servers: each kind of difference is shown, done or refused, and
 what was done is looked at through Kafka and SQL, not through leat."""
 
-import json
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib import check, kafka, leat, pg, servers, wait  # noqa: E402
+from lib import check, kafka, leat, pg, store, wait  # noqa: E402
 
 NAME = "leat_plantest"
 EVENTS = f"{NAME}.events"
@@ -33,14 +32,6 @@ SCHEMAS = {
 }
 
 
-def schema(home, name, fields):
-    body = [dict(zip(("name", "type", "default"), field)) for field in fields]
-    folder = os.path.join(home.dir, "schemas")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, f"{name}.avsc"), "w", encoding="utf-8") as f:
-        json.dump({"type": "record", "name": name, "fields": body}, f)
-
-
 def change(home, old, new):
     with open(home.path, encoding="utf-8") as f:
         text = f.read()
@@ -50,11 +41,8 @@ def change(home, old, new):
 
 
 def empty():
-    home = leat.Home(TOPOLOGY)
-    for name, fields in SCHEMAS.items():
-        schema(home, name, fields)
+    home = leat.Home(TOPOLOGY, schemas=SCHEMAS)
     home.forget(NAME)
-    wait.until(lambda: not kafka.topics(f"{NAME}."), what="topics to be gone")
     return home
 
 
@@ -96,12 +84,6 @@ def refuses(home, what, *parts):
     check.contains(done.stderr, "nothing was done")
     check.equal(live(), before)
     check.equal(home.cli("plan", "--exit-code").returncode, 3)
-
-
-def append(key, payload):
-    hexed = json.dumps(payload).encode().hex()
-    pg.execute(f"select * from {NAME}.append_events('counter-{key}', -1, gen_random_uuid(),"
-               f" '{{Added}}', array['\\x{hexed}'::bytea], '{{1}}')")
 
 
 @check.test
@@ -235,9 +217,9 @@ def a_processor_that_no_longer_reads_the_topic_its_group_is_assigned_by_is_refus
 @check.test
 def compatible_schemas_are_registered():
     home = applied()
-    schema(home, "Added", SCHEMAS["Added"] + [("why", "string", "")])
-    schema(home, "Add", [("counter_id", "string"), ("n", "double")])
-    schema(home, "CounterState", [("total", "double")])
+    home.schema("Added", SCHEMAS["Added"] + [("why", "string", "")])
+    home.schema("Add", [("counter_id", "string"), ("n", "double")])
+    home.schema("CounterState", [("total", "double")])
     found = {k: v for k, v in plan(home).items() if k[0] == "schemas"}
     check.equal(set(found), {("schemas", "~", t) for t in SCHEMAS})
     check.equal(home.must_json("apply")["schemas_registered"], 3)
@@ -249,12 +231,12 @@ def compatible_schemas_are_registered():
 @check.test
 def a_schema_that_cannot_read_what_was_written_is_refused():
     home = applied()
-    schema(home, "Added", SCHEMAS["Added"] + [("why", "string")])
+    home.schema("Added", SCHEMAS["Added"] + [("why", "string")])
     refuses(home, "Added", "'why'", "no default")
-    schema(home, "Added", [("counter_id", "string"), ("n", "string")])
+    home.schema("Added", [("counter_id", "string"), ("n", "string")])
     refuses(home, "Added", "field 'n'", "long can't be read as string")
-    schema(home, "Added", SCHEMAS["Added"])
-    schema(home, "Add", SCHEMAS["Add"] + [("why", "string")])
+    home.schema("Added", SCHEMAS["Added"])
+    home.schema("Add", SCHEMAS["Add"] + [("why", "string")])
     refuses(home, "Add", "'why'", "no default")
 
 
@@ -262,11 +244,11 @@ def a_schema_that_cannot_read_what_was_written_is_refused():
 def a_removed_field_without_default_is_refused_until_it_has_had_one():
     home = applied()
     change(home, "add: {n: $.n}", "add: {n: 1}")
-    schema(home, "Added", [("counter_id", "string")])
+    home.schema("Added", [("counter_id", "string")])
     refuses(home, "Added", "'n'", "in one version")
-    schema(home, "Added", [("counter_id", "string"), ("n", "long", 0)])
+    home.schema("Added", [("counter_id", "string"), ("n", "long", 0)])
     home.must("apply")
-    schema(home, "Added", [("counter_id", "string")])
+    home.schema("Added", [("counter_id", "string")])
     home.must("apply")
 
 
@@ -276,7 +258,7 @@ def a_new_symbol_of_an_enum_is_refused_until_the_enum_has_had_a_default():
 
     def currencies(*symbols, **more):
         enum = {"type": "enum", "name": "Currency", "symbols": symbols, **more}
-        schema(home, "Added", SCHEMAS["Added"] + [("currency", enum)])
+        home.schema("Added", SCHEMAS["Added"] + [("currency", enum)])
 
     currencies("EUR", "USD")
     home.must("apply")
@@ -323,11 +305,11 @@ def a_topic_of_somebody_else_that_is_missing_is_named_and_the_rest_is_done():
 def a_changed_key_of_an_aggregate_is_refused_once_there_are_events():
     home = empty()
     for name in ("Add", "Added"):
-        schema(home, name, SCHEMAS[name] + [("owner", "string", "")])
+        home.schema(name, SCHEMAS[name] + [("owner", "string", "")])
     home.must("apply")
     change(home, "{key: counter_id,", "{key: owner,")
     check.equal(home.cli("plan", "--exit-code").returncode, 0, "nothing was keyed yet")
-    append("c1", {"counter_id": "c1", "n": 1, "owner": "anna"})
+    store.append(NAME, "counter-c1", [("Added", {"counter_id": "c1", "n": 1, "owner": "anna"})])
     refuses(home, "aggregate counter", "'owner'", "anna", "counter-c1")
     change(home, "{key: owner,", "{key: counter_id,")
     check.equal(home.cli("plan", "--exit-code").returncode, 0)
@@ -345,11 +327,11 @@ def a_changed_projection_is_built_anew_by_run():
     change(home, "add: {n: $.n, times: 1}", "add: {n: $.n}")
     check.equal([k for k in plan(home) if k[0] == "models"], [])
     # older events are read with the schema's default: another default, other rows
-    schema(home, "Added", [("counter_id", "string"), ("n", "long", 7)])
+    home.schema("Added", [("counter_id", "string"), ("n", "long", 7)])
     check.contains(plan(home)["models", "~", "counters"], "declaration changed")
-    schema(home, "Added", SCHEMAS["Added"] + [("other", "long", 7)])
+    home.schema("Added", SCHEMAS["Added"] + [("other", "long", 7)])
     check.equal([k for k in plan(home) if k[0] == "models"], [], "it does not read that one")
-    schema(home, "Added", SCHEMAS["Added"])
+    home.schema("Added", SCHEMAS["Added"])
     change(home, "projections: {counters:", "projections: {others:")
     found = plan(home)
     check.equal(("models", "-", "counters") in found and ("models", "+", "others") in found, True)

@@ -10,7 +10,7 @@ import signal
 import time
 import uuid
 
-from lib import check, kafka, leat, pg, servers, wait
+from lib import check, kafka, leat, pg, servers, store, wait
 
 NAME = "leat_projection"
 PARTITIONS = 4
@@ -51,24 +51,13 @@ SCHEMAS = {
 _home = []
 
 
-def make_home():
-    h = leat.Home(TOPOLOGY)
-    os.mkdir(os.path.join(h.dir, "schemas"))
-    for name, fields in SCHEMAS.items():
-        with open(os.path.join(h.dir, "schemas", f"{name}.avsc"), "w", encoding="utf-8") as f:
-            json.dump({"type": "record", "name": name,
-                       "fields": [{"name": n, "type": t} for n, t in fields]}, f)
-    return h
-
-
 def home():
     """A store and topics of this script alone, empty at each call."""
     if not _home:
-        _home.append(make_home())
+        _home.append(leat.Home(TOPOLOGY, schemas=SCHEMAS))
     h = _home[0]
     leat.end_all()
     h.forget(NAME)
-    wait.until(lambda: not kafka.topics(NAME + "."), 30, "the old topics to be gone")
     shutil.rmtree(os.path.join(h.dir, ".leat"), ignore_errors=True)
     h.must("apply")
     return h
@@ -79,12 +68,7 @@ def paid(key, amount, kind="x"):
 
 
 def append(key, events):
-    """Stores events of one stream; payloads are JSON as they travel."""
-    types = ",".join(f"'{t}'" for t, _ in events)
-    payloads = ",".join("convert_to('" + (p if isinstance(p, str) else json.dumps(p)) + "','UTF8')"
-                        for _, p in events)
-    pg.execute(f"select count(*) from {NAME}.append_events('acc-{key}', -1, '{uuid.uuid4()}', "
-               f"array[{types}], array[{payloads}], array_fill(0, array[{len(events)}]))")
+    store.append(NAME, f"acc-{key}", events)
 
 
 def stored():

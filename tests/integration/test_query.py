@@ -6,9 +6,8 @@ import json
 import os
 import re
 import urllib.parse
-import uuid
 
-from lib import api, check, leat, pg, servers, wait
+from lib import api, check, leat, servers, store, wait
 
 NAME = "leat_query"
 TOPOLOGY = f"""
@@ -41,32 +40,19 @@ queries:
   Day: {{model: days, params: [customer, note]}}
 http: {{listen: "127.0.0.1:0"}}
 """
-SCHEMAS = {"OrderState": {"total": "long"}, "Place": {"id": "string"}, "Paid": {"id": "string"},
-           "Placed": {"id": "string", "customer": "string", "total": "long",
-                      "note": ["null", "string"]}}
+SCHEMAS = {
+    "OrderState": [("total", "long")],
+    "Place": [("id", "string")],
+    "Paid": [("id", "string")],
+    "Placed": [("id", "string"), ("customer", "string"), ("total", "long"),
+               ("note", ["null", "string"])],
+}
 _system = {}
-
-
-def append(key, *events):
-    types = ",".join(f"'{t}'" for t, _ in events)
-    payloads = ",".join("convert_to('" + json.dumps(p) + "','UTF8')" for _, p in events)
-    pg.execute(f"select count(*) from {NAME}.append_events('order-{key}', -1, '{uuid.uuid4()}', "
-               f"array[{types}], array[{payloads}], array_fill(0, array[{len(events)}]))")
-
-
-def make_home():
-    h = leat.Home(TOPOLOGY)
-    os.mkdir(os.path.join(h.dir, "schemas"))
-    for name, fields in SCHEMAS.items():
-        with open(os.path.join(h.dir, "schemas", f"{name}.avsc"), "w", encoding="utf-8") as f:
-            json.dump({"type": "record", "name": name, "fields": [
-                {"name": n, "type": t} for n, t in fields.items()]}, f)
-    return h
 
 
 def system():
     if not _system:
-        h = make_home()
+        h = leat.Home(TOPOLOGY, schemas=SCHEMAS)
         h.forget(NAME)
         h.must("apply")
         url = f"http://127.0.0.1:{servers.free_port()}"
@@ -75,7 +61,7 @@ def system():
             placed = {"id": f"o{i:02}", "customer": f"c{i % 2}", "total": i % 7,
                       "note": None if i % 5 == 0 else "a/b"}
             events = [("Placed", placed)] + ([("Paid", {"id": f"o{i:02}"})] if i % 3 == 0 else [])
-            append(f"o{i:02}", *events)
+            store.append(NAME, f"order-o{i:02}", events)
         wait.until(lambda: process.alive() and
                    api.get(url + "/v1/models/orders?limit=100").status == 200 and
                    len(api.get(url + "/v1/models/orders?limit=100").json["rows"]) == 20, 60,
@@ -174,8 +160,9 @@ def a_cursor_is_good_for_its_own_list_only():
     check.equal(re.fullmatch("[A-Za-z0-9_-]+", cursor) is not None, True, cursor)
     follow = keys(api.get(f"{base}&cursor={cursor}").json["rows"])
     check.equal(keys(api.get(f"{base}&cursor={cursor}").json["rows"]), follow, "asked twice")
-    append("o00x", ("Placed", {"id": "o00x", "customer": "c9", "total": 0, "note": ""}),
-           ("Paid", {"id": "o00x"}))
+    store.append(NAME, "order-o00x", [
+        ("Placed", {"id": "o00x", "customer": "c9", "total": 0, "note": ""}),
+        ("Paid", {"id": "o00x"})])
     wait.until(lambda: api.get(f"{url}/v1/models/orders/o00x").json.get("status") == "paid", 20,
                "another row before the cursor")
     check.equal(keys(api.get(f"{base}&cursor={cursor}").json["rows"]), follow, "and a row later")

@@ -19,11 +19,12 @@ class Home:
     topology: path of a YAML file, copied together with the `schemas` folder beside it, or a
     string of YAML. `replace` maps text to text in it, for example the topology's name.
     modules: folder of the processors' shared objects.
+    schemas: records by their names, see schema().
     """
 
     bin = servers.BIN
 
-    def __init__(self, topology, modules=None, replace=None, env=None):
+    def __init__(self, topology, modules=None, replace=None, env=None, schemas=None):
         base = os.environ.get("LEAT_TEST_DIR") or tempfile.mkdtemp(prefix="leat-test-")
         self.dir = tempfile.mkdtemp(prefix="home-", dir=base)
         self.path = os.path.join(self.dir, "leat.yaml")
@@ -32,9 +33,9 @@ class Home:
             source = os.path.join(servers.ROOT, topology)
             with open(source, encoding="utf-8") as f:
                 text = f.read()
-            schemas = os.path.join(os.path.dirname(source), "schemas")
-            if os.path.isdir(schemas):
-                shutil.copytree(schemas, os.path.join(self.dir, "schemas"))
+            beside = os.path.join(os.path.dirname(source), "schemas")
+            if os.path.isdir(beside):
+                shutil.copytree(beside, os.path.join(self.dir, "schemas"))
         for old, new in (replace or {}).items():
             text = text.replace(old, new)
         with open(self.path, "w", encoding="utf-8") as f:
@@ -43,6 +44,15 @@ class Home:
                     "REDIS_URL": servers.REDIS_URL, "LEAT_TOPOLOGY": self.path, **(env or {})}
         if modules:
             self.env["LEAT_MODULES"] = os.path.join(servers.ROOT, modules)
+        for name, fields in (schemas or {}).items():
+            self.schema(name, fields)
+
+    def schema(self, name, fields):
+        """Writes schemas/<name>.avsc: a record of (name, type) or (name, type, default) fields."""
+        body = [dict(zip(("name", "type", "default"), field)) for field in fields]
+        os.makedirs(os.path.join(self.dir, "schemas"), exist_ok=True)
+        with open(os.path.join(self.dir, "schemas", f"{name}.avsc"), "w", encoding="utf-8") as f:
+            json.dump({"type": "record", "name": name, "fields": body}, f)
 
     def cli(self, *arguments, stdin=None, seconds=60, env=None):
         """Runs `leat <arguments>` to its end. Has .returncode, .stdout and .stderr."""
