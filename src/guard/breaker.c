@@ -238,10 +238,10 @@ void leat_breaker_end(struct leat_breaker *b, const struct leat_breaker_pass *pa
 
 /* ---- facts ---- */
 
-int64_t leat_breaker_retry_at_ms(struct leat_breaker *b, int64_t now_ms)
+bool leat_breaker_unwell(struct leat_breaker *b, int64_t now_ms, int64_t *ret_retry_at_ms)
 {
     if (state_of(turn_of(b)) == LEAT_BREAKER_CLOSED)
-        return now_ms;
+        return false;
     int64_t at = now_ms;
     (void)pthread_mutex_lock(&b->mutex);
     leat_breaker_state state = state_of(turn_of(b));
@@ -251,7 +251,9 @@ int64_t leat_breaker_retry_at_ms(struct leat_breaker *b, int64_t now_ms)
              !trials_given_up(b, now_ms))
         at = now_ms + trials_wait_ms(b);
     (void)pthread_mutex_unlock(&b->mutex);
-    return at;
+    if (state != LEAT_BREAKER_CLOSED)
+        *ret_retry_at_ms = at;
+    return state != LEAT_BREAKER_CLOSED;
 }
 
 void leat_breaker_figures(struct leat_breaker *b, struct leat_breaker_figures *ret)

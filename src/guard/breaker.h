@@ -67,8 +67,8 @@ struct leat_breaker_pass leat_breaker_begin(struct leat_breaker *b, int64_t now_
  * try. */
 void leat_breaker_end(struct leat_breaker *b, const struct leat_breaker_pass *pass, bool ok,
                       int64_t now_ms);
-/* When a call may succeed at the earliest: now_ms, unless the circuit is open. */
-int64_t leat_breaker_retry_at_ms(struct leat_breaker *b, int64_t now_ms);
+/* True unless closed; then also when a call may be allowed at the earliest, now_ms or later. */
+bool leat_breaker_unwell(struct leat_breaker *b, int64_t now_ms, int64_t *ret_retry_at_ms);
 void leat_breaker_figures(struct leat_breaker *b, struct leat_breaker_figures *ret);
 
 #endif

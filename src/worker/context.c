@@ -127,10 +127,7 @@ void *leat_module_data(const struct leat_ctx *ctx)
     return ctx->d->module_data;
 }
 
-static void fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...) LEAT_PRINTF(3, 4);
-
-/* The first failure is the one told. */
-static void fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
+void leat_ctx_fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
 {
     if (ctx->failed)
         return;
@@ -148,7 +145,8 @@ void leat_send_priority(struct leat_ctx *ctx, const char *priority)
     ctx->send_priority_name = leat_str_of(priority);
     ctx->send_priority = leat_priority_find(&ctx->d->processor->priorities, leat_str_of(priority));
     if (ctx->send_priority < 0)
-        fail(ctx, "unknown-priority", "leat_send_priority: there is no priority '%s'", priority);
+        leat_ctx_fail(ctx, "unknown-priority", "leat_send_priority: there is no priority '%s'",
+                      priority);
 }
 
 static const struct dispatch_out *find_out(const struct dispatch_out *outs, size_t n,
@@ -176,14 +174,14 @@ static bool encode(struct leat_ctx *ctx, const struct leat_type *type, const voi
         status = leat_encode_json(type, value, out, &err);
     }
     if (status != LEAT_OK) {
-        fail(ctx, "unencodable", "%s: %s", type->name, err.msg);
+        leat_ctx_fail(ctx, "unencodable", "%s: %s", type->name, err.msg);
         if (status == LEAT_RETRY || status == LEAT_FATAL)
             ctx->failed_answer = LEAT_ANSWER_RETRY; /* the message is not at fault */
         return false;
     }
     if (out->len > (size_t)ctx->d->topology->message_bytes_max) {
-        fail(ctx, "too-large", "%s: %zu bytes, allowed are %lld", type->name, out->len,
-             (long long)ctx->d->topology->message_bytes_max);
+        leat_ctx_fail(ctx, "too-large", "%s: %zu bytes, allowed are %lld", type->name, out->len,
+                      (long long)ctx->d->topology->message_bytes_max);
         return false;
     }
     want_memory(ctx, type->name);
@@ -197,7 +195,8 @@ static bool room(struct leat_ctx *ctx, const char *what)
         return false;
     if (ctx->made < CALL_MADE_MAX)
         return true;
-    fail(ctx, "too-many", "%s: a call makes at most %d events and commands", what, CALL_MADE_MAX);
+    leat_ctx_fail(ctx, "too-many", "%s: a call makes at most %d events and commands", what,
+                  CALL_MADE_MAX);
     return false;
 }
 
@@ -208,8 +207,8 @@ void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *v
         return;
     const struct dispatch_out *out = find_out(ctx->d->events, ctx->d->event_count, type->name);
     if (out == NULL) {
-        fail(ctx, "undeclared", "event '%s' is not in `emits` of processor '%s'", type->name,
-             ctx->d->processor->name.at);
+        leat_ctx_fail(ctx, "undeclared", "event '%s' is not in `emits` of processor '%s'",
+                      type->name, ctx->d->processor->name.at);
         return;
     }
     if (call->event_count == ctx->event_cap)
@@ -262,8 +261,8 @@ void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *v
         return;
     const struct dispatch_out *out = find_out(ctx->d->commands, ctx->d->command_count, type->name);
     if (out == NULL) {
-        fail(ctx, "undeclared", "command '%s' is not in `sends` of processor '%s'", type->name,
-             ctx->d->processor->name.at);
+        leat_ctx_fail(ctx, "undeclared", "command '%s' is not in `sends` of processor '%s'",
+                      type->name, ctx->d->processor->name.at);
         return;
     }
     if (call->command_count == ctx->command_cap)
@@ -288,15 +287,18 @@ void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *v
 void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
                         const void *state)
 {
-    struct leat_ctx ctx = {.call = call, .d = call->dispatch, .send_priority = -1};
+    struct leat_ctx ctx = {.call = call, .d = call->dispatch, .send_priority = -1, .last_use = -1};
     memcpy(&ctx.random, call->id.b, sizeof ctx.random);
     call->code = call->text = (struct leat_str){0};
     call->events = NULL;
     call->commands = NULL;
     call->event_count = call->command_count = 0;
+    call->unavailable = false;
+    leat_calls_begin(&ctx);
     call->answer = leat_on_call(&call->dispatch->def->on[handler], &ctx, message, state);
     if (ctx.failed)
         call->answer = ctx.failed_answer;
+    leat_calls_done(&ctx);
     if (call->answer == LEAT_DONE)
         return;
     call->event_count = call->command_count = 0;

@@ -154,6 +154,7 @@ leat_status leat_dispatch_new(const struct leat_topology *t, const struct leat_p
     d->processor = processor;
     d->schemas = schemas;
     d->options = (struct leat_options){&processor->options, t->dir};
+    leat_services_new(d);
     d->def = leat_registry_processor(processor->name);
     if (d->def == NULL)
         return leat_fail(err, LEAT_INVALID, "no module has LEAT_PROCESSOR(%s, …)",
@@ -172,6 +173,7 @@ void leat_dispatch_free(struct leat_dispatch *d)
         return;
     if (d->opened && d->def->close != NULL)
         d->def->close(d->module_data);
+    leat_services_free(d);
     leat_plan_free(d->state_plan);
     leat_schema_free(d->state_schema);
     if (d->prefix.len > 0)

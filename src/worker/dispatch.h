@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "base/uuid.h"
 #include "codec/schemas.h"
+#include "guard/breaker.h"
 #include "leat/leat.h"
 #include "store/store.h"
 #include "topology/topology.h"
@@ -107,6 +108,25 @@ struct leat_call { /* in */
 };
 void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
                         const void *state);
+
+/* ---- services outside (calls.c): the processor's `calls`, by index ---- */
+
+/* What calls take the time from. Before the first call; default: the machine's. */
+struct leat_dispatch_clock {
+    int64_t (*mono_ms)(void *arg);
+    int64_t (*unix_ms)(void *arg);
+    void *arg;
+};
+void leat_dispatch_set_clock(struct leat_dispatch *d, const struct leat_dispatch_clock *clock);
+/* Told of each change of a circuit, on the thread of a handler and under the breaker's lock. Before
+ * the first call. */
+typedef void (*leat_circuit_fn)(void *arg, const struct leat_external_call *service,
+                                const struct leat_breaker_change *change, int64_t now_ms);
+void leat_dispatch_on_circuit(struct leat_dispatch *d, leat_circuit_fn fn, void *arg);
+void leat_dispatch_circuit(const struct leat_dispatch *d, uint32_t service,
+                           struct leat_breaker_figures *ret);
+/* For `leat test`: from now on this circuit is open. False: there is no such service. */
+bool leat_dispatch_open_circuit(struct leat_dispatch *d, struct leat_str name);
 
 /* For `leat test`: the nth call that a handler makes through its ctx and that can fail does fail.
  * Where a process would end for want of memory, the call jumps to `out`, from which nothing of it

@@ -17,6 +17,13 @@ struct dispatch_out { /* an event or command the processor may make */
     const struct leat_str *topics;   /* commands: by priority of `to` */
 };
 
+struct dispatch_service { /* one of the processor's `calls` */
+    struct leat_dispatch *dispatch;
+    const struct leat_external_call *declared;
+    struct leat_breaker *breaker;
+    bool open; /* in `leat test`: whatever the breaker says */
+};
+
 struct leat_dispatch {
     const struct leat_topology *topology;
     const struct leat_processor *processor;
@@ -34,6 +41,15 @@ struct leat_dispatch {
     void *module_data;
     struct leat_fault *fault; /* NULL but in `leat test` */
     bool opened;
+    struct dispatch_service *services; /* as processor->calls */
+    struct leat_dispatch_clock clock;
+    leat_circuit_fn on_circuit;
+    void *on_circuit_arg;
+};
+
+struct call_use { /* of a service by one call of a handler */
+    struct leat_breaker_pass pass;
+    bool under_way, failed;
 };
 
 struct leat_ctx { /* one call */
@@ -46,7 +62,19 @@ struct leat_ctx { /* one call */
     size_t event_cap, command_cap;
     bool failed; /* emit or send could not be done, so this is the answer, whatever the handler's */
     leat_answer failed_answer;
+    int64_t started_ms;    /* monotonic */
+    struct call_use *uses; /* by service; NULL: none was asked yet */
+    int64_t last_use;      /* index of the service asked last; -1 = none */
 };
+
+/* context.c: the call's answer is poison, whatever the handler says; the first one is told. */
+void leat_ctx_fail(struct leat_ctx *ctx, const char *code, const char *fmt, ...) LEAT_PRINTF(3, 4);
+
+/* calls.c */
+void leat_services_new(struct leat_dispatch *d);
+void leat_services_free(struct leat_dispatch *d);
+void leat_calls_begin(struct leat_ctx *ctx); /* before the handler */
+void leat_calls_done(struct leat_ctx *ctx);  /* after it, when its answer is known */
 
 /* registry.c */
 const struct leat_processor_def *leat_registry_processor(struct leat_str name);

@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store worker relay projection query cli */
+/* uses: base topology codec kafka store guard worker relay projection query cli */
 /* RFC 3339, as tests are written with it. */
 #include <criterion/criterion.h>
 

@@ -43,9 +43,12 @@ Test(guard_breaker, opens_after_failures_in_a_row_and_refuses_until_open_for_is_
     struct leat_breaker_pass pass = leat_breaker_begin(b, 1014);
     cr_expect_not(pass.allowed);
     cr_expect_eq(pass.retry_at_ms, 1015);
-    cr_expect_eq(leat_breaker_retry_at_ms(b, 1014), 1015);
+    int64_t retry_at_ms = 0;
+    cr_expect(leat_breaker_unwell(b, 1014, &retry_at_ms));
+    cr_expect_eq(retry_at_ms, 1015);
     cr_expect(call(b, true, 1015));
     cr_expect_eq(state_of(b), LEAT_BREAKER_CLOSED);
+    cr_expect_not(leat_breaker_unwell(b, 1015, &retry_at_ms));
     struct leat_breaker_figures f;
     leat_breaker_figures(b, &f);
     cr_expect_eq(f.calls, 7);

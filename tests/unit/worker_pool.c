@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store worker */
+/* uses: base topology codec kafka store guard worker */
 /* Each job once, no runner in two at a time, all done when the call returns. */
 #include <criterion/criterion.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store worker */
+/* uses: base topology codec kafka store guard worker */
 /* What is under way is seen from outside; what crashes in a call is marked, and nothing else is. */
 #include <criterion/criterion.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store worker */
+/* uses: base topology codec kafka store guard worker */
 /* One message in memory: what comes of it, in what order, and what a single fault leaves behind. */
 #include <criterion/criterion.h>
 #include <stdio.h>
