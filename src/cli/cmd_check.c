@@ -79,10 +79,11 @@ static int check(const struct check_options *o)
         leat_check_schemas(t, &report);
         leat_check_modules(t, &report);
     }
-    if (o->json)
+    if (o->json) {
         put_json(o, t, &report, &text);
-    else
+    } else {
         put_text(o, t, &report, &text);
+    }
     int code = leat_cli_print(&text);
     if (code == LEAT_EXIT_OK && (t == NULL || report.errors > 0))
         code = LEAT_EXIT_USAGE;

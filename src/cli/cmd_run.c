@@ -83,11 +83,12 @@ static const struct {
 
 static leat_status add_role(struct leat_str name, unsigned *roles, struct leat_error *err)
 {
-    for (size_t i = 0; i < sizeof role_names / sizeof role_names[0]; i++)
+    for (size_t i = 0; i < sizeof role_names / sizeof role_names[0]; i++) {
         if (leat_str_eq(leat_str_of(role_names[i].name), name)) {
             *roles |= role_names[i].bit;
             return LEAT_OK;
         }
+    }
     (void)leat_fail(err, LEAT_INVALID, "--role: there is no role '%.*s'", LEAT_STR_FMT(name));
     leat_error_hint(err, "Roles are worker, relay, projector and http.");
     return LEAT_INVALID;
@@ -165,10 +166,11 @@ static int refuse_unsupported(const struct leat_topology *t)
     size_t errors = leat_topology_unsupported(t, &report);
     leat_buf_init(&text, 1 << 20);
     leat_report_text(&report, &text);
-    if (errors > 0)
+    if (errors > 0) {
         (void)fprintf(stderr, "%.*s", LEAT_STR_FMT(leat_buf_str(&text)));
-    else
+    } else {
         log_unsupported(&report);
+    }
     leat_buf_done(&text);
     leat_report_done(&report);
     return errors > 0 ? LEAT_EXIT_USAGE : LEAT_EXIT_GO_ON;
@@ -312,9 +314,10 @@ static int run_roles(struct leat_session *s, const struct run_options *o, unsign
                 "running");
     if (o->dev && !take_signals_openly())
         leat_log(LEAT_LOG_WARN, "run", "signals", "signals are taken as without --dev");
-    if (o->only_key != NULL)
+    if (o->only_key != NULL) {
         leat_log_kv(LEAT_LOG_INFO, "run", "only-key", LEAT_LOG_FIELDS(LEAT_LOG_INT("k", only_k)),
                     "only the partition of that key is handled; the others are left as they are");
+    }
     wait_for_signal(running, fd, o->dev);
     unblock_signals(); /* a second one ends the process at once */
     end_at_the_latest(o->stop_timeout_ms);

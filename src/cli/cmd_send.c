@@ -167,9 +167,10 @@ static int report(struct leat_session *s, const struct send_options *o, const ch
         return leat_str_eq(st.outcome, LEAT_STR("accepted")) ? LEAT_EXIT_OK : LEAT_EXIT_NO;
     char id[LEAT_UUID_TEXT];
     leat_uuid_format(&sent->id, id);
-    if (status == LEAT_ABSENT)
+    if (status == LEAT_ABSENT) {
         (void)leat_fail(&err, LEAT_RETRY, "sent, but its outcome is not known yet: leat get %s",
                         id);
+    }
     return leat_cli_fail(&err);
 }
 

@@ -21,10 +21,11 @@ static size_t count_lines(struct leat_str s)
 
 static void plan_migrations(struct leat_change_plan *p)
 {
-    if (!p->pending.exists)
+    if (!p->pending.exists) {
         leat_change_plan_add(p, LEAT_PLAN_STORE, LEAT_PLAN_MAKE, schema_of(p),
                              leat_arena_printf(p->s.arena, "an event store of %d slices",
                                                p->s.topology->partitions));
+    }
     for (size_t i = 0; i < p->pending.migration_count; i++) {
         const struct leat_pending_migration *m = &p->pending.migrations[i];
         leat_change_plan_add(p, LEAT_PLAN_STORE, LEAT_PLAN_MAKE,
@@ -57,11 +58,12 @@ static void plan_processors(struct leat_change_plan *p)
     }
     for (size_t i = 0; i < p->pending.processor_count; i++) {
         struct leat_str name = p->pending.processors[i];
-        if (leat_topology_processor(t, name) == NULL)
+        if (leat_topology_processor(t, name) == NULL) {
             leat_change_plan_add(
                 p, LEAT_PLAN_STORE, LEAT_PLAN_LEAVE,
                 leat_arena_printf(p->s.arena, "processor %.*s", LEAT_STR_FMT(name)),
                 "not declared (any more): its positions are kept");
+        }
     }
 }
 

@@ -92,17 +92,20 @@ static void put_workers(struct leat_roles *r, struct leat_buf *out)
         }
     }
     put_head(out, "leat_partitions_owned", "gauge", "Partitions this process may write");
-    for (size_t i = 0; i < r->worker_count; i++)
+    for (size_t i = 0; i < r->worker_count; i++) {
         put_value(out, topology, "leat_partitions_owned", "processor", r->processors[i]->name.at,
                   f[i].ks_owned);
+    }
     put_head(out, "leat_lanes_stopped", "gauge", "Lanes that do not flow until somebody looks");
-    for (size_t i = 0; i < r->worker_count; i++)
+    for (size_t i = 0; i < r->worker_count; i++) {
         put_value(out, topology, "leat_lanes_stopped", "processor", r->processors[i]->name.at,
                   f[i].lanes_stopped);
+    }
     put_head(out, "leat_lanes_held", "gauge", "Lanes held by a message that answered retry");
-    for (size_t i = 0; i < r->worker_count; i++)
+    for (size_t i = 0; i < r->worker_count; i++) {
         put_value(out, topology, "leat_lanes_held", "processor", r->processors[i]->name.at,
                   f[i].lanes_held);
+    }
 }
 
 static void put_one(struct leat_roles *r, struct leat_buf *out, const struct metric *m,
@@ -260,9 +263,10 @@ static const char *ready(void *arg)
 
 static bool chosen(const struct leat_roles *r, struct leat_str name)
 {
-    for (size_t i = 0; i < r->c.n_processors; i++)
+    for (size_t i = 0; i < r->c.n_processors; i++) {
         if (leat_str_eq(r->c.processors[i], name))
             return true;
+    }
     return r->c.n_processors == 0;
 }
 
@@ -270,10 +274,12 @@ static bool chosen(const struct leat_roles *r, struct leat_str name)
 static size_t cache_bytes(const struct leat_roles *r)
 {
     int64_t executors = 0;
-    for (uint32_t i = 0; i < r->c.topology->n_processors; i++)
-        if (chosen(r, r->c.topology->processors[i].name))
+    for (uint32_t i = 0; i < r->c.topology->n_processors; i++) {
+        if (chosen(r, r->c.topology->processors[i].name)) {
             executors +=
                 leat_worker_executors(r->c.topology, &r->c.topology->processors[i], r->c.threads);
+        }
+    }
     return ROLES_CACHE_BYTES / (size_t)(executors > 0 ? executors : 1);
 }
 

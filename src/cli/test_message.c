@@ -78,14 +78,17 @@ static void two_types(struct leat_test_reading *r, const struct leat_yaml_pair *
 
 static bool take_parts(struct leat_test_reading *r, const struct leat_yaml *node, struct parts *p)
 {
+    const struct leat_yaml_pair *word = NULL;
     *p = (struct parts){0};
     if (node->kind != LEAT_YAML_MAP) {
         MISTAKE(r, &node->place, "an event or command is written {Type: {field: value}}");
         return false;
     }
     for (uint32_t i = 0; i < node->n; i++) {
-        if (take_word(p, &node->pairs[i]))
+        if (take_word(p, &node->pairs[i])) {
+            word = &node->pairs[i];
             continue;
+        }
         if (p->type != NULL) {
             two_types(r, p->type, &node->pairs[i]);
             return false;
@@ -94,9 +97,10 @@ static bool take_parts(struct leat_test_reading *r, const struct leat_yaml *node
     }
     if (p->type == NULL) {
         MISTAKE(r, &node->place, "a mapping without the type of an event or command");
-        if (node->n > 0)
+        if (word != NULL) {
             leat_report_hint(r->report, "its place is beside: {Type: {field: value}, %.*s: …}",
-                             LEAT_STR_FMT(node->pairs[0].key));
+                             LEAT_STR_FMT(word->key));
+        }
     }
     return p->type != NULL;
 }
@@ -181,10 +185,11 @@ static bool encode(struct leat_test_reading *r, const struct leat_yaml_pair *typ
     leat_buf_init(&json, MESSAGE_BYTES_MAX);
     leat_buf_init(&bytes, MESSAGE_BYTES_MAX);
     leat_json_writer_init(&w, &json);
-    if (is_nothing(type->value))
+    if (is_nothing(type->value)) {
         leat_buf_puts(&json, "{}");
-    else
+    } else {
         leat_shape_put(&s, type->value, &shape);
+    }
     bool avro = (is_event ? t->events.format : t->commands.format) == LEAT_FORMAT_AVRO;
     if (r->report->errors == errors &&
         leat_schemas_from_json(r->env->schemas, type->key, avro, leat_buf_str(&json), &bytes,
@@ -350,10 +355,11 @@ bool leat_test_then(struct leat_test_reading *r, const struct leat_yaml *node,
         leat_suggest_start(&near, p.type->key);
         for (size_t i = 0; i < 3; i++)
             leat_suggest_offer(&near, words[i]);
-        if (near.best.len > 0)
+        if (near.best.len > 0) {
             leat_report_hint(r->report, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
-        else
+        } else {
             leat_test_suggest(r, p.type->key, &own->emits, &own->sends);
+        }
         return false;
     }
     if (refuse(r, p.at, "'at' is of what is received: `when`") ||
