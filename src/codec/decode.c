@@ -242,58 +242,6 @@ static leat_status run_step(struct decode *d, const struct leat_step *step, char
  * number of more than eight bytes, text that is not ASCII, the last bytes of the body, what is
  * malformed) is left to run_step(), from the start of the value. */
 
-static inline const uint8_t *fast_number(const uint8_t *p, const uint8_t *end, int64_t *ret)
-{
-    if (p == end)
-        return NULL;
-    if (__builtin_expect(*p < 0x80, 1)) {
-        *ret = (int64_t)(*p >> 1) ^ -(int64_t)(*p & 1);
-        return p + 1;
-    }
-    if (end - p < 8)
-        return NULL;
-    uint32_t bytes = leat_wire_varint8(p, ret);
-    return bytes == 0 ? NULL : p + bytes;
-}
-
-static inline const uint8_t *fast_string(const uint8_t *p, const uint8_t *end, bool text, char *at)
-{
-    if (p == end)
-        return NULL;
-    uint32_t len = *p++;
-    if ((len & 0x80) != 0) {
-        if (p == end || *p >= 0x80)
-            return NULL;
-        len = (len & 0x7f) | (uint32_t)*p++ << 7;
-    }
-    if ((len & 1) != 0 || (ptrdiff_t)(len >> 1) > end - p)
-        return NULL;
-    struct leat_str s = {(const char *)p, len >> 1};
-    LEAT_STORE(struct leat_str, at, s);
-    if (text && (leat_wire_or(s.at, s.len) & LEAT_HIGH_BITS) != 0)
-        return NULL;
-    return p + s.len;
-}
-
-static inline const uint8_t *fast_integer(const struct leat_step *step, const uint8_t *p,
-                                          const uint8_t *end, char *at)
-{
-    int64_t v = 0;
-    p = fast_number(p, end, &v);
-    LEAT_STORE(int32_t, at, (int32_t)v);
-    if (step->fast == LEAT_FAST_INT)
-        return v == (int32_t)v ? p : NULL;
-    return (uint64_t)v < step->size ? p : NULL;
-}
-
-static inline const uint8_t *fast_long(const uint8_t *p, const uint8_t *end, char *at)
-{
-    int64_t v = 0;
-    p = fast_number(p, end, &v);
-    LEAT_STORE(int64_t, at, v);
-    return p;
-}
-
 /* After the value, or NULL: not a matter for here. Asking in turn is foretold better than a jump
  * through a table. */
 static inline const uint8_t *fast_value(const struct leat_step *step, const uint8_t *p,
@@ -301,19 +249,16 @@ static inline const uint8_t *fast_value(const struct leat_step *step, const uint
 {
     const uint32_t fast = step->fast;
     if ((fast & LEAT_FAST_TEXT) != 0)
-        return fast_string(p, end, fast == LEAT_FAST_STRING, at);
+        return fast == LEAT_FAST_STRING ? leat_read_text(p, end, at) : leat_read_bytes(p, end, at);
     if ((fast & LEAT_FAST_LONG) != 0)
-        return fast_long(p, end, at);
+        return leat_read_long(p, end, at);
     if ((fast & LEAT_FAST_WHOLE) != 0)
-        return fast_integer(step, p, end, at);
-    if ((fast & LEAT_FAST_DOUBLE) != 0 && end - p >= (ptrdiff_t)sizeof(double)) {
-        memcpy(at, p, sizeof(double));
-        return p + sizeof(double);
-    }
-    if ((fast & LEAT_FAST_BOOL) != 0 && p < end && *p <= 1) {
-        *(bool *)at = *p == 1;
-        return p + 1;
-    }
+        return fast == LEAT_FAST_INT ? leat_read_int(p, end, at)
+                                     : leat_read_enum(p, end, at, step->size);
+    if ((fast & LEAT_FAST_DOUBLE) != 0)
+        return leat_read_raw(p, end, at, sizeof(double));
+    if ((fast & LEAT_FAST_BOOL) != 0)
+        return leat_read_bool(p, end, (bool *)at);
     return NULL;
 }
 
@@ -322,25 +267,21 @@ static inline const uint8_t *fast_step(const struct leat_step *step, const uint8
                                        const uint8_t *end, char *base)
 {
     if (step->has_offset >= 0) {
-        if (step->fast == 0 || p == end || (*p & ~2) != 0)
-            return NULL;
-        bool present = *p != step->null_branch * 2;
-        *(bool *)(base + step->has_offset) = present;
-        p++;
-        if (!present)
+        bool *has = (bool *)(base + step->has_offset);
+        p = step->fast == 0 ? NULL : leat_read_has(p, end, has, step->null_branch);
+        if (p == NULL || !*has)
             return p;
     }
     return fast_value(step, p, end, base + step->offset);
 }
 
-static leat_status run_steps(struct decode *d, const struct leat_steps *steps, char *base)
+static leat_status run_straight(struct decode *d, const struct leat_steps *steps, uint32_t from,
+                                char *base)
 {
-    if (++d->depth > LEAT_SCHEMA_DEPTH_MAX)
-        return leat_fail(d->err, LEAT_POISON, "records are nested too deeply");
     const struct leat_step *last = steps->at + steps->count;
     const uint8_t *p = d->in.at;
     const uint8_t *const end = d->in.end;
-    for (const struct leat_step *step = steps->at; step < last; step++) {
+    for (const struct leat_step *step = steps->at + from; step < last; step++) {
         const uint8_t *next = fast_step(step, p, end, base);
         if (__builtin_expect(next == NULL, 0)) {
             d->in.at = p;
@@ -352,6 +293,33 @@ static leat_status run_steps(struct decode *d, const struct leat_steps *steps, c
         p = next;
     }
     d->in.at = p;
+    return LEAT_OK;
+}
+
+/* The struct's own function, and run_step() for each value that it leaves. */
+static leat_status run_own(struct decode *d, const struct leat_steps *steps, char *base)
+{
+    uint32_t i = 0;
+    while ((i = steps->read(&d->in.at, d->in.end, i, base)) < steps->read_count) {
+        leat_status st = run_step(d, &steps->at[i], base);
+        if (__builtin_expect(st != LEAT_OK, 0))
+            return st;
+        i++;
+    }
+    return LEAT_OK;
+}
+
+static leat_status run_steps(struct decode *d, const struct leat_steps *steps, char *base)
+{
+    leat_status st = LEAT_OK;
+    if (++d->depth > LEAT_SCHEMA_DEPTH_MAX)
+        return leat_fail(d->err, LEAT_POISON, "records are nested too deeply");
+    if (steps->read != NULL)
+        st = run_own(d, steps, base);
+    if (st == LEAT_OK && steps->read_count < steps->count)
+        st = run_straight(d, steps, steps->read_count, base);
+    if (__builtin_expect(st != LEAT_OK, 0))
+        return st;
     d->depth--;
     if (steps->fallback_count > 0)
         run_fallbacks(steps, base);

@@ -141,44 +141,27 @@ static leat_status put_value(struct encode *e, const struct leat_field *f, const
  * there is room for all fields of the record but the bytes of their texts. Kinds are asked for in
  * turn, not by a jump through a table, which is foretold worse. */
 
-#define FAST_ROOM      24 /* of any value but text: a branch and ten bytes; text is copied by 16 */
 #define KIND_BIT(kind) (1u << LEAT_KIND_##kind)
-
-static inline uint8_t *fast_string(uint8_t *p, const uint8_t *limit, bool text, const char *at)
-{
-    struct leat_str s = LEAT_LOAD(struct leat_str, at);
-    if (limit - p < (ptrdiff_t)s.len)
-        return NULL;
-    p = leat_wire_put_long(p, s.len);
-    uint64_t bits = leat_wire_copy_or(p, s.at, s.len);
-    return text && (bits & LEAT_HIGH_BITS) != 0 ? NULL : p + s.len;
-}
-
-static inline uint8_t *fast_raw(uint8_t *p, const char *at, size_t size)
-{
-    memcpy(p, at, size);
-    return p + size;
-}
 
 /* After the value, or NULL: not a matter for here. */
 static inline uint8_t *fast_value(const struct leat_field *f, uint8_t *p, const uint8_t *limit,
                                   const char *at)
 {
     const uint32_t kind = 1u << f->kind;
-    if ((kind & (KIND_BIT(STRING) | KIND_BIT(BYTES))) != 0 && f->decimals == 0)
-        return fast_string(p, limit, (kind & KIND_BIT(STRING)) != 0, at);
+    if ((kind & KIND_BIT(STRING)) != 0)
+        return leat_write_text(p, limit, at);
+    if ((kind & KIND_BIT(BYTES)) != 0 && f->decimals == 0)
+        return leat_write_bytes(p, limit, at);
     if ((kind & KIND_BIT(LONG)) != 0)
-        return leat_wire_put_long(p, LEAT_LOAD(int64_t, at));
-    if ((kind & (KIND_BIT(INT) | KIND_BIT(ENUM))) != 0) {
-        int32_t v = LEAT_LOAD(int32_t, at);
-        if ((kind & KIND_BIT(ENUM)) != 0 && (uint32_t)v >= f->symbol_count)
-            return NULL;
-        return leat_wire_put_long(p, v);
-    }
+        return leat_write_long(p, at);
+    if ((kind & KIND_BIT(INT)) != 0)
+        return leat_write_int(p, at);
+    if ((kind & KIND_BIT(ENUM)) != 0)
+        return leat_write_enum(p, at, f->symbol_count);
     if ((kind & KIND_BIT(DOUBLE)) != 0)
-        return fast_raw(p, at, sizeof(double));
+        return leat_write_raw(p, at, sizeof(double));
     if ((kind & KIND_BIT(BOOL)) != 0)
-        return fast_raw(p, at, sizeof(bool));
+        return leat_write_bool(p, (const bool *)at);
     return NULL;
 }
 
@@ -188,7 +171,7 @@ static inline uint8_t *fast_field(const struct leat_field *f, uint8_t *p, const 
 {
     if (f->has_offset >= 0) {
         bool present = *(const bool *)(base + f->has_offset);
-        *p++ = (uint8_t)(present ? 2 - 2 * f->null_branch : 2 * f->null_branch);
+        p = leat_write_has(p, present, f->null_branch);
         if (!present)
             return p;
     }
@@ -200,7 +183,7 @@ static inline uint8_t *fast_field(const struct leat_field *f, uint8_t *p, const 
 static const uint8_t *limit_of(struct encode *e, const struct leat_type *type)
 {
     const struct leat_buf *b = e->out.buf;
-    size_t room = (type->field_count + (size_t)1) * FAST_ROOM;
+    size_t room = (type->field_count + (size_t)1) * LEAT_WRITE_ROOM;
     size_t used = e->out.at == NULL ? b->len : (size_t)(e->out.at - (uint8_t *)b->at);
     if ((size_t)(e->out.end - e->out.at) < 2 * room && 2 * room < b->max &&
         used < b->max - 2 * room)
@@ -208,11 +191,9 @@ static const uint8_t *limit_of(struct encode *e, const struct leat_type *type)
     return (size_t)(e->out.end - e->out.at) < room ? NULL : e->out.end - room;
 }
 
-static leat_status put_fields(struct encode *e, const struct leat_type *type, const char *base)
+static leat_status put_straight(struct encode *e, const struct leat_type *type, const char *base)
 {
     const struct leat_field *last = type->fields + type->field_count;
-    if (++e->depth > LEAT_SCHEMA_DEPTH_MAX)
-        return leat_fail(e->err, LEAT_POISON, "record '%s' is nested too deeply", type->name);
     const uint8_t *limit = limit_of(e, type);
     uint8_t *p = e->out.at;
     for (const struct leat_field *f = type->fields; f < last; f++) {
@@ -228,8 +209,32 @@ static leat_status put_fields(struct encode *e, const struct leat_type *type, co
         p = next;
     }
     e->out.at = p;
-    e->depth--;
     return LEAT_OK;
+}
+
+/* The struct's own function, and put_value() for each value that it leaves. */
+static leat_status put_own(struct encode *e, const struct leat_type *type, const char *base)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const uint8_t *limit = limit_of(e, type);
+        if (limit != NULL)
+            i = type->write(&e->out.at, limit, i, base);
+        if (i == type->field_count)
+            break;
+        leat_status st = put_value(e, &type->fields[i], base);
+        if (__builtin_expect(st != LEAT_OK, 0))
+            return st;
+    }
+    return LEAT_OK;
+}
+
+static leat_status put_fields(struct encode *e, const struct leat_type *type, const char *base)
+{
+    if (++e->depth > LEAT_SCHEMA_DEPTH_MAX)
+        return leat_fail(e->err, LEAT_POISON, "record '%s' is nested too deeply", type->name);
+    leat_status st = type->write != NULL ? put_own(e, type, base) : put_straight(e, type, base);
+    e->depth--;
+    return st;
 }
 
 leat_status leat_encode_avro(const struct leat_type *type, const void *value, struct leat_buf *out,

@@ -210,7 +210,7 @@ static leat_status write_header(struct leat_gen *g)
                     "edit. */\n#ifndef LEAT_TOPOLOGY_%s_H\n#define LEAT_TOPOLOGY_%s_H\n\n"
                     "/* clang-format off */\n"
                     "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
-                    "#include \"leat/leat.h\"\n\n",
+                    "#include \"leat/leat.h\"\n#include \"leat/wire.h\"\n\n",
                     LEAT_STR_FMT(g->in->topology), guard, guard);
     st = leat_gen_write_types(g);
     for (size_t i = 0; st == LEAT_OK && i < g->in->types.n; i++)

@@ -1,6 +1,7 @@
 #include "codec/gen_fields.h"
 
 #include "codec/gen_names.h"
+#include "codec/gen_wire.h"
 
 #define LITERAL_LINE 80
 
@@ -167,11 +168,16 @@ static void write_record(struct leat_gen *g, const struct leat_gen_def *d)
     }
     if (n->count == 0)
         leat_buf_puts(out, "    {.name = \"\"},\n");
+    leat_buf_puts(out, "};\n");
+    bool has_wire = leat_gen_write_wire(g, d);
     leat_buf_printf(out,
-                    "};\nLEAT_GENERATED const struct leat_type leat_type_%s = {\n"
+                    "LEAT_GENERATED const struct leat_type leat_type_%s = {\n"
                     "    .name = \"%s\",\n    .size = sizeof(struct %s),\n"
                     "    .fields = leat_fields_%s,\n    .field_count = %u,\n",
                     d->snake, d->name.at, d->snake, d->snake, n->count);
+    if (has_wire)
+        leat_buf_printf(out, "    .read = leat_reads_%s,\n    .write = leat_writes_%s,\n", d->snake,
+                        d->snake);
     if (d->key != NULL)
         leat_buf_printf(out, "    .key = \"%s\",\n", d->key);
     if (d->text.len > 0) {

@@ -388,6 +388,37 @@ static uint8_t fast_of(const struct leat_step *step)
     return fast[step->code];
 }
 
+/* Whether the struct's own function reads what the step does; what it leaves is the step's. */
+static bool reads_alike(const struct leat_step *step, const struct leat_field *f)
+{
+    static const uint8_t codes[] = {
+        [LEAT_KIND_BOOL] = LEAT_STEP_BOOL,     [LEAT_KIND_INT] = LEAT_STEP_INT,
+        [LEAT_KIND_LONG] = LEAT_STEP_LONG,     [LEAT_KIND_FLOAT] = LEAT_STEP_FLOAT,
+        [LEAT_KIND_DOUBLE] = LEAT_STEP_DOUBLE, [LEAT_KIND_STRING] = LEAT_STEP_STRING,
+        [LEAT_KIND_BYTES] = LEAT_STEP_BYTES,   [LEAT_KIND_ENUM] = LEAT_STEP_ENUM,
+        [LEAT_KIND_FIXED] = LEAT_STEP_FIXED,   [LEAT_KIND_UNION] = 0,
+    };
+    if (codes[f->kind] == 0)
+        return true;
+    return step->code == codes[f->kind] && step->offset == f->offset &&
+           step->has_offset == f->has_offset &&
+           step->null_branch == (f->has_offset >= 0 ? f->null_branch : LEAT_NO_UNION) &&
+           (step->code != LEAT_STEP_ENUM ||
+            (step->symbols == NULL && step->size == f->symbol_count));
+}
+
+/* A writer may have more fields behind those of the struct: a later version often does. */
+static void take_read(const struct leat_type *type, struct leat_steps *steps)
+{
+    bool alike = type->read != NULL && steps->count >= type->field_count;
+    for (uint32_t i = 0; alike && i < type->field_count; i++)
+        alike = reads_alike(&steps->at[i], &type->fields[i]);
+    if (alike) {
+        steps->read = type->read;
+        steps->read_count = type->field_count;
+    }
+}
+
 static leat_status compile_fields(struct compile *c, uint32_t node, const struct leat_type *type,
                                   uint32_t reader, struct leat_steps *steps)
 {
@@ -425,6 +456,7 @@ static leat_status compile_fields(struct compile *c, uint32_t node, const struct
         LEAT_TRY(compile_value(c, from->node, to, step), c->err, "field '%s'", from->name.at);
         step->fast = fast_of(step);
     }
+    take_read(type, steps);
     return LEAT_OK;
 }
 

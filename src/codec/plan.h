@@ -84,6 +84,8 @@ struct leat_steps {
     uint32_t count;
     struct leat_fallback *fallback; /* fields the writer lacks */
     uint32_t fallback_count;
+    leat_read_fn *read; /* of the struct, for the first `read_count` fields; else NULL and 0 */
+    uint32_t read_count;
 };
 
 struct leat_plan {

@@ -46,6 +46,15 @@ struct leat_field {
     uint8_t decimals;      /* BYTES, FIXED: 1 + digits behind the point of a decimal; 0: is none */
 };
 
+/* What `leat gen` writes for a record of plain fields, out of the lines of wire.h: reads (writes)
+ * the fields from the `from`-th on, as long as each is plain, well formed and fits before `end`
+ * (`limit`). Answers the field it stopped before, `field_count` after all; *ret_at is moved there.
+ */
+typedef uint32_t leat_read_fn(const uint8_t **ret_at, const uint8_t *end, uint32_t from,
+                              void *value);
+typedef uint32_t leat_write_fn(uint8_t **ret_at, const uint8_t *limit, uint32_t from,
+                               const void *value);
+
 struct leat_type {
     const char *name;                /* the Avro record's name: PlaceOrder */
     size_t size;                     /* of the C struct */
@@ -53,6 +62,8 @@ struct leat_type {
     uint32_t field_count;
     const char *schema; /* Avro schema as JSON text, self-contained; NULL for nested records */
     const char *key;    /* field that holds the stream's key; NULL when the topology names none */
+    leat_read_fn *read; /* both or none */
+    leat_write_fn *write;
 };
 
 /* Before each table and function in a generated header: not all are used by each module. */
