@@ -141,7 +141,8 @@ static leat_status run_once(struct walk *w, struct came *to, struct leat_fault *
     struct leat_trial_config config = {.topology = w->run->topology,
                                        .processor = c->processor,
                                        .schemas = w->run->schemas,
-                                       .options = &c->options};
+                                       .options = &c->options,
+                                       .open = &c->open};
     *to = (struct came){.n = c->n_when};
     to->outcomes = leat_arena_zalloc(w->k.arena, (size_t)c->n_when + 1, sizeof *to->outcomes);
     (void)snprintf(w->run->note, LEAT_TEST_NOTE_BYTES, "open of processor '%s'",

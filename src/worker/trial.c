@@ -39,6 +39,24 @@ static struct leat_props merged(struct leat_arena *arena, const struct leat_prop
     return (struct leat_props){at, n};
 }
 
+static int64_t stands_still(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static leat_status prepare_services(struct leat_trial *t, const struct leat_names *open,
+                                    struct leat_error *err)
+{
+    leat_dispatch_set_clock(t->dispatch,
+                            &(struct leat_dispatch_clock){stands_still, stands_still, NULL});
+    for (uint32_t i = 0; open != NULL && i < open->n; i++)
+        if (!leat_dispatch_open_circuit(t->dispatch, open->at[i]))
+            return leat_fail(err, LEAT_INVALID, "processor '%s' has no '%.*s' in its calls",
+                             t->processor.name.at, LEAT_STR_FMT(open->at[i]));
+    return LEAT_OK;
+}
+
 static void trial_freep(struct leat_trial **t)
 {
     leat_trial_free(*t);
@@ -56,6 +74,8 @@ leat_status leat_trial_new(const struct leat_trial_config *c, struct leat_trial 
         t->processor.options = merged(t->arena, &c->processor->options, c->options);
     leat_status status =
         leat_dispatch_new(c->topology, &t->processor, c->schemas, &t->dispatch, err);
+    if (status == LEAT_OK)
+        status = prepare_services(t, c->open, err);
     if (status != LEAT_OK)
         return status;
     *ret = LEAT_TAKE(t);

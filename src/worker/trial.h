@@ -1,5 +1,6 @@
 /* trial.h - messages through a processor's real code in memory: decoding, folding, the handler, the
- * folding of what it emitted. No server, no clock: what would be written comes back instead.
+ * folding of what it emitted. No server, no clock: what would be written comes back instead, and no
+ * time goes by until a deadline.
  * For `leat test` and `leat send --dry-run`. Owner: one thread. */
 #ifndef LEAT_WORKER_TRIAL_H
 #define LEAT_WORKER_TRIAL_H
@@ -13,6 +14,7 @@ struct leat_trial_config {
     const struct leat_processor *processor;
     struct leat_schemas *schemas;     /* every type has an id */
     const struct leat_props *options; /* over the processor's own; NULL: none */
+    const struct leat_names *open;    /* services whose circuit is open; NULL: none */
 };
 /* Opens the processor's module, which must be loaded. INVALID names what does not fit. */
 LEAT_MUST_CHECK leat_status leat_trial_new(const struct leat_trial_config *c,
