@@ -58,6 +58,14 @@ void leat_send_priority(struct leat_ctx *ctx, const char *priority);
 /* What generated code calls: emit_<event>() and send_<command>(). The value is encoded at once. */
 void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
 void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
+/* The same, sent delay_ms (0 to 366 days) after leat_now(). Gives its id, to be kept in an event by
+ * who may want to cancel it; "" when it could not be made. It stands in the store until then: no
+ * restart or move loses it, `leat retries` shows it. */
+struct leat_str leat_send_after(struct leat_ctx *ctx, int64_t delay_ms,
+                                const struct leat_type *type, const void *value);
+/* Takes back what a call of this processor for the same key has scheduled, if it has not been sent
+ * yet; if it has, or never was, nothing happens. Text that is no id makes the call poison. */
+void leat_cancel(struct leat_ctx *ctx, struct leat_str id);
 
 /* ---- services outside: those of `calls` in the topology, by name; an unknown name makes the call
  * poison ----

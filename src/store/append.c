@@ -108,16 +108,19 @@ static leat_status commit(struct leat_store *s, struct leat_error *err)
     return status;
 }
 
-static leat_status send_append(struct leat_store *s, const struct leat_batch *b, PGresult **ret,
-                               struct leat_error *err)
+static leat_status send_append(struct leat_store *s, const struct leat_batch *b,
+                               const struct leat_plan *plan, PGresult **ret, struct leat_error *err)
 {
-    if (b->snapshot_count > 0) {
-        LEAT_TRY(make_sql(s, "append_batch_with_snapshots",
-                          LEAT_APPEND_PARAMS + LEAT_SNAPSHOT_PARAMS, &s->append_with_snapshots_sql,
-                          err),
+    if (b->snapshot_count > 0 || b->wait_count > 0 || b->dead_count > 0) {
+        LEAT_TRY(make_sql(s, "append_batch_with",
+                          LEAT_APPEND_PARAMS + LEAT_SNAPSHOT_PARAMS + LEAT_WAIT_PARAMS +
+                              LEAT_DEAD_PARAMS,
+                          &s->append_with_sql, err),
                  err, "append");
         leat_snapshot_params(b, &s->params);
-        return leat_pg_call_text(s, LEAT_PG_WRITE, s->append_with_snapshots_sql, NULL, ret, err);
+        leat_wait_params(b, plan, &s->params);
+        leat_dead_params(b, &s->params);
+        return leat_pg_call_text(s, LEAT_PG_WRITE, s->append_with_sql, NULL, ret, err);
     }
     LEAT_TRY(make_sql(s, "append_batch", LEAT_APPEND_PARAMS, &s->append_sql, err), err, "append");
     return leat_pg_call_text(s, LEAT_PG_WRITE, s->append_sql, s->prepare ? APPEND_NAME : NULL, ret,
@@ -132,7 +135,7 @@ static leat_status call_append(struct leat_store *s, const struct leat_batch *b,
     s->counts.batches++;
     LEAT_PG_AUTO PGresult *result = NULL;
     struct leat_reply reply = {0};
-    leat_status status = send_append(s, b, &result, err);
+    leat_status status = send_append(s, b, plan, &result, err);
     if (status == LEAT_OK)
         status = read_append(result, b, plan, arena, &reply, err);
     if (status == LEAT_OK && s->locked)

@@ -16,10 +16,11 @@ struct leat_store;
 /* One call, one transaction, one round trip (design 3, steps 1-6). */
 
 typedef enum leat_outcome {
-    LEAT_OUTCOME_ACCEPTED = 1, /* commands row, events, outbox rows            */
-    LEAT_OUTCOME_REJECTED = 2, /* commands row with error code and text        */
-    LEAT_OUTCOME_DEAD = 3,     /* commands row with its bytes, dlq outbox row  */
-    LEAT_OUTCOME_FORWARDED = 4 /* no commands row: outbox row to the right k   */
+    LEAT_OUTCOME_ACCEPTED = 1,  /* commands row, events, outbox rows            */
+    LEAT_OUTCOME_REJECTED = 2,  /* commands row with error code and text        */
+    LEAT_OUTCOME_DEAD = 3,      /* commands row with its bytes, dlq outbox row  */
+    LEAT_OUTCOME_FORWARDED = 4, /* no commands row: outbox row to the right k   */
+    LEAT_OUTCOME_WAITING = 5    /* no commands row yet: a row of `waiting`      */
 } leat_outcome;
 
 struct leat_batch_fence { /* each (k) once */
@@ -71,6 +72,57 @@ struct leat_batch_snapshot { /* a stream's state after the last of its commands 
     int64_t version;
     struct leat_str state;
 };
+typedef enum leat_wait_reason {
+    LEAT_WAIT_RETRY = 1,     /* its handler answered retry */
+    LEAT_WAIT_PARKED = 2,    /* its key has others before it */
+    LEAT_WAIT_SCHEDULED = 3, /* a command to be sent at its time */
+    LEAT_WAIT_HELD = 4,      /* dead, and its key is held until somebody decides */
+    LEAT_WAIT_REDRIVEN = 5,  /* dead, and given another chance */
+} leat_wait_reason;
+#define LEAT_NEVER_MS INT64_MAX
+
+struct leat_waiting_ref { /* a row of table `waiting` */
+    int32_t k;
+    struct leat_str key;
+    int64_t ticket;
+};
+struct leat_waiting_row { /* the whole of it, of table `waiting` */
+    int32_t k;
+    struct leat_str key;
+    int64_t ticket;
+    leat_wait_reason reason;
+    bool parks;
+    bool value_null;
+    int32_t attempt;
+    int64_t due_ms; /* unix ms, LEAT_NEVER_MS */
+    struct leat_uuid id;
+    struct leat_str type, priority;
+    struct leat_str topic; /* with partition and offset: its place; SCHEDULED: where it goes */
+    int32_t partition;
+    int64_t offset, event_seq;
+    int64_t received_at_ms, first_at_ms; /* 0 = was never answered retry */
+    struct leat_str error_code, error, headers, value;
+};
+typedef enum leat_wait_op {
+    LEAT_WAIT_PUT = 1,    /* all of the row */
+    LEAT_WAIT_TAKE = 2,   /* k, key, ticket */
+    LEAT_WAIT_AGAIN = 3,  /* k, key, ticket, and new: reason, due, attempt, first, error */
+    LEAT_WAIT_CANCEL = 4, /* k, id: the row scheduled under it, if it is still there */
+} leat_wait_op;
+struct leat_batch_wait {
+    leat_wait_op op;
+    int32_t command; /* done if that one is stored; -1: with the fence of k alone */
+    struct leat_waiting_row row;
+};
+struct leat_batch_dead { /* what `dead_letters` keeps beside the command's row */
+    uint32_t command;
+    struct leat_str key, topic, error_class, headers, value;
+    int32_t partition, handler_version;
+    int64_t offset, event_seq, first_at_ms, last_at_ms;
+    uint32_t value_bytes;
+    bool value_null;
+    uint8_t value_sha256[32];
+};
 struct leat_batch {
     struct leat_str processor;
     struct leat_batch_fence *fences;
@@ -82,6 +134,9 @@ struct leat_batch {
     struct leat_snapshot_form snapshot_form;
     struct leat_batch_snapshot *snapshots; /* each stream once; they cost nothing when none */
     size_t snapshot_count;
+    struct leat_batch_wait *waits; /* in the order in which they are to be done */
+    struct leat_batch_dead *dead;
+    size_t wait_count, dead_count;
 };
 
 typedef enum leat_settled {

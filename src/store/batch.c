@@ -80,6 +80,27 @@ static leat_status place(const struct leat_batch *b, const struct by_k *sorted,
     return LEAT_OK;
 }
 
+static leat_status place_waits(const struct leat_batch *b, const struct by_k *sorted,
+                               struct leat_arena *arena, struct leat_plan *plan,
+                               struct leat_error *err)
+{
+    plan->wait_at = leat_arena_alloc(arena, (b->wait_count + 1) * sizeof(int32_t));
+    for (size_t i = 0; i < b->wait_count; i++) {
+        const struct leat_batch_wait *w = &b->waits[i];
+        plan->wait_at[i] = find_k(sorted, b->fence_count, w->row.k);
+        bool known = w->command < 0 || (size_t)w->command < b->command_count;
+        if (plan->wait_at[i] == 0 || !known ||
+            (w->command >= 0 && b->commands[w->command].k != w->row.k))
+            return leat_fail(err, LEAT_INVALID, "waiting row %zu (k %d) is of no fence or command",
+                             i, w->row.k);
+    }
+    for (size_t i = 0; i < b->dead_count; i++)
+        if (b->dead[i].command >= b->command_count ||
+            b->commands[b->dead[i].command].outcome != LEAT_OUTCOME_DEAD)
+            return leat_fail(err, LEAT_INVALID, "dead letter %zu is of no dead command", i);
+    return LEAT_OK;
+}
+
 /* ---- versions: what each stream reaches inside the batch ---- */
 
 struct stream_slot {
@@ -229,7 +250,8 @@ static void order_commands(const struct leat_batch *b, struct leat_arena *arena,
     struct by_id *ids = leat_arena_alloc(arena, (b->command_count + 1) * sizeof *ids);
     size_t n = 0;
     for (size_t i = 0; i < b->command_count; i++) {
-        if (b->commands[i].outcome != LEAT_OUTCOME_FORWARDED)
+        if (b->commands[i].outcome != LEAT_OUTCOME_FORWARDED &&
+            b->commands[i].outcome != LEAT_OUTCOME_WAITING)
             ids[n++] = (struct by_id){plan->command_at[i], (int32_t)i + 1, b->commands[i].id};
     }
     qsort(ids, n, sizeof *ids, compare_id);
@@ -267,6 +289,8 @@ leat_status leat_plan_batch(const struct leat_batch *b, struct leat_arena *arena
         return status;
     leat_assert(sorted != NULL && plan.fence_of != NULL);
     status = place(b, sorted, arena, &plan, err);
+    if (status == LEAT_OK)
+        status = place_waits(b, sorted, arena, &plan, err);
     if (status != LEAT_OK)
         return status;
     plan.events_of = leat_arena_zalloc(arena, b->fence_count, sizeof(int32_t));

@@ -10,6 +10,7 @@ struct leat_plan {
     size_t *fence_of;    /* sorted position -> index in batch fences, k ascending */
     int32_t *command_at; /* per command: sorted position of its fence, from 1 */
     int32_t *lane_at;    /* per lane: the same */
+    int32_t *wait_at;    /* per row of the waiting room: the same */
     int32_t *events_of;  /* per sorted fence: events, outbox rows */
     int32_t *outbox_of;
     int32_t *first,
@@ -32,9 +33,30 @@ LEAT_MUST_CHECK leat_status leat_plan_batch(const struct leat_batch *b, struct l
 void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, int lock_timeout_ms,
                       struct leat_arena *arena, struct leat_pg_params *p);
 #define LEAT_APPEND_PARAMS 51
-/* snapshots.c: what append_batch_with_snapshots() takes after those. */
+/* What append_batch_with() takes after those: snapshots.c, then waiting.c. */
 void leat_snapshot_params(const struct leat_batch *b, struct leat_pg_params *p);
 #define LEAT_SNAPSHOT_PARAMS 6
+void leat_wait_params(const struct leat_batch *b, const struct leat_plan *plan,
+                      struct leat_pg_params *p);
+#define LEAT_WAIT_PARAMS 22
+void leat_dead_params(const struct leat_batch *b, struct leat_pg_params *p);
+#define LEAT_DEAD_PARAMS 14
+/* An array whose elements have one size: PUT is an expression that moves `to` on. */
+#define LEAT_PG_FIXED(p, oid, n, bytes, PUT)                                                       \
+    do {                                                                                           \
+        leat_pg_array((p), (oid), (n));                                                            \
+        char *to = leat_pg_room((p), (n), (bytes));                                                \
+        for (size_t i = 0; to != NULL && i < (n); i++)                                             \
+            to = (PUT);                                                                            \
+        leat_pg_array_end(p);                                                                      \
+    } while (0)
+#define LEAT_PG_VARYING(p, oid, n, PUT)                                                            \
+    do {                                                                                           \
+        leat_pg_array((p), (oid), (n));                                                            \
+        for (size_t i = 0; i < (n); i++)                                                           \
+            (PUT);                                                                                 \
+        leat_pg_array_end(p);                                                                      \
+    } while (0)
 /* Of a snapshot's row: damaged bytes, or bytes of another stream, have another. */
 int64_t leat_snapshot_checksum(struct leat_str stream, int64_t version, struct leat_str state);
 

@@ -72,33 +72,15 @@ static struct coded code(const struct leat_batch *b, struct dict *d)
 
 /* ---- columns ---- */
 
-/* An array whose elements have one size: PUT is an expression that moves `to` on. */
-#define FIXED(p, oid, n, bytes, PUT)                                                               \
-    do {                                                                                           \
-        leat_pg_array((p), (oid), (n));                                                            \
-        char *to = leat_pg_room((p), (n), (bytes));                                                \
-        for (size_t i = 0; to != NULL && i < (n); i++)                                             \
-            to = (PUT);                                                                            \
-        leat_pg_array_end(p);                                                                      \
-    } while (0)
-
-#define VARYING(p, oid, n, PUT)                                                                    \
-    do {                                                                                           \
-        leat_pg_array((p), (oid), (n));                                                            \
-        for (size_t i = 0; i < (n); i++)                                                           \
-            (PUT);                                                                                 \
-        leat_pg_array_end(p);                                                                      \
-    } while (0)
-
 static void fence_columns(const struct leat_batch *b, const struct leat_plan *plan,
                           struct leat_pg_params *p)
 {
     size_t n = b->fence_count;
     const struct leat_batch_fence *f = b->fences;
     const size_t *of = plan->fence_of;
-    FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, f[of[i]].k));
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, f[of[i]].epoch));
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, f[of[i]].since));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, f[of[i]].k));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, f[of[i]].epoch));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, f[of[i]].since));
     leat_pg_int4s(p, plan->events_of, n);
     leat_pg_int4s(p, plan->outbox_of, n);
 }
@@ -108,12 +90,12 @@ static void lane_columns(const struct leat_batch *b, const struct leat_plan *pla
 {
     size_t n = b->lane_count;
     const struct leat_batch_lane *l = b->lanes;
-    VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, l[i].topic));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, l[i].topic));
     leat_pg_int4s(p, plan->lane_at, n);
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, l[i].first_offset));
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, l[i].next_offset));
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, (int64_t)l[i].fingerprint));
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, l[i].next_seq));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, l[i].first_offset));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, l[i].next_offset));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, (int64_t)l[i].fingerprint));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, l[i].next_seq));
 }
 
 static void command_columns(const struct leat_batch *b, const struct leat_plan *plan,
@@ -123,19 +105,19 @@ static void command_columns(const struct leat_batch *b, const struct leat_plan *
     const struct leat_batch_command *c = b->commands;
     leat_pg_int4s(p, plan->order, plan->order_count);
     leat_pg_int4s(p, plan->command_at, n);
-    FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, c[i].id.b));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, c[i].id.b));
     leat_pg_int4s(p, coded->type, n);
-    VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, c[i].stream));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, c[i].stream));
     leat_pg_int4s(p, coded->priority, n);
-    VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, c[i].source));
-    VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, c[i].payload.at, c[i].payload.len));
-    FIXED(p, LEAT_PG_TIMESTAMPTZ, n, 8,
-          leat_pg_put8(to, c[i].received_at_ms * 1000 - LEAT_PG_EPOCH_US));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, c[i].source));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, c[i].payload.at, c[i].payload.len));
+    LEAT_PG_FIXED(p, LEAT_PG_TIMESTAMPTZ, n, 8,
+                  leat_pg_put8(to, c[i].received_at_ms * 1000 - LEAT_PG_EPOCH_US));
     leat_pg_int4s(p, plan->first, n);
     leat_pg_int4s(p, plan->last, n);
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, c[i].expected_version));
-    FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, c[i].lane + 1));
-    FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, c[i].offset));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, c[i].expected_version));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, c[i].lane + 1));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, c[i].offset));
 }
 
 static void put_optional(struct leat_pg_params *p, struct leat_str s)
@@ -166,29 +148,29 @@ static void odd_columns(const struct leat_batch *b, const struct leat_plan *plan
     size_t n = b->command_count;
     const struct leat_batch_command *c = b->commands;
     if (plan->odd_outcome) {
-        FIXED(p, LEAT_PG_INT2, n, 2, leat_pg_put2(to, (int16_t)c[i].outcome));
+        LEAT_PG_FIXED(p, LEAT_PG_INT2, n, 2, leat_pg_put2(to, (int16_t)c[i].outcome));
     } else {
         leat_pg_null(p);
     }
     if (plan->odd_attempts) {
-        FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, c[i].attempts));
+        LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, c[i].attempts));
     } else {
         leat_pg_null(p);
     }
     if (plan->odd_error) {
-        VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_code));
-        VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_text));
+        LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_code));
+        LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_text));
     } else {
         leat_pg_null(p);
         leat_pg_null(p);
     }
     if (plan->odd_correlation) {
-        VARYING(p, LEAT_PG_UUID, n, put_id(p, &c[i].correlation_id, &c[i].id));
+        LEAT_PG_VARYING(p, LEAT_PG_UUID, n, put_id(p, &c[i].correlation_id, &c[i].id));
     } else {
         leat_pg_null(p);
     }
     if (plan->odd_causation) {
-        VARYING(p, LEAT_PG_UUID, n, put_id(p, &c[i].causation_id, &c[i].id));
+        LEAT_PG_VARYING(p, LEAT_PG_UUID, n, put_id(p, &c[i].causation_id, &c[i].id));
     } else {
         leat_pg_null(p);
     }
@@ -200,13 +182,13 @@ static void event_columns(const struct leat_batch *b, const struct leat_plan *pl
     size_t n = b->event_count;
     const struct leat_batch_event *e = b->events;
     leat_pg_int4s(p, plan->event_order, n);
-    FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)e[i].command + 1));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)e[i].command + 1));
     leat_pg_int4s(p, plan->event_rel, n);
     leat_pg_int8s(p, plan->event_version, n);
-    FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, e[i].schema_id));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, e[i].schema_id));
     leat_pg_int4s(p, coded->event_type, n);
-    FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, e[i].id.b));
-    VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, e[i].payload.at, e[i].payload.len));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, e[i].id.b));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, e[i].payload.at, e[i].payload.len));
     leat_pg_null(p); /* headers: only append_events has them */
 }
 
@@ -224,13 +206,13 @@ static void outbox_columns(const struct leat_batch *b, const struct leat_plan *p
 {
     size_t n = b->outbox_count;
     const struct leat_batch_outbox *o = b->outbox;
-    FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)o[i].command + 1));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)o[i].command + 1));
     leat_pg_int4s(p, plan->outbox_rel, n);
-    FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, o[i].partition));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, o[i].partition));
     leat_pg_int4s(p, coded->topic, n);
-    VARYING(p, LEAT_PG_BYTEA, n, put_bytes_or_null(p, o[i].key, o[i].key_null));
-    VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, o[i].headers.at, o[i].headers.len));
-    VARYING(p, LEAT_PG_BYTEA, n, put_bytes_or_null(p, o[i].value, o[i].value_null));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes_or_null(p, o[i].key, o[i].key_null));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, o[i].headers.at, o[i].headers.len));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes_or_null(p, o[i].value, o[i].value_null));
 }
 
 void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, int lock_timeout_ms,
@@ -241,7 +223,7 @@ void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, 
     struct coded coded = code(b, &d);
     leat_pg_clear(p);
     leat_pg_text(p, b->processor);
-    VARYING(p, LEAT_PG_TEXT, d.count, leat_pg_put_text(p, d.words[i]));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, d.count, leat_pg_put_text(p, d.words[i]));
     leat_pg_bool(p, plan->look_up);
     leat_pg_int4(p, lock_timeout_ms);
     fence_columns(b, plan, p);

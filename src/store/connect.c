@@ -157,7 +157,7 @@ void leat_store_close(struct leat_store *s)
     free(s->application_name);
     free(s->quoted);
     free(s->append_sql);
-    free(s->append_with_snapshots_sql);
+    free(s->append_with_sql);
     free(s);
 }
 

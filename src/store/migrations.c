@@ -13,7 +13,8 @@
     M(5, 0005_append_events)                                                                       \
     M(6, 0006_anchors)                                                                             \
     M(7, 0007_snapshots)                                                                           \
-    M(8, 0011_operators)
+    M(8, 0008_waiting)                                                                             \
+    M(9, 0011_operators)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

@@ -26,7 +26,7 @@ typedef enum leat_pg_type {
     LEAT_PG_UUID_ARRAY = 2951,
 } leat_pg_type;
 
-#define LEAT_PG_PARAMS_MAX 60
+#define LEAT_PG_PARAMS_MAX 100
 #define LEAT_PG_EPOCH_US   946684800000000 /* 2000-01-01 in unix microseconds */
 
 /* Parameters of one statement, in one buffer; cleared and reused for every call. */
@@ -76,7 +76,7 @@ struct leat_store {
     int connect_timeout_ms, lock_timeout_ms;
     char *url, *schema, *application_name;
     char *quoted; /* schema as an identifier */
-    char *append_sql, *append_with_snapshots_sql;
+    char *append_sql, *append_with_sql;
     char sqlstate[6]; /* of the last failure, "" when it had none */
     struct leat_pg_params params;
     struct leat_store_counts counts;

@@ -87,6 +87,16 @@ int64_t leat_reply_unix_us(struct leat_pg_reply *r, int row, int col)
     return r->bad ? 0 : unix_us;
 }
 
+int64_t leat_reply_unix_ms(struct leat_pg_reply *r, int row, int col)
+{
+    if (leat_reply_null(r, row, col))
+        return 0;
+    const char *at = value(r, row, col, LEAT_PG_TIMESTAMPTZ, 8);
+    if (at != NULL && load(at, 8) == INT64_MAX)
+        return LEAT_NEVER_MS;
+    return leat_reply_unix_us(r, row, col) / 1000;
+}
+
 struct leat_uuid leat_reply_uuid(struct leat_pg_reply *r, int row, int col)
 {
     struct leat_uuid id = {{0}};

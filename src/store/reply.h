@@ -23,6 +23,8 @@ bool leat_reply_bool(struct leat_pg_reply *r, int row, int col);
 int32_t leat_reply_int4(struct leat_pg_reply *r, int row, int col);
 int64_t leat_reply_int8(struct leat_pg_reply *r, int row, int col);
 int64_t leat_reply_unix_us(struct leat_pg_reply *r, int row, int col);
+/* Null is 0, infinity LEAT_NEVER_MS. */
+int64_t leat_reply_unix_ms(struct leat_pg_reply *r, int row, int col);
 struct leat_uuid leat_reply_uuid(struct leat_pg_reply *r, int row, int col);
 /* text or bytea, copied into the arena; null reads as empty */
 struct leat_str leat_reply_bytes(struct leat_pg_reply *r, int row, int col);

@@ -173,6 +173,26 @@ LEAT_MUST_CHECK leat_status leat_store_command(struct leat_store *s, int32_t sli
                                                struct leat_command_status *ret,
                                                struct leat_error *err);
 
+/* ---- the waiting room, read by the owner of the ks ---- */
+
+struct leat_waiting_rows { /* in the arena */
+    struct leat_waiting_row *at;
+    size_t n;
+    size_t *asked; /* leat_store_waiting_rows(): index in what was asked for */
+};
+/* All rows of the ks, by ticket: k, key, ticket, due, parks alone. */
+LEAT_MUST_CHECK leat_status leat_store_waiting_keys(struct leat_store *s, struct leat_str processor,
+                                                    const int32_t *ks, size_t n,
+                                                    struct leat_arena *arena,
+                                                    struct leat_waiting_rows *ret,
+                                                    struct leat_error *err);
+/* The rows asked for by k, key, ticket, whole, in that order, as far as they are there. */
+LEAT_MUST_CHECK leat_status leat_store_waiting_rows(struct leat_store *s, struct leat_str processor,
+                                                    const struct leat_waiting_ref *asked, size_t n,
+                                                    struct leat_arena *arena,
+                                                    struct leat_waiting_rows *ret,
+                                                    struct leat_error *err);
+
 /* ---- relay: position and outbox of a slice, moved by epoch only forward ---- */
 
 struct leat_published {

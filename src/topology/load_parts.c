@@ -7,12 +7,6 @@ LEAT_KEY_LOADER(leat_load_retry)
     struct leat_processor *p = target;
     if (leat_load_is_map(l, n, path)) /* over the defaults it already has */
         leat_load_overlay(l, LEAT_SECTION_RETRY, n, path, &p->retry);
-    if (l->told_retry) /* it is so of every processor: once is enough */
-        return;
-    l->told_retry = true;
-    leat_load_later(l, &n->place, false, path,
-                    "not run in full by this version: a message answered 'retry' holds its "
-                    "partition until it succeeds, in every processor");
 }
 
 LEAT_KEY_LOADER(leat_load_delays)

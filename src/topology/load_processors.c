@@ -135,12 +135,11 @@ LEAT_KEY_LOADER(leat_load_processor_defaults)
     leat_load_overlay(l, LEAT_SECTION_PROCESSOR, n, path, &l->processor_defaults);
 }
 
-static void warn_values(struct leat_loader *l, const struct leat_processor *p,
-                        const struct leat_yaml *n, const char *path)
+static void check_on_dead(struct leat_loader *l, const struct leat_processor *p,
+                          const struct leat_yaml *n, const char *path)
 {
-    if (p->on_dead == LEAT_ON_DEAD_HOLD)
-        leat_load_later(l, &n->place, true, leat_load_path(l, path, LEAT_STR("on_dead")),
-                        "'hold' is not run yet by this version");
+    if (p->on_dead == LEAT_ON_DEAD_HOLD && p->retry.ordering == LEAT_ORDERING_NONE)
+        leat_load_error(l, &n->place, "%s: on_dead: hold needs retry.ordering: key", path);
 }
 
 static void load_processor(struct leat_loader *l, const struct leat_yaml_pair *pair,
@@ -158,7 +157,7 @@ static void load_processor(struct leat_loader *l, const struct leat_yaml_pair *p
         return;
     leat_load_overlay(l, LEAT_SECTION_PROCESSOR, pair->value, path, p);
     leat_load_required(l, LEAT_SECTION_PROCESSOR, pair->value, path);
-    warn_values(l, p, pair->value, path);
+    check_on_dead(l, p, pair->value, path);
 }
 
 LEAT_KEY_LOADER(leat_load_processors)

@@ -29,7 +29,6 @@ struct leat_loader {
     struct leat_report *report;
     struct leat_topology *t; /* being built */
     bool check_files;
-    bool told_retry;                          /* what is not run yet of it */
     struct leat_processor processor_defaults; /* the table's, then the file's `defaults` */
     struct leat_props topic_defaults;
     struct leat_processor *processors;   /* t->processors, while it may change */

@@ -74,6 +74,7 @@ struct leat_retry {
     uint32_t n_delays;
     double jitter; /* 0 .. 1, share of the delay */
     leat_ordering ordering;
+    int64_t max_waiting; /* messages of a partition */
 };
 
 typedef enum leat_on_dead {

@@ -6,8 +6,9 @@
 #include "base/record_headers.h"
 #include "worker/dispatch_internal.h"
 
-#define CALL_TEXT_MAX 500
-#define CALL_MADE_MAX 10000 /* events and commands of one call */
+#define CALL_TEXT_MAX     500
+#define CALL_DELAY_MAX_MS INT64_C(31622400000) /* 366 days */
+#define CALL_MADE_MAX     10000                /* events and commands of one call */
 
 bool leat_fault_hit(struct leat_fault *fault, const char *where)
 {
@@ -254,23 +255,25 @@ static uint32_t priority_there(const struct leat_ctx *ctx, const struct dispatch
     return i >= 0 ? (uint32_t)i : out->to->priorities.default_index;
 }
 
-void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value)
+/* NULL: it could not be made, which is the call's answer. */
+static struct leat_made_command *make_command(struct leat_ctx *ctx, const struct leat_type *type,
+                                              const void *value)
 {
     struct leat_call *call = ctx->call;
     if (!room(ctx, type->name))
-        return;
+        return NULL;
     const struct dispatch_out *out = find_out(ctx->d->commands, ctx->d->command_count, type->name);
     if (out == NULL) {
         leat_ctx_fail(ctx, "undeclared", "command '%s' is not in `sends` of processor '%s'",
                       type->name, ctx->d->processor->name.at);
-        return;
+        return NULL;
     }
     if (call->command_count == ctx->command_cap)
         call->commands = leat_arena_grow(call->arena, call->commands, sizeof *call->commands,
                                          &ctx->command_cap, call->command_count + 1);
     struct leat_made_command *c = &call->commands[call->command_count];
     if (!encode(ctx, type, value, ctx->d->topology->commands.format, out->schema_id, &c->value))
-        return;
+        return NULL;
     struct leat_str key = leat_type_key(type, value, call->arena);
     c->key = leat_arena_copy(call->arena, key.len > 0 ? key : call->key);
     uint32_t priority = priority_there(ctx, out);
@@ -281,7 +284,48 @@ void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *v
     c->index = ctx->made++;
     c->id = leat_uuid_child(&call->id, ctx->d->processor->name, 'c', c->index);
     c->headers = headers_of(ctx, c, out->name, c->priority);
+    c->due_ms = 0;
     call->command_count++;
+    return c;
+}
+
+void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value)
+{
+    (void)make_command(ctx, type, value);
+}
+
+struct leat_str leat_send_after(struct leat_ctx *ctx, int64_t delay_ms,
+                                const struct leat_type *type, const void *value)
+{
+    struct leat_made_command *c = make_command(ctx, type, value);
+    if (c == NULL)
+        return (struct leat_str){"", 0};
+    if (delay_ms < 0 || delay_ms > CALL_DELAY_MAX_MS) {
+        leat_ctx_fail(ctx, "bad-delay", "leat_send_after: %lld ms, allowed are 0 to %lld",
+                      (long long)delay_ms, (long long)CALL_DELAY_MAX_MS);
+        return (struct leat_str){"", 0};
+    }
+    c->due_ms = ctx->call->received_at_ms + delay_ms;
+    char *text = leat_arena_alloc(ctx->call->arena, LEAT_UUID_TEXT);
+    leat_uuid_format(&c->id, text);
+    return (struct leat_str){text, LEAT_UUID_TEXT - 1};
+}
+
+void leat_cancel(struct leat_ctx *ctx, struct leat_str id)
+{
+    struct leat_call *call = ctx->call;
+    struct leat_uuid wanted;
+    if (!room(ctx, "leat_cancel"))
+        return;
+    if (!leat_uuid_parse(id, &wanted)) {
+        leat_ctx_fail(ctx, "bad-id", "leat_cancel: '%.*s' is no id of a command", LEAT_STR_FMT(id));
+        return;
+    }
+    want_memory(ctx, "leat_cancel");
+    call->cancels = leat_arena_grow(call->arena, call->cancels, sizeof *call->cancels,
+                                    &ctx->cancel_cap, call->cancel_count + 1);
+    call->cancels[call->cancel_count++] = wanted;
+    ctx->made++;
 }
 
 void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *message,
@@ -292,7 +336,8 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     call->code = call->text = (struct leat_str){0};
     call->events = NULL;
     call->commands = NULL;
-    call->event_count = call->command_count = 0;
+    call->cancels = NULL;
+    call->event_count = call->command_count = call->cancel_count = 0;
     call->unavailable = false;
     leat_calls_begin(&ctx);
     call->answer = leat_on_call(&call->dispatch->def->on[handler], &ctx, message, state);
@@ -301,7 +346,7 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     leat_calls_done(&ctx);
     if (call->answer == LEAT_DONE)
         return;
-    call->event_count = call->command_count = 0;
+    call->event_count = call->command_count = call->cancel_count = 0;
     if (call->answer < LEAT_DONE || call->answer > LEAT_ANSWER_POISON) {
         call->answer = LEAT_ANSWER_POISON;
         call->code = LEAT_STR("bad-answer");

@@ -85,6 +85,7 @@ struct leat_made_command {
     uint32_t index; /* as of events */
     struct leat_str type_name, priority;
     struct leat_str key, headers, value; /* in the arena */
+    int64_t due_ms;                      /* unix ms; 0 = at once */
 };
 struct leat_call { /* in */
     const struct leat_dispatch *dispatch;
@@ -100,7 +101,8 @@ struct leat_call { /* in */
     struct leat_str code, text;
     struct leat_made_event *events;
     struct leat_made_command *commands;
-    size_t event_count, command_count;
+    struct leat_uuid *cancels; /* commands scheduled before that are not to be sent */
+    size_t event_count, command_count, cancel_count;
     /* With LEAT_ANSWER_RETRY: a service that the handler needs has an open circuit. The message is
      * not at fault (no attempt is counted), and before that time (unix ms) a try is of no use. */
     bool unavailable;

@@ -59,7 +59,7 @@ struct leat_ctx { /* one call */
     struct leat_str send_priority_name;
     uint64_t random;
     uint32_t made; /* events and commands so far: index of the next id */
-    size_t event_cap, command_cap;
+    size_t event_cap, command_cap, cancel_cap;
     bool failed; /* emit or send could not be done, so this is the answer, whatever the handler's */
     leat_answer failed_answer;
     int64_t started_ms;    /* monotonic */

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "worker/executor_internal.h"
 
-#define EXECUTOR_TAKE_MAX    1024
 #define EXECUTOR_IDLE_MS     1000
 #define EXECUTOR_COMMIT_MS   5000
 #define EXECUTOR_CACHE_BYTES (8u << 20)
@@ -214,6 +213,40 @@ static bool fill_holes(struct leat_executor *e)
     return true;
 }
 
+/* ---- the waiting room: what is due comes from the store, too ---- */
+
+static leat_status fetch(struct leat_executor *e, const struct leat_waiting_ref *due, size_t n,
+                         struct leat_error *err)
+{
+    struct leat_waiting_rows rows = {0};
+    leat_arena_reset(e->arena);
+    LEAT_TRY(leat_store_waiting_rows(e->store, e->c.worker->processor->name, due, n, e->arena,
+                                     &rows, err),
+             err, "waiting messages");
+    struct leat_flow_waiter *found = leat_arena_alloc(e->arena, (rows.n + 1) * sizeof *found);
+    for (size_t i = 0; i < rows.n; i++)
+        found[i] = leat_waiter_new(&rows.at[i], rows.asked[i]);
+    leat_flow_fetched(e->flow, due, n, found, rows.n);
+    return LEAT_OK;
+}
+
+static bool fetch_due(struct leat_executor *e)
+{
+    struct leat_error err = {0};
+    size_t n = leat_flow_due(e->flow, leat_now_ms(), e->due, EXECUTOR_TAKE_MAX);
+    if (n == 0)
+        return true;
+    if (connected(e) && fetch(e, e->due, n, &err) == LEAT_OK)
+        return true;
+    /* What is on hand has not come: as if its ks were new. */
+    for (size_t i = 0; i < n; i++)
+        leat_flow_lose(e->flow, e->due[i].k);
+    if (err.status != LEAT_OK)
+        store_trouble(e, &err);
+    give_back_lost(e);
+    return false;
+}
+
 /* At an idle end nobody sees that a record is missing: ask how far the slices are published. */
 static void check_tails(struct leat_executor *e)
 {
@@ -313,7 +346,7 @@ static void *executor_main(void *arg)
             clear_wake(e);
             take_all(e);
         }
-        if (!fill_holes(e))
+        if (!fill_holes(e) || !fetch_due(e))
             continue;
         if (again || leat_flow_ready(e->flow, leat_now_ms()))
             run_batch(e, locked);

@@ -10,7 +10,8 @@
 #include "worker/running.h"
 #include "worker/sync.h"
 
-#define LANE_TOPIC_MAX 256
+#define LANE_TOPIC_MAX    256
+#define EXECUTOR_TAKE_MAX 1024
 
 struct order { /* from the group's thread */
     struct leat_executor_start start;
@@ -30,6 +31,7 @@ struct leat_executor {
     struct leat_group *group; /* as last seen by the thread */
     size_t *group_lane;       /* flow lane -> lane of the group */
     size_t group_lane_cap;
+    struct leat_waiting_ref due[EXECUTOR_TAKE_MAX];
     int64_t commit_due_ms, retry_at_ms, tail_due_ms;
     int32_t failures;
     int64_t batch_us; /* when the last batch began */

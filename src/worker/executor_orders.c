@@ -49,16 +49,35 @@ static bool seek_lanes(struct leat_executor *e, const struct leat_executor_start
     return true;
 }
 
+/* Which keys are parked must be known before anything of k is handled. */
+static bool waiting_keys(struct leat_executor *e, int32_t k, struct leat_waiting_rows *ret)
+{
+    struct leat_error err = {0};
+    leat_arena_reset(e->arena);
+    leat_status status = LEAT_OK;
+    if (!leat_store_connected(e->store))
+        status = leat_store_reconnect(e->store, &err);
+    if (status == LEAT_OK)
+        status = leat_store_waiting_keys(e->store, e->c.worker->processor->name, &k, 1, e->arena,
+                                         ret, &err);
+    if (status != LEAT_OK)
+        leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", &err);
+    return status == LEAT_OK;
+}
+
 static void obey_start(struct leat_executor *e, const struct leat_executor_start *s)
 {
+    struct leat_waiting_rows waiting = {0};
     leat_flow_stop(e->flow, s->k);
-    if (s->seek && !seek_lanes(e, s)) {
+    if (!waiting_keys(e, s->k, &waiting) || (s->seek && !seek_lanes(e, s))) {
         e->c.lost(e->c.arg, s->k);
         return;
     }
     size_t first = leat_flow_start(e->flow, s->k, s->epoch, s->head_seq, s->lanes, s->n);
+    leat_flow_waiting(e->flow, s->k, waiting.at, waiting.n);
     for (size_t i = 0; i < s->n; i++)
         lane_slot(e, first + i, s->first_lane + i);
+    lane_slot(e, first + s->n, SIZE_MAX); /* the flow's own */
     e->more = true;
 }
 
@@ -175,6 +194,7 @@ void leat_executor_publish(struct leat_executor *e)
     p->retries = f->retries;
     p->fenced = f->fenced;
     p->foreign_partition = f->foreign_partition;
+    p->parked = f->parked;
     p->folded = f->folded;
     p->snapshots = f->snapshots;
     p->snapshots_damaged = f->snapshots_damaged;
@@ -297,6 +317,7 @@ void leat_executor_figures(struct leat_executor *e, struct leat_worker_figures *
     add->retries += f.retries;
     add->fenced += f.fenced;
     add->foreign_partition += f.foreign_partition;
+    add->parked += f.parked;
     add->folded += f.folded;
     add->snapshots += f.snapshots;
     add->snapshots_damaged += f.snapshots_damaged;

@@ -16,6 +16,7 @@ struct leat_flow *leat_flow_new(const struct leat_flow_config *c)
     f->slices = calloc((size_t)c->partitions, sizeof *f->slices);
     leat_assert(f->slices != NULL);
     f->cache = leat_cache_new(c->cache_bytes, c->partitions);
+    f->waiting = leat_waiting_new(c->partitions);
     f->arena = leat_arena_new(256 * 1024, 2 * 1024 * 1024);
     leat_buf_init(&f->scratch, 4 * FLOW_RECORD_MAX);
     flow_rooms_new(f);
@@ -33,6 +34,7 @@ void leat_flow_free(struct leat_flow *f)
     free(f->lanes);
     free(f->slices);
     leat_cache_free(f->cache);
+    leat_waiting_free(f->waiting);
     flow_rooms_free(f);
     leat_arena_free(f->arena);
     leat_buf_done(&f->scratch);
@@ -51,12 +53,14 @@ void flow_batch_reset(struct leat_flow *f)
     f->wants = NULL;
     f->want_count = 0;
     f->batch = (struct leat_batch){.processor = leat_dispatch_name(f->c.dispatch)};
-    f->command_cap = f->event_cap = f->outbox_cap = 0;
+    f->command_cap = f->event_cap = f->outbox_cap = f->wait_cap = f->dead_cap = 0;
+    f->stuck = (struct flow_stuck){0};
     f->under_way = false;
     f->refreshed = false;
     for (int32_t k = 0; k < f->c.partitions; k++) {
         f->slices[k].fence = -1;
         f->slices[k].untrusted = false;
+        f->slices[k].tickets = 0;
     }
     for (size_t i = 0; i < f->lane_count; i++) {
         f->lanes[i].taken = 0;
@@ -90,6 +94,13 @@ static size_t lane_slots(struct leat_flow *f, size_t n)
     return first;
 }
 
+static void take_slot(struct flow_lane *l, const struct leat_flow_lane *spec)
+{
+    struct flow_item *items = l->items;
+    size_t cap = l->cap;
+    *l = (struct flow_lane){.spec = *spec, .items = items, .cap = cap, .batch_lane = -1};
+}
+
 size_t leat_flow_start(struct leat_flow *f, int32_t k, int64_t epoch, int64_t head_seq,
                        const struct leat_flow_lane *lanes, size_t n)
 {
@@ -97,12 +108,14 @@ size_t leat_flow_start(struct leat_flow *f, int32_t k, int64_t epoch, int64_t he
     leat_flow_stop(f, k);
     f->slices[k] = (struct flow_slice){
         .epoch = epoch, .head_seen = head_seq, .sole_since = head_seq, .fence = -1};
-    size_t first = lane_slots(f, n);
+    size_t first = lane_slots(f, n + 1);
+    f->slices[k].room = first + n;
+    take_slot(&f->lanes[first + n],
+              &(struct leat_flow_lane){
+                  .topic = "", .k = k, .priority = -1, .kind = LEAT_LANE_WAITING, .source = -1});
     for (size_t i = 0; i < n; i++) {
         struct flow_lane *l = &f->lanes[first + i];
-        struct flow_item *items = l->items;
-        size_t cap = l->cap;
-        *l = (struct flow_lane){.spec = lanes[i], .items = items, .cap = cap, .batch_lane = -1};
+        take_slot(l, &lanes[i]);
         l->committed = lanes[i].next_offset;
         l->verify = lanes[i].fingerprint != 0 && lanes[i].next_offset > 0;
         l->read = l->verify ? l->committed - 1 : l->committed;
@@ -114,7 +127,7 @@ size_t leat_flow_start(struct leat_flow *f, int32_t k, int64_t epoch, int64_t he
 void flow_lane_clear(struct leat_flow *f, struct flow_lane *l)
 {
     for (size_t i = 0; i < l->count; i++)
-        f->c.release(f->c.arg, &flow_item_at(l, i)->in);
+        flow_item_release(f, flow_item_at(l, i));
     l->head = l->count = 0;
 }
 
@@ -142,6 +155,7 @@ void leat_flow_stop(struct leat_flow *f, int32_t k)
     f->slices[k].epoch = 0;
     f->slices[k].lost = false;
     leat_cache_drop_slice(f->cache, k);
+    leat_waiting_drop(f->waiting, k);
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
         if (l->gone || l->spec.k != k)
@@ -184,7 +198,8 @@ size_t leat_flow_lane_count(const struct leat_flow *f)
 
 const struct leat_flow_lane *leat_flow_lane(const struct leat_flow *f, size_t lane)
 {
-    return f->lanes[lane].gone ? NULL : &f->lanes[lane].spec;
+    const struct flow_lane *l = &f->lanes[lane];
+    return l->gone || l->spec.kind == LEAT_LANE_WAITING ? NULL : &l->spec;
 }
 
 int64_t leat_flow_position(const struct leat_flow *f, size_t lane)
@@ -208,14 +223,14 @@ static size_t lanes_flowing(const struct leat_flow *f)
 {
     size_t n = 0;
     for (size_t i = 0; i < f->lane_count; i++)
-        n += !f->lanes[i].gone && f->lanes[i].stopped == NULL;
+        n += leat_flow_lane(f, i) != NULL && f->lanes[i].stopped == NULL;
     return n;
 }
 
 int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms)
 {
     const struct flow_lane *l = &f->lanes[lane];
-    if (l->gone || l->stopped != NULL || f->under_way)
+    if (leat_flow_lane(f, lane) == NULL || l->stopped != NULL || f->under_way)
         return 0;
     if (l->held_until_ms > now_ms && l->count > 0)
         return 0;
@@ -226,7 +241,7 @@ int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms)
     return l->count >= share ? 0 : (int32_t)(share - l->count);
 }
 
-static void push(struct flow_lane *l, const struct leat_incoming *r)
+void flow_push(struct flow_lane *l, const struct leat_incoming *r, struct leat_waiting_row *wait)
 {
     if (l->count == l->cap) {
         size_t cap = l->cap == 0 ? FLOW_HAND_MIN : l->cap * 2;
@@ -239,7 +254,7 @@ static void push(struct flow_lane *l, const struct leat_incoming *r)
         l->head = 0;
         l->cap = cap;
     }
-    *flow_item_at(l, l->count) = (struct flow_item){.in = *r};
+    *flow_item_at(l, l->count) = (struct flow_item){.in = *r, .wait = wait};
     l->count++;
 }
 
@@ -273,7 +288,7 @@ bool leat_flow_offer(struct leat_flow *f, size_t lane, struct leat_incoming *rec
             continue;
         }
         l->read = r->offset + 1;
-        push(l, r);
+        flow_push(l, r, NULL);
     }
     return l->gone || l->stopped == NULL;
 }
@@ -296,6 +311,16 @@ int64_t leat_flow_due_ms(const struct leat_flow *f)
         const struct flow_lane *l = &f->lanes[i];
         if (!l->gone && l->stopped == NULL && l->count > 0 && l->held_until_ms < due)
             due = l->held_until_ms;
+    }
+    for (int32_t k = 0; k < f->c.partitions; k++) {
+        if (f->slices[k].epoch == 0)
+            continue;
+        int64_t waits = leat_waiting_due_ms(f->waiting, k);
+        const struct flow_lane *room = &f->lanes[f->slices[k].room];
+        if (waits < room->held_until_ms)
+            waits = room->held_until_ms;
+        if (waits < due)
+            due = waits;
     }
     return due;
 }
@@ -339,7 +364,7 @@ void leat_flow_fill(struct leat_flow *f, size_t lane, struct leat_incoming *even
     int64_t before = (l->count > 0 ? flow_item_at(l, 0)->in.offset : l->committed) - 1;
     leat_assert(!f->under_way && !l->gone);
     for (size_t i = 0; i < n; i++)
-        push(l, &(struct leat_incoming){0}); /* room at the end; then all move up by n */
+        flow_push(l, &(struct leat_incoming){0}, NULL); /* room at the end; then all move up by n */
     for (size_t i = l->count; i-- > n;)
         *flow_item_at(l, i) = *flow_item_at(l, i - n);
     for (size_t i = 0; i < n; i++) {

@@ -13,7 +13,8 @@
  * state. A reply that never came: leat_flow_unknown(); the ks must then be acquired again.
  *
  * What must hold: a lane's offset never passes an unsettled record; within a key, records of a lane
- * are decided in order; nothing decided on state that did not come to be is kept. */
+ * are decided in order, also after one was answered retry: then the later ones wait behind it, from
+ * whatever lane; nothing decided on state that did not come to be is kept. */
 #ifndef LEAT_WORKER_FLOW_H
 #define LEAT_WORKER_FLOW_H
 
@@ -24,6 +25,7 @@
 #include "base/status.h"
 #include "store/store.h"
 #include "worker/dispatch.h"
+#include "worker/waiting.h"
 
 struct leat_flow;
 
@@ -39,6 +41,7 @@ typedef enum leat_lane_kind {
     LEAT_LANE_COMMANDS, /* own command topic, partition k < N         */
     LEAT_LANE_FOREIGN,  /* a `source`, or a partition >= N of ours: every record is forwarded */
     LEAT_LANE_EVENTS,   /* the events topic, for a policy: follows the seq rule */
+    LEAT_LANE_WAITING,  /* the flow's own: rows of the waiting room that are due */
 } leat_lane_kind;
 
 /* A handler that is about to be called, for whoever watches over it. */
@@ -89,11 +92,11 @@ struct leat_flow_lane {
     int64_t next_seq;     /* EVENTS */
 };
 
-/* The record that was answered retry and holds its lane until it is answered otherwise. */
+/* The record that can not be handled now, through no fault of its own, and holds its lane. */
 struct leat_flow_hold {
-    int64_t offset, since_ms, until_ms; /* unix ms: the first such answer; when it is tried again */
+    int64_t offset, since_ms, until_ms; /* unix ms: the first time; when it is tried again */
     struct leat_uuid id;                /* of the command, or of the event on an EVENTS lane */
-    int32_t attempt;                    /* answers so far, from 1 */
+    int32_t attempt;                    /* times so far, from 1 */
     char key[96], text[200];            /* one line of valid UTF-8 each, cut where too long */
 };
 
@@ -125,9 +128,26 @@ bool leat_flow_offer(struct leat_flow *f, size_t lane, struct leat_incoming *rec
 const char *leat_flow_lane_stopped(const struct leat_flow *f, size_t lane); /* NULL = flowing */
 void leat_flow_lane_stop(struct leat_flow *f, size_t lane, const char *reason);
 
+/* ---- the waiting room: what was answered retry, and what stands behind it ---- */
+
+/* All rows of k, by ticket, right after leat_flow_start: key, ticket, due, parks are read. */
+void leat_flow_waiting(struct leat_flow *f, int32_t k, const struct leat_waiting_row *rows,
+                       size_t n);
+/* Rows that are due and not on hand, to be read whole and given to leat_flow_fetched, found or not,
+ * before anything else is asked of the flow. Keys stay valid until then. */
+size_t leat_flow_due(struct leat_flow *f, int64_t now_ms, struct leat_waiting_ref *ret, size_t max);
+struct leat_flow_waiter {
+    size_t asked;                /* index in what leat_flow_due gave */
+    struct leat_incoming in;     /* key and value of `row`; the handle keeps both */
+    struct leat_waiting_row row; /* slices valid until `in` is released */
+};
+/* `found` in the order asked for. */
+void leat_flow_fetched(struct leat_flow *f, const struct leat_waiting_ref *asked, size_t n_asked,
+                       const struct leat_flow_waiter *found, size_t n);
+
 /* Anything to decide now? Records on hand that are not held back. */
 bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms);
-/* When something held back becomes due (unix ms), or INT64_MAX. */
+/* When something held back or waiting becomes due (unix ms), or INT64_MAX. */
 int64_t leat_flow_due_ms(const struct leat_flow *f);
 
 /* Streams to load for the coming decision; also decodes the records. Valid until replied. */
@@ -148,8 +168,10 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
 /* The call's outcome is unknown, or the store is away: nothing may be believed of these ks. All ks
  * that were in the batch are stopped; they come out of leat_flow_lost. */
 void leat_flow_unknown(struct leat_flow *f);
-/* What holds a lane, from its first answer "retry" to another one; NULL = nothing does. */
+/* What holds a lane; NULL = nothing does. */
 const struct leat_flow_hold *leat_flow_held(const struct leat_flow *f, size_t lane);
+/* What is known of k can't be believed any more: it must be acquired again. */
+void leat_flow_lose(struct leat_flow *f, int32_t k);
 /* Next k that must be acquired again, or -1. */
 int32_t leat_flow_lost(struct leat_flow *f);
 /* Conflicts wait to be decided again, before new records are taken; `locked` = this time the state
@@ -167,6 +189,7 @@ void leat_flow_tail(struct leat_flow *f, size_t lane, int64_t published_seq);
 struct leat_flow_figures {
     uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
         retries, fenced, foreign_partition;
+    uint64_t parked, released; /* put behind others of their key; taken from the waiting room */
     uint64_t folded, snapshots, snapshots_damaged; /* events read to load states; rows */
 };
 const struct leat_flow_figures *leat_flow_figures(const struct leat_flow *f);

@@ -96,6 +96,10 @@ static void lanes_and_fences(struct leat_flow *f)
         struct flow_lane *l = &f->lanes[i];
         if (l->gone || l->stopped != NULL || (l->taken == 0 && l->owed == 0))
             continue;
+        if (l->spec.kind == LEAT_LANE_WAITING) {
+            (void)fence_of(f, l->spec.k);
+            continue;
+        }
         if (l->taken == 0)
             l->batch_next = l->committed;
         (void)fence_of(f, l->spec.k);
@@ -123,7 +127,13 @@ void leat_flow_wants(struct leat_flow *f, int64_t now_ms, const struct leat_stre
     for (size_t i = 0; i < f->work_count; i++) {
         struct flow_work *w = &f->work[i];
         flow_read(f, w);
-        if (w->what != FLOW_COMMAND || f->lanes[w->lane].spec.kind != LEAT_LANE_COMMANDS)
+        if (w->what != FLOW_COMMAND)
+            continue;
+        if (flow_is_parked(f, w)) {
+            w->what = FLOW_PARK;
+            continue;
+        }
+        if (w->event)
             continue;
         struct flow_key *last = f->last_key;
         w->stream = key_of(f, f->lanes[w->lane].spec.k, w->key);
@@ -291,23 +301,21 @@ static void hold_record(struct flow_lane *l, const struct flow_work *w, int64_t 
     hold_text(h->text, sizeof h->text, why);
 }
 
-/* Until there is a waiting room a record answered retry holds its lane, with back-off, and says so.
- */
-static void hold_lane(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why)
+static void hold_until(struct leat_flow *f, struct flow_work *w, int64_t until_ms, int64_t now_ms,
+                       struct leat_str why)
 {
     struct flow_lane *l = &f->lanes[w->lane];
-    const struct leat_retry *retry = &leat_dispatch_processor(f->c.dispatch)->retry;
-    int64_t wait = 1000;
-    if (retry->n_delays > 0) {
-        uint32_t i =
-            (uint32_t)l->tries < retry->n_delays ? (uint32_t)l->tries : retry->n_delays - 1;
-        wait = retry->delays_ms[i];
-    }
-    l->held_until_ms = now_ms + wait;
+    l->held_until_ms = until_ms;
     hold_record(l, w, now_ms, why);
     l->tries++;
-    f->figures.retries++;
     cut_lane(f, w);
+}
+
+void flow_hold(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why)
+{
+    int32_t tries = f->lanes[w->lane].tries;
+    int64_t wait = FLOW_HOLD_MS << (tries < 6 ? tries : 6);
+    hold_until(f, w, now_ms + wait, now_ms, why);
 }
 
 static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
@@ -319,8 +327,15 @@ static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
         cut_lane(f, w); /* decided on what will not be: again in the next batch */
         return;
     }
+    if (flow_is_stuck(f, w)) {
+        if (w->item->wait != NULL)
+            flow_leave(w);
+        else
+            flow_park(f, w, now_ms);
+        return;
+    }
     if (call == NULL && key != NULL && key->unreadable != NULL) {
-        hold_lane(f, w, now_ms, leat_str_of(key->unreadable));
+        flow_hold(f, w, now_ms, leat_str_of(key->unreadable));
         return;
     }
     if (call == NULL) {
@@ -329,15 +344,19 @@ static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     }
     w->code = call->code;
     w->text = call->text;
-    if (call->answer == LEAT_ANSWER_RETRY) {
-        hold_lane(f, w, now_ms, call->text);
+    if (call->answer == LEAT_ANSWER_RETRY && call->unavailable) {
+        hold_until(f, w, call->unavailable_until_ms, now_ms, call->text);
         return;
     }
     f->lanes[w->lane].tries = 0;
-    if (call->answer == LEAT_ANSWER_POISON)
-        flow_add_dead(f, w, now_ms);
-    else
+    if (call->answer == LEAT_ANSWER_RETRY) {
+        flow_retry(f, w, now_ms);
+    } else if (call->answer == LEAT_ANSWER_POISON) {
+        flow_give_up(f, w, "poison", now_ms);
+    } else {
         flow_add_command(f, w, call);
+        flow_take(f, w);
+    }
 }
 
 /* The seqs from where the lane stands to before this record have to be fetched from the store. */
@@ -354,9 +373,16 @@ static void decide_one(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     struct flow_lane *l = &f->lanes[w->lane];
     switch (w->what) {
     case FLOW_SKIP:
+        flow_take(f, w);
         break;
     case FLOW_LATER:
-        hold_lane(f, w, now_ms, w->text);
+        flow_hold(f, w, now_ms, w->text);
+        break;
+    case FLOW_PARK:
+        flow_park(f, w, now_ms);
+        break;
+    case FLOW_RELEASE:
+        flow_release_command(f, w);
         break;
     case FLOW_HOLE:
         hole(f, w);
@@ -365,12 +391,14 @@ static void decide_one(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
         flow_add_forward(f, w);
         break;
     case FLOW_DEAD:
-        flow_add_dead(f, w, now_ms);
+        flow_give_up(f, w, "poison", now_ms);
         break;
     case FLOW_COMMAND:
         run(f, w, now_ms);
         break;
     }
+    if (l->batch_lane < 0)
+        return;
     struct leat_batch_lane *move = &f->batch.lanes[l->batch_lane];
     if (l->spec.kind == LEAT_LANE_EVENTS && !w->cut && w->seq >= move->next_seq)
         move->next_seq = w->seq + 1;
@@ -443,7 +471,7 @@ const struct leat_batch *leat_flow_decide(struct leat_flow *f, int64_t now_ms)
     if (f->snapshot_every > 0)
         flow_add_snapshots(f);
     since(f);
-    f->under_way = f->batch.lane_count > 0;
+    f->under_way = f->batch.lane_count > 0 || f->batch.command_count > 0 || f->batch.wait_count > 0;
     if (f->under_way)
         f->figures.batches++;
     else

@@ -10,11 +10,14 @@
 #define FLOW_RECORD_MAX    (1u << 20) /* limits.message */
 #define FLOW_CONFLICTS_MAX 5          /* then it counts as retry */
 #define FLOW_TEXT_MAX      500
+#define FLOW_HOLD_MS       ((int64_t)500) /* of a lane, doubled each time in a row, 6 times */
 
 /* A record on hand. Settled ones above the low-water mark wait here for those before them. */
 struct flow_item {
     struct leat_incoming in;
+    struct leat_waiting_row *wait; /* of the waiting room; NULL: a record of the lane */
     bool settled;
+    bool left; /* settled for now: its row waits on, behind another of its key */
     uint8_t conflicts;
 };
 
@@ -49,8 +52,10 @@ struct flow_slice {
     int64_t
         sole_since; /* from here to head_seen nobody else wrote: entries as_of >= it are right */
     bool lost;
+    size_t room; /* its lane of the waiting room */
     /* in the batch under way */
-    int32_t fence; /* index in batch.fences, -1 = none */
+    int64_t tickets; /* given so far */
+    int32_t fence;   /* index in batch.fences, -1 = none */
     bool untrusted;
 };
 
@@ -77,9 +82,11 @@ typedef enum flow_what {
     FLOW_COMMAND,
     FLOW_FORWARD,
     FLOW_DEAD,
-    FLOW_SKIP,  /* settled without a trace: a copy, or nothing of ours */
-    FLOW_LATER, /* can't be judged now (the store is to be asked): held, with w->text */
-    FLOW_HOLE,  /* seqs before it are missing: not before they are here */
+    FLOW_SKIP,    /* settled without a trace: a copy, or nothing of ours */
+    FLOW_PARK,    /* its key has others waiting: behind them */
+    FLOW_RELEASE, /* a scheduled command whose time has come: to the outbox */
+    FLOW_LATER,   /* can't be judged now (the store is to be asked): held, with w->text */
+    FLOW_HOLE,    /* seqs before it are missing: not before they are here */
 } flow_what;
 
 struct flow_work {
@@ -92,14 +99,21 @@ struct flow_work {
     struct leat_str to_topic;   /* FORWARD of a source: where to; else its own topic */
     struct leat_str made_value; /* FORWARD of a tombstone: the command it means; else "" */
     struct leat_str code, text; /* DEAD: why */
+    bool event;                 /* of the events topic */
     void *message;
     struct flow_key *stream;
-    int64_t seq;                   /* EVENTS lanes */
+    int64_t seq;                   /* of an event */
     bool cut;                      /* not in the batch after all */
+    bool left;                     /* its row stays in the waiting room as it is */
     int64_t version;               /* of the stream, when the handler was called */
     struct leat_call *call;        /* made ahead of its turn; NULL = not */
     struct flow_work *next_of_key; /* while calls are made ahead */
     int32_t batch_command;         /* index in batch.commands, -1 = none */
+};
+
+struct flow_stuck { /* keys of which a message of this batch waits: the later ones do, too */
+    const struct flow_work **slots;
+    size_t mask, count;
 };
 
 struct flow_room { /* what a call of a handler is made in */
@@ -132,7 +146,9 @@ struct leat_flow {
     size_t want_count;
 
     struct leat_batch batch;
-    size_t command_cap, event_cap, outbox_cap;
+    size_t command_cap, event_cap, outbox_cap, wait_cap, dead_cap;
+    struct leat_waiting *waiting;
+    struct flow_stuck stuck;
     bool under_way; /* decided, reply awaited */
     bool refreshed; /* schemas were asked for in this batch */
     leat_status refresh_status;
@@ -148,6 +164,7 @@ static inline struct flow_item *flow_item_at(const struct flow_lane *l, size_t i
 
 /* flow.c */
 void flow_lane_clear(struct leat_flow *f, struct flow_lane *l);
+void flow_push(struct flow_lane *l, const struct leat_incoming *r, struct leat_waiting_row *wait);
 void flow_batch_reset(struct leat_flow *f);
 void flow_no_conflicts(struct leat_flow *f);
 /* flow_read.c: after ABSENT, an unknown schema id: true = worth another try. */
@@ -170,10 +187,39 @@ void flow_call_at_once(struct leat_flow *f);
 void flow_rooms_new(struct leat_flow *f);
 void flow_rooms_reset(struct leat_flow *f);
 void flow_rooms_free(struct leat_flow *f);
+/* flow_waiting.c */
+bool flow_is_stuck(const struct leat_flow *f, const struct flow_work *w);
+bool flow_is_parked(const struct leat_flow *f, const struct flow_work *w);
+void flow_park(struct leat_flow *f, struct flow_work *w, int64_t now_ms);
+void flow_leave(struct flow_work *w);
+void flow_retry(struct leat_flow *f, struct flow_work *w, int64_t now_ms);
+void flow_release_command(struct leat_flow *f, struct flow_work *w);
+void flow_schedule(struct leat_flow *f, const struct flow_work *w,
+                   const struct leat_made_command *c);
+void flow_cancel(struct leat_flow *f, const struct flow_work *w, const struct leat_uuid *id);
+void flow_take(struct leat_flow *f, const struct flow_work *w);
+void flow_waits_replied(struct leat_flow *f, const struct leat_reply *reply);
+void flow_room_advance(struct leat_flow *f, struct flow_lane *l);
+void flow_item_release(struct leat_flow *f, struct flow_item *item);
+/* What can never be handled: a dead letter, and its key held where the topology says so. */
+void flow_give_up(struct leat_flow *f, struct flow_work *w, const char *error_class,
+                  int64_t now_ms);
+static inline bool flow_in_room(const struct leat_flow *f, const struct flow_work *w)
+{
+    return f->lanes[w->lane].spec.kind == LEAT_LANE_WAITING;
+}
+/* flow_decide.c: the record can't be handled now; its lane waits until then. */
+void flow_hold(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why);
 /* flow_rows.c: rows of the batch. */
+struct leat_batch_command *flow_add(struct leat_flow *f, struct flow_work *w, leat_outcome outcome);
+struct leat_batch_outbox *flow_add_outbox(struct leat_flow *f, const struct flow_work *w);
+struct leat_str flow_packed_headers(struct leat_flow *f, const struct flow_work *w); /* scratch */
+struct leat_str flow_place(const struct leat_flow *f, const struct flow_work *w,
+                           int32_t *ret_partition, int64_t *ret_offset);
 void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct leat_call *call);
 void flow_add_forward(struct leat_flow *f, struct flow_work *w);
-void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms);
+void flow_add_dead(struct leat_flow *f, struct flow_work *w, const char *error_class,
+                   int64_t now_ms);
 void flow_add_snapshots(struct leat_flow *f);
 
 #endif

@@ -55,7 +55,9 @@ static void read_id(struct leat_flow *f, struct flow_work *w)
 {
     const struct flow_lane *l = &f->lanes[w->lane];
     struct leat_str text = header(f, w, "ce_id");
-    if (text.len == 0) {
+    if (w->item->wait != NULL) {
+        w->id = w->item->wait->id;
+    } else if (text.len == 0) {
         w->id = id_of_place(l, &w->item->in);
     } else if (!leat_uuid_parse(text, &w->id)) {
         /* Any unique text is a valid CloudEvents id. */
@@ -64,12 +66,12 @@ static void read_id(struct leat_flow *f, struct flow_work *w)
         w->id = leat_uuid_v5(&space, text.at, text.len);
     }
     text = header(f, w, "leat-correlation");
-    if (text.len == 0 && l->spec.kind == LEAT_LANE_EVENTS)
+    if (text.len == 0 && w->event)
         text = header(f, w, "leat-causation"); /* left out of events where they are the same */
     if (text.len == 0 || !leat_uuid_parse(text, &w->correlation_id))
         w->correlation_id = w->id;
     text = header(f, w, "leat-causation");
-    if (l->spec.kind == LEAT_LANE_EVENTS || !leat_uuid_parse(text, &w->causation_id))
+    if (w->event || !leat_uuid_parse(text, &w->causation_id))
         w->causation_id = w->id; /* what a policy decides is caused by the event */
 }
 
@@ -82,6 +84,12 @@ static void read_meta(struct leat_flow *f, struct flow_work *w)
         w->priority = leat_priority_find(f->priorities, header(f, w, "leat-priority"));
         if (w->priority < 0)
             w->priority = (int32_t)f->priorities->default_index;
+    }
+    if (w->item->wait != NULL) {
+        int32_t priority = leat_priority_find(f->priorities, w->item->wait->priority);
+        w->priority = priority >= 0 ? priority : w->priority;
+        w->attempts = w->item->wait->attempt;
+        return;
     }
     struct leat_str attempt = header(f, w, "leat-attempt");
     for (uint32_t i = 0; i < attempt.len && i < 4; i++)
@@ -121,7 +129,7 @@ leat_status flow_schema_of(struct leat_flow *f, struct leat_str bytes,
 
 static bool read_type(struct leat_flow *f, struct flow_work *w)
 {
-    struct leat_str type = header(f, w, "ce_type");
+    struct leat_str type = w->item->wait != NULL ? w->item->wait->type : header(f, w, "ce_type");
     w->handler =
         type.len > 0 ? leat_dispatch_find(f->c.dispatch, type) : leat_dispatch_only(f->c.dispatch);
     if (type.len == 0 && w->handler < 0) {
@@ -220,18 +228,28 @@ static bool read_event_position(struct leat_flow *f, struct flow_work *w)
 void flow_read(struct leat_flow *f, struct flow_work *w)
 {
     const struct flow_lane *l = &f->lanes[w->lane];
+    const struct leat_waiting_row *wait = w->item->wait;
     w->what = FLOW_COMMAND;
-    if (l->spec.kind == LEAT_LANE_EVENTS && !read_event_position(f, w))
+    w->event = l->spec.kind == LEAT_LANE_EVENTS || (wait != NULL && wait->event_seq > 0);
+    if (wait != NULL)
+        w->seq = wait->event_seq;
+    else if (w->event && !read_event_position(f, w))
         return;
     read_meta(f, w);
+    if (wait != NULL && wait->reason == LEAT_WAIT_SCHEDULED) {
+        w->key = wait->key;
+        w->type = wait->type;
+        w->what = FLOW_RELEASE;
+        return;
+    }
     if (w->what == FLOW_DEAD)
         return;
     if (l->spec.kind == LEAT_LANE_FOREIGN) {
         leat_source_read(f, w);
         return;
     }
-    if (l->spec.kind == LEAT_LANE_EVENTS) {
-        struct leat_str type = header(f, w, "ce_type");
+    if (w->event) {
+        struct leat_str type = wait != NULL ? wait->type : header(f, w, "ce_type");
         if (leat_dispatch_find(f->c.dispatch, type) < 0) {
             w->what = FLOW_SKIP; /* not one of the events this policy asks for */
             return;

@@ -5,9 +5,10 @@
 
 #include "base/record_headers.h"
 
-/* An event fetched from the store because the topic missed it. Its handle is told from one of Kafka
- * by its lowest bit. */
+/* What comes from the store instead of from Kafka. Its handle is told by its lowest bit. An event
+ * that the topic missed has the headers it would have had, a waiting message those it came with. */
 struct fetched {
+    struct leat_str headers; /* packed; at NULL: an event */
     char id[LEAT_UUID_TEXT], correlation[LEAT_UUID_TEXT], seq[24];
     struct leat_str type;
     char bytes[]; /* type, key, value */
@@ -21,6 +22,8 @@ static struct fetched *fetched_of(const void *handle)
 
 static bool fetched_header(const struct fetched *e, const char *name, struct leat_str *ret)
 {
+    if (e->headers.at != NULL)
+        return leat_headers_find(e->headers, leat_str_of(name), ret);
     if (strcmp(name, "ce_id") == 0)
         *ret = leat_str_of(e->id);
     else if (strcmp(name, "ce_type") == 0)
@@ -53,6 +56,10 @@ void leat_record_of_flow_pack(void *arg, const struct leat_incoming *r, struct l
     struct leat_str value;
     if (e == NULL)
         leat_record_headers_pack(&record, out);
+    if (e != NULL && e->headers.at != NULL) {
+        leat_buf_put(out, e->headers.at, e->headers.len);
+        return;
+    }
     for (size_t i = 0; e != NULL && i < sizeof names / sizeof names[0]; i++)
         if (fetched_header(e, names[i], &value))
             leat_headers_put(out, leat_str_of(names[i]), value);
@@ -83,6 +90,7 @@ struct leat_incoming leat_fetched_new(const struct leat_stored_event *stored)
     struct fetched *e =
         malloc(sizeof *e + stored->type.len + (size_t)key.len + stored->payload.len);
     leat_assert(e != NULL);
+    e->headers = (struct leat_str){0};
     leat_uuid_format(&stored->id, e->id);
     leat_uuid_format(&stored->correlation_id, e->correlation);
     (void)snprintf(e->seq, sizeof e->seq, "%lld", (long long)stored->seq);
@@ -96,4 +104,37 @@ struct leat_incoming leat_fetched_new(const struct leat_stored_event *stored)
                                   .key = k,
                                   .value = v,
                                   .handle = (void *)((uintptr_t)e | 1)};
+}
+
+static struct leat_str keep(char **to, struct leat_str s)
+{
+    struct leat_str kept = {*to, s.len};
+    if (s.len > 0)
+        memcpy(*to, s.at, s.len);
+    *to += s.len;
+    return kept;
+}
+
+struct leat_flow_waiter leat_waiter_new(const struct leat_waiting_row *row, size_t asked)
+{
+    struct leat_flow_waiter w = {.asked = asked, .row = *row};
+    struct leat_str *texts[] = {&w.row.key,        &w.row.type,  &w.row.priority, &w.row.topic,
+                                &w.row.error_code, &w.row.error, &w.row.headers,  &w.row.value};
+    const size_t n = sizeof texts / sizeof texts[0];
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += texts[i]->len;
+    struct fetched *e = malloc(sizeof *e + bytes + 1);
+    leat_assert(e != NULL);
+    char *to = e->bytes;
+    for (size_t i = 0; i < n; i++)
+        *texts[i] = keep(&to, *texts[i]);
+    e->headers = w.row.headers;
+    w.in = (struct leat_incoming){.offset = row->offset,
+                                  .timestamp_ms = row->received_at_ms,
+                                  .key = w.row.key,
+                                  .value = w.row.value,
+                                  .value_null = row->value_null,
+                                  .handle = (void *)((uintptr_t)e | 1)};
+    return w;
 }

@@ -19,6 +19,8 @@ bool leat_record_of_flow_header(void *arg, const struct leat_incoming *r, const 
 void leat_record_of_flow_pack(void *arg, const struct leat_incoming *r, struct leat_buf *out);
 void leat_record_of_flow_release(void *arg, struct leat_incoming *r);
 
+/* A row of the waiting room as the record it was, and with its texts in it. */
+struct leat_flow_waiter leat_waiter_new(const struct leat_waiting_row *row, size_t asked);
 /* A stored event as the record it would have been; freed when the flow releases it. */
 struct leat_incoming leat_fetched_new(const struct leat_stored_event *stored);
 

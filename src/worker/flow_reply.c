@@ -1,7 +1,7 @@
 /* What a reply means for lanes, slices and cached states. */
 #include "worker/flow_internal.h"
 
-static void lose(struct leat_flow *f, int32_t k)
+void leat_flow_lose(struct leat_flow *f, int32_t k)
 {
     leat_flow_stop(f, k);
     f->slices[k].lost = true;
@@ -61,6 +61,9 @@ static void count_stored(struct leat_flow *f, const struct leat_batch_command *c
     case LEAT_OUTCOME_FORWARDED:
         f->figures.forwarded++;
         break;
+    case LEAT_OUTCOME_WAITING:
+        f->figures.commands--; /* counted when it is settled */
+        break;
     }
 }
 
@@ -72,7 +75,8 @@ static void work_replied(struct leat_flow *f, const struct leat_reply *reply)
         struct flow_work *w = &f->work[i];
         if (w->batch_command < 0) {
             /* Passed over: settled with its lane's move, unless the lane was cut before it. */
-            w->item->settled = w->what == FLOW_SKIP && !w->cut;
+            w->item->left = w->left;
+            w->item->settled = (w->what == FLOW_SKIP || w->left) && !w->cut;
             continue;
         }
         leat_settled settled = (leat_settled)reply->settled[w->batch_command];
@@ -116,7 +120,7 @@ static void advance(struct leat_flow *f, struct flow_lane *l)
         bool stops = l->taken > 1 && !flow_item_at(l, 1)->settled;
         if (stops && l->spec.kind != LEAT_LANE_EVENTS)
             l->owed = flow_fingerprint(&flow_item_at(l, 0)->in);
-        f->c.release(f->c.arg, &flow_item_at(l, 0)->in);
+        flow_item_release(f, flow_item_at(l, 0));
         l->head = (l->head + 1) & (l->cap - 1);
         l->count--;
         l->taken--;
@@ -133,8 +137,12 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
     fences_replied(f, reply);
     work_replied(f, reply);
     keep_states(f); /* before records are let go: keys are slices of them */
+    flow_waits_replied(f, reply);
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
+        if (l->spec.kind == LEAT_LANE_WAITING && l->taken > 0 &&
+            reply->fences[f->slices[l->spec.k].fence].result == LEAT_FENCE_OK)
+            flow_room_advance(f, l);
         if (l->batch_lane < 0)
             continue;
         const struct leat_batch_lane *move = &f->batch.lanes[l->batch_lane];
@@ -145,14 +153,14 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
     }
     for (size_t i = 0; i < f->batch.fence_count; i++)
         if (reply->fences[i].result != LEAT_FENCE_OK)
-            lose(f, f->batch.fences[i].k);
+            leat_flow_lose(f, f->batch.fences[i].k);
     flow_batch_reset(f);
 }
 
 void leat_flow_unknown(struct leat_flow *f)
 {
     for (size_t i = 0; i < f->batch.fence_count; i++)
-        lose(f, f->batch.fences[i].k);
+        leat_flow_lose(f, f->batch.fences[i].k);
     f->conflicts_pending = 0;
     f->lock_next = false;
     flow_batch_reset(f);

@@ -5,8 +5,7 @@
 #include "base/record_headers.h"
 #include "worker/flow_internal.h"
 
-static struct leat_batch_command *add(struct leat_flow *f, struct flow_work *w,
-                                      leat_outcome outcome)
+struct leat_batch_command *flow_add(struct leat_flow *f, struct flow_work *w, leat_outcome outcome)
 {
     struct leat_batch *b = &f->batch;
     if (b->command_count == f->command_cap)
@@ -41,7 +40,7 @@ static struct leat_batch_command *add(struct leat_flow *f, struct flow_work *w,
     return c;
 }
 
-static struct leat_batch_outbox *add_outbox(struct leat_flow *f, const struct flow_work *w)
+struct leat_batch_outbox *flow_add_outbox(struct leat_flow *f, const struct flow_work *w)
 {
     struct leat_batch *b = &f->batch;
     if (b->outbox_count == f->outbox_cap)
@@ -56,7 +55,7 @@ void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct lea
 {
     struct leat_batch *b = &f->batch;
     bool rejected = call->answer == LEAT_ANSWER_REJECTED;
-    (void)add(f, w, rejected ? LEAT_OUTCOME_REJECTED : LEAT_OUTCOME_ACCEPTED);
+    (void)flow_add(f, w, rejected ? LEAT_OUTCOME_REJECTED : LEAT_OUTCOME_ACCEPTED);
     if (b->event_count + call->event_count > f->event_cap)
         b->events = leat_arena_grow(f->arena, b->events, sizeof *b->events, &f->event_cap,
                                     b->event_count + f->work_count + call->event_count);
@@ -71,16 +70,22 @@ void flow_add_command(struct leat_flow *f, struct flow_work *w, const struct lea
     }
     for (size_t i = 0; i < call->command_count; i++) {
         const struct leat_made_command *c = &call->commands[i];
-        struct leat_batch_outbox *o = add_outbox(f, w);
+        if (c->due_ms > 0) {
+            flow_schedule(f, w, c);
+            continue;
+        }
+        struct leat_batch_outbox *o = flow_add_outbox(f, w);
         o->partition = c->partition;
         o->topic = leat_str_of(c->topic);
         o->key = c->key;
         o->headers = c->headers;
         o->value = c->value;
     }
+    for (size_t i = 0; i < call->cancel_count; i++)
+        flow_cancel(f, w, &call->cancels[i]);
 }
 
-static struct leat_str packed_headers(struct leat_flow *f, const struct flow_work *w)
+struct leat_str flow_packed_headers(struct leat_flow *f, const struct flow_work *w)
 {
     leat_buf_clear(&f->scratch);
     f->c.headers_pack(f->c.arg, &w->item->in, &f->scratch);
@@ -101,13 +106,13 @@ static void put_own(struct leat_buf *headers, const char *name, struct leat_str 
 void flow_add_forward(struct leat_flow *f, struct flow_work *w)
 {
     const struct leat_incoming *r = &w->item->in;
-    (void)add(f, w, LEAT_OUTCOME_FORWARDED);
-    struct leat_batch_outbox *o = add_outbox(f, w);
+    (void)flow_add(f, w, LEAT_OUTCOME_FORWARDED);
+    struct leat_batch_outbox *o = flow_add_outbox(f, w);
     o->topic = w->to_topic.len > 0 ? w->to_topic : leat_str_of(f->lanes[w->lane].spec.topic);
     o->partition = leat_partition(w->key, f->c.partitions);
     o->key = w->key;
     o->value = w->made_value.len > 0 ? w->made_value : r->value;
-    (void)packed_headers(f, w); /* into the scratch, which moves when it grows */
+    (void)flow_packed_headers(f, w); /* into the scratch, which moves when it grows */
     char id[LEAT_UUID_TEXT];
     leat_uuid_format(&w->id, id);
     bool of_source = f->lanes[w->lane].spec.source >= 0;
@@ -129,13 +134,18 @@ static struct leat_str bounded(struct leat_str s, uint32_t max)
     return s.len <= max ? s : (struct leat_str){s.at, max};
 }
 
-/* The lane's place as Kafka knows it: partitions beyond ours are "topic#<turn>" to us. */
-static struct leat_str place_of(const struct leat_flow *f, const struct flow_lane *l,
-                                int32_t *ret_partition)
+/* The record's place as Kafka knows it: partitions beyond ours are "topic#<turn>" to us. */
+struct leat_str flow_place(const struct leat_flow *f, const struct flow_work *w,
+                           int32_t *ret_partition, int64_t *ret_offset)
 {
+    const struct flow_lane *l = &f->lanes[w->lane];
+    const struct leat_waiting_row *wait = w->item->wait;
+    *ret_partition = wait != NULL ? wait->partition : l->spec.k;
+    *ret_offset = wait != NULL ? wait->offset : w->item->in.offset;
+    if (wait != NULL)
+        return wait->topic;
     const char *mark = strchr(l->spec.topic, '#');
     int32_t turn = 0;
-    *ret_partition = l->spec.k;
     if (mark == NULL)
         return leat_str_of(l->spec.topic);
     for (const char *c = mark + 1; *c >= '0' && *c <= '9'; c++)
@@ -145,54 +155,78 @@ static struct leat_str place_of(const struct leat_flow *f, const struct flow_lan
 }
 
 /* Original headers untouched, then why it is here; each bounded (contract 3). */
-static struct leat_str dead_headers(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+static struct leat_str dead_headers(struct leat_flow *f, const struct flow_work *w,
+                                    const struct leat_batch_dead *d)
 {
-    const struct flow_lane *l = &f->lanes[w->lane];
     struct leat_buf *out = &f->scratch;
-    int32_t partition = 0;
-    (void)packed_headers(f, w);
-    leat_headers_put(out, LEAT_STR("__leat.errors.topic"), place_of(f, l, &partition));
-    put_number(out, "__leat.errors.partition", partition);
-    put_number(out, "__leat.errors.offset", w->item->in.offset);
-    leat_headers_put(out, LEAT_STR("__leat.errors.class"), LEAT_STR("poison"));
+    (void)flow_packed_headers(f, w);
+    leat_headers_put(out, LEAT_STR("__leat.errors.topic"), d->topic);
+    put_number(out, "__leat.errors.partition", d->partition);
+    put_number(out, "__leat.errors.offset", d->offset);
+    leat_headers_put(out, LEAT_STR("__leat.errors.class"), d->error_class);
     leat_headers_put(out, LEAT_STR("__leat.errors.code"), bounded(w->code, 100));
     leat_headers_put(out, LEAT_STR("__leat.errors.message"), bounded(w->text, FLOW_TEXT_MAX));
     put_number(out, "__leat.errors.attempts", w->attempts + 1);
-    put_number(out, "__leat.errors.first", w->item->in.timestamp_ms);
-    put_number(out, "__leat.errors.last", now_ms);
+    put_number(out, "__leat.errors.first", d->first_at_ms);
+    put_number(out, "__leat.errors.last", d->last_at_ms);
     leat_headers_put(out, LEAT_STR("__leat.errors.handler"), leat_dispatch_name(f->c.dispatch));
     put_number(out, "__leat.errors.version", leat_dispatch_version(f->c.dispatch));
     return leat_arena_copy(f->arena, leat_buf_str(out));
 }
 
 /* Over the limit the bytes are not kept: position and hash tell which record it was. */
-static struct leat_str hash_text(struct leat_flow *f, const struct flow_work *w)
+static struct leat_str hash_text(struct leat_flow *f, const struct leat_batch_dead *d)
 {
-    uint8_t digest[32];
     char hex[65];
-    const struct leat_incoming *r = &w->item->in;
-    leat_sha256(r->value.at, r->value.len, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    int32_t partition = 0;
-    struct leat_str topic = place_of(f, &f->lanes[w->lane], &partition);
+    for (size_t i = 0; i < sizeof d->value_sha256; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", d->value_sha256[i]);
     return leat_str_of(leat_arena_printf(f->arena, "%.*s/%d/%lld %u bytes sha256 %s",
-                                         LEAT_STR_FMT(topic), (int)partition, (long long)r->offset,
-                                         r->value.len, hex));
+                                         LEAT_STR_FMT(d->topic), (int)d->partition,
+                                         (long long)d->offset, d->value_bytes, hex));
 }
 
-void flow_add_dead(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+static struct leat_batch_dead *describe_dead(struct leat_flow *f, struct flow_work *w,
+                                             const char *error_class, int64_t now_ms)
+{
+    struct leat_batch *b = &f->batch;
+    const struct leat_incoming *r = &w->item->in;
+    const struct leat_waiting_row *wait = w->item->wait;
+    if (b->dead_count == f->dead_cap)
+        b->dead =
+            leat_arena_grow(f->arena, b->dead, sizeof *b->dead, &f->dead_cap, b->dead_count + 1);
+    struct leat_batch_dead *d = &b->dead[b->dead_count++];
+    bool large = r->value.len > (uint64_t)f->topology->message_bytes_max;
+    *d = (struct leat_batch_dead){
+        .command = (uint32_t)w->batch_command,
+        .key = r->key,
+        .error_class = leat_str_of(error_class),
+        .handler_version = (int32_t)leat_dispatch_version(f->c.dispatch),
+        .event_seq = w->seq,
+        .first_at_ms = wait != NULL && wait->first_at_ms > 0 ? wait->first_at_ms : now_ms,
+        .last_at_ms = now_ms,
+        .value_bytes = r->value.len,
+        .value = large ? (struct leat_str){0} : r->value,
+        .value_null = large || r->value_null};
+    d->topic = flow_place(f, w, &d->partition, &d->offset);
+    leat_sha256(r->value.at, r->value.len, d->value_sha256);
+    d->headers = leat_arena_copy(f->arena, flow_packed_headers(f, w));
+    return d;
+}
+
+void flow_add_dead(struct leat_flow *f, struct flow_work *w, const char *error_class,
+                   int64_t now_ms)
 {
     const struct leat_incoming *r = &w->item->in;
     w->key = r->key;
-    struct leat_batch_command *c = add(f, w, LEAT_OUTCOME_DEAD);
+    struct leat_batch_command *c = flow_add(f, w, LEAT_OUTCOME_DEAD);
     if (w->stream == NULL)
         c->expected_version = -1;
+    struct leat_batch_dead *d = describe_dead(f, w, error_class, now_ms);
     bool large = r->value.len > (uint64_t)f->topology->message_bytes_max;
     if (large)
-        c->payload = hash_text(f, w);
-    struct leat_str headers = dead_headers(f, w, now_ms);
-    struct leat_batch_outbox *o = add_outbox(f, w);
+        c->payload = hash_text(f, d);
+    struct leat_str headers = dead_headers(f, w, d);
+    struct leat_batch_outbox *o = flow_add_outbox(f, w);
     o->topic = leat_dispatch_processor(f->c.dispatch)->dlq_topic;
     o->partition = f->lanes[w->lane].spec.k;
     o->key = r->key;

@@ -273,6 +273,31 @@ static leat_status start_executors(struct leat_worker *w, struct leat_error *err
     return LEAT_OK;
 }
 
+static void on_circuit(void *arg, const struct leat_external_call *service,
+                       const struct leat_breaker_change *change, int64_t now_ms)
+{
+    const struct leat_worker *w = arg;
+    struct leat_log_field fields[] = {
+        LEAT_LOG_STR("processor", w->c.processor->name),
+        LEAT_LOG_STR("call", service->name),
+        LEAT_LOG_CSTR("from", leat_breaker_state_name(change->from)),
+        LEAT_LOG_CSTR("to", leat_breaker_state_name(change->to)),
+        LEAT_LOG_INT("failures_in_a_row", change->in_a_row),
+        LEAT_LOG_INT("failures_in_window", change->failures_in),
+        LEAT_LOG_INT("calls_in_window", change->calls_in),
+        LEAT_LOG_INT("again_in_ms", change->until_ms > now_ms ? change->until_ms - now_ms : 0),
+        {NULL, LEAT_LOG_KIND_INT, {NULL, 0}, 0}};
+    leat_log_kv(change->to == LEAT_BREAKER_OPEN ? LEAT_LOG_WARN : LEAT_LOG_INFO, "worker",
+                "circuit", fields, "the circuit of '%s' is %s: %s", service->name.at,
+                leat_breaker_state_name(change->to),
+                change->to == LEAT_BREAKER_OPEN
+                    ? (change->from == LEAT_BREAKER_HALF_OPEN
+                           ? "a trial failed"
+                           : "its calls fail; what needs them waits, and nothing is dead for it")
+                : change->to == LEAT_BREAKER_CLOSED ? "it works again"
+                                                    : "a few calls are let through to see");
+}
+
 static leat_status init(struct leat_worker *w, struct leat_error *err)
 {
     size_t n = (size_t)w->c.topology->partitions;
@@ -286,6 +311,7 @@ static leat_status init(struct leat_worker *w, struct leat_error *err)
     init_kafka(w);
     LEAT_TRY(leat_dispatch_new(w->c.topology, w->c.processor, w->c.schemas, &w->dispatch, err), err,
              "start");
+    leat_dispatch_on_circuit(w->dispatch, on_circuit, w);
     LEAT_TRY(leat_store_open(w->c.store, &w->store, err), err, "store");
     LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
     LEAT_TRY(leat_worker_feeds(w, err), err, "processor '%s'", w->c.processor->name.at);
@@ -347,4 +373,9 @@ void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret)
     }
     ret->joined = w->joined;
     (void)pthread_mutex_unlock(&w->mutex);
+}
+
+void leat_worker_circuit(struct leat_worker *w, uint32_t call, struct leat_breaker_figures *ret)
+{
+    leat_dispatch_circuit(w->dispatch, call, ret);
 }

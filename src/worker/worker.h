@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "codec/schemas.h"
+#include "guard/breaker.h"
 #include "store/store.h"
 #include "topology/topology.h"
 
@@ -41,7 +42,7 @@ void leat_worker_stop(struct leat_worker *w, int timeout_ms);
 
 struct leat_worker_figures {
     uint64_t batches, commands, events, accepted, rejected, dead, forwarded, duplicates, conflicts,
-        retries, fenced, foreign_partition, write_trips, read_trips, folded, snapshots,
+        retries, parked, fenced, foreign_partition, write_trips, read_trips, folded, snapshots,
         snapshots_damaged;
     int32_t ks_owned;
     int32_t ks_acquiring; /* assigned, not yet ours */
@@ -55,5 +56,7 @@ struct leat_worker_figures {
     char held_text[200];   /* what the handler said */
 };
 void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret);
+/* Of one of the processor's `calls`, in this process; times are of leat_mono_us(), in ms. */
+void leat_worker_circuit(struct leat_worker *w, uint32_t call, struct leat_breaker_figures *ret);
 
 #endif

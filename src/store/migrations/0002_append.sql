@@ -37,7 +37,8 @@ end $$;
 -- 1 duplicate, 2 conflict, 3 left out; base is the version of its stream before its first event.
 -- A duplicate or conflict takes every later command of its stream with it: those were decided on
 -- events that do not exist. A known id is a duplicate wherever it stands: ids are looked up when
--- asked for, and where a stream conflicts, as nothing of it is inserted that would show it.
+-- asked for, and where a stream conflicts, as nothing of it is inserted that would show it. One
+-- that is known as dead is not: it has been given another chance, by whatever way.
 -- Versions come from the events after f_since, unless that is not known or p_deep.
 create function @schema@.settle_batch(
     p_processor text, p_deep boolean, p_ids boolean, f_k int[], f_result smallint[],
@@ -89,6 +90,7 @@ begin
                        and (p_ids or (v.expected >= 0 and v.expected <> v.version)) and (
                            select true from @schema@.command_log x
                            where x.slice = v_k and x.id = a.id and x.processor = p_processor
+                               and x.outcome <> 3
                            limit 1) is not null as known,
                        first_value(i) over (partition by a.id, a.forwarded order by i) as first_i
                 from asked a join actual v on v.stream = a.stream
@@ -235,6 +237,17 @@ begin
         -- (5) rows. The unique indexes find duplicates: a look-up of its own would cost a second
         -- descent per command, and the slice is locked, so nobody else is inserting.
         begin
+            if v_ids then
+                with gone as (
+                    delete from @schema@.command_log x using unnest(c_order) i
+                    where x.slice = f_k[c_fence[i]] and x.id = c_id[i]
+                        and x.processor = p_processor and x.outcome = 3 and c_settled[i] = 0
+                    returning x.slice, x.id)
+                update @schema@.dead_letters d
+                set state = 'settled', changed_at = append_batch.recorded_at
+                from gone
+                where d.processor = p_processor and d.slice = gone.slice and d.id = gone.id;
+            end if;
             insert into @schema@.command_log (first_seq, last_seq, received_at, finished_at, slice,
                 outcome, attempts, id, type, stream, processor, priority, source, payload,
                 error_code, error_text, correlation_id, causation_id)
