@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "cli/circuits.h"
 #include "projection/projection.h"
 #include "query/query.h"
 #include "relay/relay.h"
@@ -219,6 +220,7 @@ static void metrics(void *arg, struct leat_buf *out)
     put_held(r, out);
     if (r->worker_count > 0)
         put_workers(r, out);
+    leat_circuits_metrics(r->c.topology, r->workers, r->processors, r->worker_count, out);
     if (r->relay != NULL)
         put_relay(r, out);
     if (r->projector != NULL)

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "base/version.h"
+#include "cli/circuits.h"
 #include "cli/status.h"
 
 #define LABEL_BYTES   300
@@ -47,6 +48,7 @@ static void group_problems(const struct leat_status_view *v, const struct leat_s
                        g->dead.message != NULL ? g->dead.message : "?");
         tell(arg, text);
     }
+    leat_circuits_problems(v, g->name, tell, arg);
 }
 
 static void model_problems(const struct leat_status_model *m, problem tell, void *arg)
@@ -178,6 +180,7 @@ static void put_group(const struct leat_status_view *v, const struct leat_status
         for (size_t i = 0; v->door.unreachable == NULL && i < sizeof figures / sizeof *figures; i++)
             leat_json_put_int(w, figures[i].name, figure(v, figures[i].metric, g->name));
         leat_json_end_object(w);
+        leat_circuits_json(v, g->name, w);
     }
     leat_json_end_object(w);
 }
@@ -281,6 +284,7 @@ static void text_group(const struct leat_status_view *v, const struct leat_statu
     }
     leat_buf_putc(out, '\n');
     text_members(g, out);
+    leat_circuits_text(v, g->name, out);
 }
 
 static void text_model(const struct leat_status_model *m, struct leat_buf *out)
