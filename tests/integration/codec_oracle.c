@@ -1,16 +1,21 @@
 /* codec_oracle - leat's codec for a test in another language: cases on stdin, answers on stdout.
  *
- * Case: writer's schema, reader's schema, Avro body; each a 4-byte little-endian length and bytes.
- * Answer: one byte (0: done, 1: refused), then the value in the reader's schema as Avro, and as
- * JSON; or the error's text, and nothing. What the struct, the schema alone and a round trip
- * through JSON say of one value must agree, else the answer is 2 and where they do not. */
+ * First, schemas of types to be made as users have them, by `leat gen` and the compiler, and an
+ * empty text; other types are laid out here. Case: writer's schema, reader's schema, Avro body;
+ * each a 4-byte little-endian length and bytes. Answer: one byte (0: done, 1: refused), then the
+ * value in the reader's schema as Avro, and as JSON; or the error's text, and nothing. What the
+ * struct, the schema alone and a round trip through JSON say of one value must agree, else the
+ * answer is 2 and where they do not. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../unit/codec_dynamic.h"
+#include "../unit/codec_made.h"
+#include "base/table.h"
 #include "codec/compare.h"
 
 #define TEXT_MAX (4u << 20)
+#define MADE_MAX 200
 
 struct oracle {
     struct leat_arena *arena;
@@ -18,6 +23,9 @@ struct oracle {
     struct leat_schema *writer, *reader;
     struct leat_plan *plan;
     struct leat_error err;
+    struct made made;
+    struct leat_arena *kept;
+    struct leat_table numbers; /* schema -> number of its type in `made` */
 };
 
 static bool take(struct leat_arena *arena, struct leat_str *ret)
@@ -74,7 +82,10 @@ static void run_case(struct oracle *o, struct leat_str writer, struct leat_str r
     bool ok = leat_schema_parse(writer, &o->writer, err) == LEAT_OK &&
               leat_schema_parse(reader, &o->reader, err) == LEAT_OK;
     if (ok) {
-        struct leat_type type = *dynamic_type(o->arena, o->reader);
+        uint64_t number = 0;
+        struct leat_type type = leat_table_get(&o->numbers, reader, &number)
+                                    ? *made_type(&o->made, (uint32_t)number)
+                                    : *dynamic_type(o->arena, o->reader);
         void *value = leat_arena_alloc(o->arena, type.size);
         type.schema = reader.at;
         ok = leat_plan_new(o->writer, &type, &o->plan, err) == LEAT_OK &&
@@ -94,9 +105,28 @@ static void run_case(struct oracle *o, struct leat_str writer, struct leat_str r
     }
 }
 
+static bool make_types(struct oracle *o)
+{
+    struct leat_str texts[MADE_MAX];
+    uint32_t n = 0;
+    made_init(&o->made);
+    while (n < MADE_MAX && take(o->kept, &texts[n]) && texts[n].len > 0)
+        made_add(&o->made, texts[n++]);
+    if (n == 0 || n == MADE_MAX)
+        return false;
+    made_build(&o->made);
+    for (uint32_t i = 0; i < n; i++)
+        leat_table_put(&o->numbers, texts[i], i);
+    return true;
+}
+
 int main(void)
 {
-    struct oracle o = {.arena = leat_arena_new(1u << 16, 1u << 20)};
+    static struct oracle o;
+    o.arena = leat_arena_new(1u << 16, 1u << 20);
+    o.kept = leat_arena_new(1u << 16, 0);
+    if (!make_types(&o))
+        return 2;
     struct leat_buf *all[] = {&o.avro, &o.json, &o.other};
     for (size_t i = 0; i < 3; i++)
         leat_buf_init(all[i], TEXT_MAX);
@@ -114,6 +144,9 @@ int main(void)
     }
     for (size_t i = 0; i < 3; i++)
         leat_buf_done(all[i]);
+    leat_table_done(&o.numbers);
     leat_arena_free(o.arena);
+    leat_arena_free(o.kept);
+    made_done(&o.made);
     return 0;
 }

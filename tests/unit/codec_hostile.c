@@ -2,6 +2,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "codec_made.h"
 #include "codec_random.h"
 
 #define RECORD(fields)    "{\"type\":\"record\",\"name\":\"T\",\"fields\":[" fields "]}"
@@ -124,6 +125,142 @@ Test(codec_hostile, damaged_values_never_do_more_than_fail, .timeout = 60)
         leat_buf_done(&json);
         leat_arena_free(arena);
     }
+}
+
+struct twins { /* one schema, read by steps and by functions of the type's own */
+    struct leat_arena *arena;
+    const struct leat_type *types[2];
+    struct leat_plan *plans[2];
+    struct leat_buf avro, again[2];
+};
+
+/* A prefix of a value, or all of it with some bytes changed, in an allocation of its own. */
+static struct leat_str damaged(uint64_t *state, const struct leat_buf *avro, bool cut)
+{
+    uint32_t all = (uint32_t)avro->len;
+    uint32_t len = cut ? random_below(state, all + 1) : all;
+    char *bytes = malloc(len + 1u);
+    cr_assert_not_null(bytes);
+    if (len > 0)
+        memcpy(bytes, avro->at, len);
+    for (uint32_t n = random_below(state, 3); !cut && len > 0 && n > 0; n--)
+        bytes[random_below(state, len)] = (char)random_next(state);
+    return (struct leat_str){bytes, len};
+}
+
+static void read_alike(struct twins *t, struct leat_str body)
+{
+    char said[sizeof err.msg] = "";
+    leat_status first = LEAT_OK;
+    for (int k = 0; k < 2; k++) {
+        void *value = leat_arena_alloc(t->arena, t->types[k]->size);
+        leat_status st = leat_decode_avro(t->plans[k], body, t->arena, value, &err);
+        leat_buf_clear(&t->again[k]);
+        if (st == LEAT_OK)
+            st = leat_encode_avro(t->types[k], value, &t->again[k], &err);
+        if (k == 0) {
+            first = st;
+            memcpy(said, err.msg, sizeof said);
+        }
+        cr_assert_eq(st, first);
+        cr_assert(st == LEAT_OK || strcmp(err.msg, said) == 0, "'%s' and '%s'", said, err.msg);
+    }
+    cr_assert(leat_str_eq(leat_buf_str(&t->again[0]), leat_buf_str(&t->again[1])));
+}
+
+/* No room, or all but enough. */
+static void write_bounded(const struct leat_type *type, const char *value, size_t bytes)
+{
+    for (size_t max = 0; max <= bytes; max += max < 8 || max + 8 > bytes ? 1 : 7) {
+        struct leat_buf out;
+        leat_buf_init(&out, max);
+        leat_status st = leat_encode_avro(type, value, &out, &err);
+        cr_assert_eq(st, max == bytes ? LEAT_OK : LEAT_POISON, "%zu of %zu: %s", max, bytes,
+                     err.msg);
+        cr_assert_eq(out.len, max == bytes ? bytes : 0);
+        leat_buf_done(&out);
+    }
+}
+
+/* Each text and enum in turn is one that has no form. */
+static void write_spoilt(const struct leat_type *type, char *value)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct leat_field *f = &type->fields[i];
+        char kept[sizeof(struct leat_str)];
+        char *at = value + f->offset;
+        struct leat_buf out;
+        if (f->kind != LEAT_KIND_STRING && f->kind != LEAT_KIND_ENUM)
+            continue;
+        size_t size = f->kind == LEAT_KIND_ENUM ? sizeof(int32_t) : sizeof kept;
+        memcpy(kept, at, size);
+        leat_field_set_present(f, value, true);
+        if (f->kind == LEAT_KIND_ENUM) {
+            LEAT_STORE(int32_t, at, (int32_t)f->symbol_count - (i % 2 == 0 ? 0 : 1000));
+        } else {
+            LEAT_STORE(struct leat_str, at, LEAT_STR("a text that is long enough \xc3"));
+        }
+        leat_buf_init(&out, 1u << 20);
+        cr_assert_eq(leat_encode_avro(type, value, &out, &err), LEAT_POISON);
+        cr_assert_not_null(strstr(err.msg, f->kind == LEAT_KIND_ENUM
+                                               ? "': not one of the enum's symbols"
+                                               : "': not valid UTF-8"));
+        leat_buf_done(&out);
+        memcpy(at, kept, size);
+    }
+}
+
+static void check_twins(struct leat_str text, const struct leat_type *made, uint64_t *state)
+{
+    struct twins t = {.arena = leat_arena_new(1u << 16, 0)};
+    struct leat_schema *schema = NULL;
+    struct leat_buf *bufs[] = {&t.avro, &t.again[0], &t.again[1]};
+    for (size_t i = 0; i < 3; i++)
+        leat_buf_init(bufs[i], 1u << 20);
+    cr_assert_eq(leat_schema_parse(text, &schema, &err), LEAT_OK);
+    t.types[0] = dynamic_type(t.arena, schema);
+    t.types[1] = made;
+    for (int k = 0; k < 2; k++)
+        cr_assert_eq(leat_plan_new(schema, t.types[k], &t.plans[k], &err), LEAT_OK);
+    char *value = leat_arena_zalloc(t.arena, 1, made->size);
+    random_record(state, t.arena, made, value, 0);
+    cr_assert_eq(leat_encode_avro(made, value, &t.avro, &err), LEAT_OK);
+    write_bounded(made, value, t.avro.len);
+    for (int k = 0; k < 400; k++) {
+        struct leat_str body = damaged(state, &t.avro, k < 200);
+        read_alike(&t, body);
+        free((void *)(uintptr_t)body.at);
+    }
+    write_spoilt(made, value);
+    for (int k = 0; k < 2; k++)
+        leat_plan_free(t.plans[k]);
+    for (size_t i = 0; i < 3; i++)
+        leat_buf_done(bufs[i]);
+    leat_schema_free(schema);
+    leat_arena_free(t.arena);
+}
+
+/* What is damaged is refused with the same words at the same byte, or is the same value. */
+Test(codec_hostile, types_of_leat_gen_refuse_what_the_steps_refuse, .timeout = 60)
+{
+    enum {
+        N = 40
+    };
+    uint64_t state = 11;
+    struct made made;
+    struct leat_buf texts[N];
+    made_init(&made);
+    for (uint32_t i = 0; i < N; i++) {
+        leat_buf_init(&texts[i], 1u << 20);
+        random_schema(&state, &texts[i]);
+        made_add(&made, leat_buf_str(&texts[i]));
+    }
+    made_build(&made);
+    for (uint32_t i = 0; i < N; i++) {
+        check_twins(leat_buf_str(&texts[i]), made_type(&made, i), &state);
+        leat_buf_done(&texts[i]);
+    }
+    made_done(&made);
 }
 
 Test(codec_hostile, a_value_over_the_limit_leaves_the_buffer_as_it_was)

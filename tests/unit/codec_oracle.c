@@ -4,9 +4,12 @@
 #include <avro.h>
 #include <criterion/criterion.h>
 
+#include "codec/plan.h"
+#include "codec_made.h"
 #include "codec_random.h"
 
 #define SCHEMAS 300
+#define MADE    60
 #define VALUES  10
 
 static void compare_record(avro_value_t *v, const struct leat_type *type, const char *base);
@@ -156,30 +159,59 @@ static void check_value(struct subject *s, uint64_t *state)
     leat_buf_done(&out);
 }
 
+/* Of a type laid out here, or of `type`. */
+static void check_schema(struct leat_str text, const struct leat_type *type, uint64_t *state)
+{
+    struct leat_error err = {0};
+    struct subject s = {.arena = leat_arena_new(1u << 16, 0)};
+    cr_assert_eq(leat_schema_parse(text, &s.schema, &err), LEAT_OK, "%s: %.*s", err.msg,
+                 LEAT_STR_FMT(text));
+    s.type = type == NULL ? dynamic_type(s.arena, s.schema) : type;
+    cr_assert_eq(leat_plan_new(s.schema, s.type, &s.plan, &err), LEAT_OK, "%s", err.msg);
+    cr_assert_eq(s.plan->top->read, s.type->read, "an equal schema is read by the type's own");
+    cr_assert_eq(avro_schema_from_json_length(text.at, text.len, &s.oracle), 0);
+    s.iface = avro_generic_class_from_schema(s.oracle);
+    for (int k = 0; k < VALUES; k++)
+        check_value(&s, state);
+    avro_value_iface_decref(s.iface);
+    avro_schema_decref(s.oracle);
+    leat_plan_free(s.plan);
+    leat_schema_free(s.schema);
+    leat_arena_free(s.arena);
+}
+
 Test(codec_oracle, random_records_read_and_write_as_avro_c_does)
 {
     uint64_t state = 20261122;
     for (int i = 0; i < SCHEMAS; i++) {
-        struct leat_error err = {0};
-        struct subject s = {.arena = leat_arena_new(1u << 16, 0)};
         struct leat_buf text;
         leat_buf_init(&text, 1u << 20);
         random_schema(&state, &text);
-        cr_assert_eq(leat_schema_parse(leat_buf_str(&text), &s.schema, &err), LEAT_OK, "%s: %.*s",
-                     err.msg, (int)text.len, text.at);
-        s.type = dynamic_type(s.arena, s.schema);
-        cr_assert_eq(leat_plan_new(s.schema, s.type, &s.plan, &err), LEAT_OK, "%s", err.msg);
-        cr_assert_eq(avro_schema_from_json_length(text.at, text.len, &s.oracle), 0);
-        s.iface = avro_generic_class_from_schema(s.oracle);
-        for (int k = 0; k < VALUES; k++)
-            check_value(&s, &state);
-        avro_value_iface_decref(s.iface);
-        avro_schema_decref(s.oracle);
-        leat_plan_free(s.plan);
-        leat_schema_free(s.schema);
-        leat_arena_free(s.arena);
+        check_schema(leat_buf_str(&text), NULL, &state);
         leat_buf_done(&text);
     }
+}
+
+Test(codec_oracle, types_of_leat_gen_read_and_write_as_avro_c_does, .timeout = 60)
+{
+    uint64_t state = 5;
+    uint32_t own = 0;
+    struct made made;
+    struct leat_buf texts[MADE];
+    made_init(&made);
+    for (uint32_t i = 0; i < MADE; i++) {
+        leat_buf_init(&texts[i], 1u << 20);
+        random_schema(&state, &texts[i]);
+        made_add(&made, leat_buf_str(&texts[i]));
+    }
+    made_build(&made);
+    for (uint32_t i = 0; i < MADE; i++) {
+        own += made_type(&made, i)->read != NULL;
+        check_schema(leat_buf_str(&texts[i]), made_type(&made, i), &state);
+        leat_buf_done(&texts[i]);
+    }
+    made_done(&made);
+    cr_assert_gt(own, MADE / 2);
 }
 
 /* The same values through JSON, with and without structs, end as the same Avro bytes. */
