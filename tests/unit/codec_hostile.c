@@ -210,6 +210,33 @@ static void write_spoilt(const struct leat_type *type, char *value)
     }
 }
 
+/* Each text in turn is longer than the room that was asked for without it. */
+static void write_long(struct twins *t, char *value)
+{
+    const struct leat_type *type = t->types[1];
+    char long_text[3000];
+    memset(long_text, 'x', sizeof long_text);
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct leat_field *f = &type->fields[i];
+        if (f->kind != LEAT_KIND_STRING)
+            continue;
+        struct leat_str kept = leat_field_str(f, value);
+        char *again = leat_arena_alloc(t->arena, type->size);
+        struct leat_buf out;
+        leat_field_set_present(f, value, true);
+        LEAT_STORE(struct leat_str, value + f->offset,
+                   ((struct leat_str){long_text, sizeof long_text}));
+        leat_buf_init(&out, 1u << 20);
+        cr_assert_eq(leat_encode_avro(type, value, &out, &err), LEAT_OK, "%s", err.msg);
+        cr_assert_leq(out.len, out.cap);
+        cr_assert_eq(leat_decode_avro(t->plans[1], leat_buf_str(&out), t->arena, again, &err),
+                     LEAT_OK, "%s", err.msg);
+        cr_assert(leat_str_eq(leat_field_str(f, again), leat_field_str(f, value)));
+        leat_buf_done(&out);
+        LEAT_STORE(struct leat_str, value + f->offset, kept);
+    }
+}
+
 static void check_twins(struct leat_str text, const struct leat_type *made, uint64_t *state)
 {
     struct twins t = {.arena = leat_arena_new(1u << 16, 0)};
@@ -232,6 +259,7 @@ static void check_twins(struct leat_str text, const struct leat_type *made, uint
         free((void *)(uintptr_t)body.at);
     }
     write_spoilt(made, value);
+    write_long(&t, value);
     for (int k = 0; k < 2; k++)
         leat_plan_free(t.plans[k]);
     for (size_t i = 0; i < 3; i++)
