@@ -102,7 +102,8 @@ static leat_status await_outcome(struct leat_session *s, const struct leat_comma
     for (;;) {
         leat_status status =
             leat_store_command(s->store, sent->slice, &sent->id, s->arena, ret, err);
-        if (status != LEAT_ABSENT || leat_mono_us() >= until_us)
+        bool open = status == LEAT_ABSENT || (status == LEAT_OK && leat_command_waits(ret));
+        if (!open || leat_mono_us() >= until_us)
             return status;
         pause_ms(ms);
         ms = ms * 3 / 2 < POLL_LAST_MS ? ms * 3 / 2 : POLL_LAST_MS;
@@ -163,6 +164,11 @@ static int report(struct leat_session *s, const struct send_options *o, const ch
     }
     if (o->wait_ms == 0)
         return LEAT_EXIT_OK;
+    if (known != NULL && leat_command_waits(&st)) {
+        (void)leat_fail(&err, LEAT_RETRY, "it waits (%.*s), its outcome is not known yet",
+                        LEAT_STR_FMT(st.waits));
+        return leat_cli_fail(&err);
+    }
     if (known != NULL)
         return leat_str_eq(st.outcome, LEAT_STR("accepted")) ? LEAT_EXIT_OK : LEAT_EXIT_NO;
     char id[LEAT_UUID_TEXT];

@@ -103,6 +103,13 @@ static void command_text(const struct leat_session *s, const struct leat_command
     put_line(out, "error_code", st->error_code);
     put_line(out, "error_text", st->error_text);
     put_time(out, "received_at", st->received_at_us);
+    if (leat_command_waits(st)) {
+        put_line(out, "waits", st->waits);
+        leat_buf_printf(out, "%-12s %d\n", "attempts", (int)st->attempts);
+        if (st->due_at_us > 0)
+            put_time(out, "due_at", st->due_at_us);
+        return;
+    }
     put_time(out, "finished_at", st->finished_at_us);
     leat_buf_printf(out, "%-12s store %s, slice %d, seq %" PRId64 "\n", "position", store,
                     (int)st->slice, st->last_seq);

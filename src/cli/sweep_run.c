@@ -159,16 +159,17 @@ static void print_text(const struct leat_sweep_run *r, int64_t took_us)
     const struct leat_sweep *s = r->sweep;
     char id[LEAT_UUID_TEXT], took[LEAT_UNITS_TEXT];
     for (int64_t i = 0; r->ids && i < s->seen; i++) {
-        if (s->told[i].result == LEAT_OPERATED_DONE)
+        if (s->told[i].result <= LEAT_OPERATED_DEAD)
             continue;
         leat_uuid_format(&s->told[i].ref->id, id);
         (void)fprintf(stderr, "%s %s\n", id, leat_operated_text(s->told[i].result));
     }
     (void)printf("%" PRId64 " %s", leat_sweep_done(s), r->done);
-    for (int i = LEAT_OPERATED_DEAD; i < LEAT_OPERATED_COUNT; i++) {
+    if (s->counts[LEAT_OPERATED_DEAD] > 0)
+        (void)printf(" (%" PRId64 " are dead letters now)", s->counts[LEAT_OPERATED_DEAD]);
+    for (int i = LEAT_OPERATED_ABSENT; i < LEAT_OPERATED_COUNT; i++) {
         if (s->counts[i] > 0)
-            (void)printf("; %" PRId64 " %s %s", s->counts[i],
-                         i == LEAT_OPERATED_DEAD ? "of them:" : "not:",
+            (void)printf("; %" PRId64 " not: each %s", s->counts[i],
                          leat_operated_text((leat_operated)i));
     }
     if (s->seen < s->todo)

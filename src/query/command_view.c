@@ -38,6 +38,16 @@ static void put_times(const struct leat_command_status *st, struct leat_json_wri
 {
     int64_t us = st->finished_at_us - st->received_at_us;
     leat_json_put_int(w, "received_at", st->received_at_us / 1000);
+    if (leat_command_waits(st)) {
+        leat_json_put_str(w, "waits", st->waits);
+        leat_json_put_int(w, "attempts", st->attempts);
+        leat_json_key(w, LEAT_STR("due_at"));
+        if (st->due_at_us > 0)
+            leat_json_int(w, st->due_at_us / 1000);
+        else
+            leat_json_null(w);
+        return;
+    }
     leat_json_put_int(w, "finished_at", st->finished_at_us / 1000);
     leat_json_put_int(w, "wait_ms", us > 0 ? us / 1000 : 0);
 }
@@ -60,7 +70,8 @@ void leat_command_json(const struct leat_schemas *schemas, const struct leat_com
     put_id(w, "id", &st->id);
     leat_json_put_str(w, "type", st->type);
     leat_json_put_str(w, "processor", st->processor);
-    leat_json_put_str(w, "stream", st->stream);
+    if (!leat_command_waits(st))
+        leat_json_put_str(w, "stream", st->stream);
     leat_json_put_str(w, "outcome", st->outcome);
     if (st->error_code.len > 0)
         leat_json_put_str(w, "error_code", st->error_code);
@@ -72,7 +83,8 @@ void leat_command_json(const struct leat_schemas *schemas, const struct leat_com
     for (size_t i = 0; i < v->n; i++)
         leat_event_json(schemas, &v->events[i], w);
     leat_json_end_array(w);
-    put_position(st, w);
+    if (!leat_command_waits(st))
+        put_position(st, w);
     leat_json_end_object(w);
 }
 

@@ -15,6 +15,8 @@
 static void put_headers(struct leat_request *rq, const struct leat_command_status *st)
 {
     char store[LEAT_UUID_TEXT];
+    if (leat_command_waits(st))
+        return;
     leat_uuid_format(&st->store_id, store);
     leat_answer_header(rq, "Leat-Position", "%s:%d=%" PRId64, store, (int)st->slice, st->last_seq);
     leat_answer_header(rq, "Leat-Age-Ms", "0"); /* read from the store itself */
@@ -72,12 +74,20 @@ static leat_status ask(struct leat_request *rq, int32_t slice, const struct leat
     return status;
 }
 
+/* One that waits for its next try has no outcome yet. */
+static void answer_if_settled(struct leat_request *rq, struct leat_store *store,
+                              const struct leat_command_status *st)
+{
+    if (!leat_command_waits(st))
+        answer_outcome(rq, store, st);
+}
+
 bool leat_command_poll(struct leat_request *rq)
 {
     struct leat_error err = {0};
-    leat_status status = ask(rq, rq->sent.slice, &rq->sent.id, answer_outcome, &err);
+    leat_status status = ask(rq, rq->sent.slice, &rq->sent.id, answer_if_settled, &err);
     /* Sent it is: what the store cannot say now, it says later at the Location. */
-    return status == LEAT_OK;
+    return status == LEAT_OK && rq->state == LEAT_REQUEST_READY;
 }
 
 void leat_command_accepted(struct leat_request *rq)
@@ -143,7 +153,8 @@ static void answer_known(struct leat_request *rq, struct leat_store *store,
         (struct leat_command_sent){.id = st->id, .slice = st->slice, .processor = st->processor};
     if (!is_same(rq, &in, st)) {
         answer_key_reused(rq);
-    } else if (leat_prefer_wait_ms(leat_request_header(rq, "Prefer")) > 0) {
+    } else if (leat_prefer_wait_ms(leat_request_header(rq, "Prefer")) > 0 &&
+               !leat_command_waits(st)) {
         answer_outcome(rq, store, st);
     } else {
         leat_command_accepted(rq);

@@ -187,10 +187,12 @@ leat_status leat_store_stream(struct leat_store *s, const struct leat_store_page
 /* ---- one command ---- */
 
 #define COMMAND_QUERY                                                                              \
-    "select c.id, c.slice, c.first_seq, c.last_seq, s.store_id, c.processor, c.type, c.stream,"    \
-    " c.outcome, c.error_code, c.error_text, c.received_at, c.finished_at, sha256(c.payload)"      \
+    "select c.id, c.slice, coalesce(c.first_seq, 0), coalesce(c.last_seq, 0), s.store_id,"         \
+    " c.processor, c.type, c.stream, c.outcome, c.error_code, c.error_text, c.received_at,"        \
+    " c.finished_at, sha256(coalesce(c.payload, '')), c.attempts, c.waits,"                        \
+    " case when isfinite(c.due_at) then c.due_at end"                                              \
     " from @.commands c join @.slices s on s.slice = c.slice where c.id = $1::uuid"
-#define COMMAND_COLUMN_COUNT 14
+#define COMMAND_COLUMN_COUNT 17
 
 static void read_command(struct leat_pg_reply *r, struct leat_command_status *c)
 {
@@ -206,10 +208,13 @@ static void read_command(struct leat_pg_reply *r, struct leat_command_status *c)
     c->error_code = leat_reply_bytes(r, 0, 9);
     c->error_text = leat_reply_bytes(r, 0, 10);
     c->received_at_us = leat_reply_unix_us(r, 0, 11);
-    c->finished_at_us = leat_reply_unix_us(r, 0, 12);
+    c->finished_at_us = leat_reply_null(r, 0, 12) ? 0 : leat_reply_unix_us(r, 0, 12);
     struct leat_str hash = leat_reply_bytes(r, 0, 13);
     if (hash.len == sizeof c->payload_sha256)
         memcpy(c->payload_sha256, hash.at, hash.len);
+    c->attempts = leat_reply_int4(r, 0, 14);
+    c->waits = leat_reply_bytes(r, 0, 15);
+    c->due_at_us = leat_reply_null(r, 0, 16) ? 0 : leat_reply_unix_us(r, 0, 16);
 }
 
 leat_status leat_store_command(struct leat_store *s, int32_t slice, const struct leat_uuid *id,

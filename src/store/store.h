@@ -166,7 +166,16 @@ struct leat_command_status {
     struct leat_str processor, type, stream, outcome /* "accepted" … */, error_code, error_text;
     int64_t received_at_us, finished_at_us;
     uint8_t payload_sha256[32]; /* of its bytes: tells another body under the same id apart */
+    int32_t attempts;
+    /* Outcome "waiting": for what ("retry", "parked", "scheduled", "redriven") and until when, 0 =
+     * unknown; it has no position and is not finished. Else "" and 0. */
+    struct leat_str waits;
+    int64_t due_at_us;
 };
+static inline bool leat_command_waits(const struct leat_command_status *c)
+{
+    return c->waits.len > 0;
+}
 /* slice -1 = not known: all are asked. ABSENT when the command is not (yet) known. */
 LEAT_MUST_CHECK leat_status leat_store_command(struct leat_store *s, int32_t slice,
                                                const struct leat_uuid *id, struct leat_arena *arena,
