@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
-#include "base/record_headers.h"
 #include "cluster.h"
 
 void check_init(struct sim *w)
 {
+    w->outside = leat_arena_zalloc(w->arena, 1, sizeof *w->outside);
+    w->outside->of =
+        leat_arena_zalloc(w->arena, (size_t)w->o.commands + 1, sizeof(struct sim_effect *));
     struct sim_check *c = leat_arena_zalloc(w->arena, 1, sizeof *c);
     c->sent = leat_arena_zalloc(w->arena, (size_t)w->o.commands + 1, sizeof *c->sent);
     for (int32_t t = 0; t < SIM_TOPICS; t++) {
@@ -17,10 +18,51 @@ void check_init(struct sim *w)
                 c->last_offset[t][k][i] = -1;
         }
     }
+    c->wait_max_us = 5 * SIM_SECOND;
     w->check = c;
 }
 
+/* ---- the store goes back ---- */
+
+struct sim_check_mark {
+    uint64_t settled;
+    int64_t last_offset[SIM_TOPICS][SIM_PARTITIONS][SIM_KEYS];
+};
+
+struct sim_check_mark *check_mark(struct sim *w)
+{
+    struct sim_check_mark *m = leat_arena_alloc(w->arena, sizeof *m);
+    m->settled = w->check->settled;
+    memcpy(m->last_offset, w->check->last_offset, sizeof m->last_offset);
+    return m;
+}
+
+void check_back(struct sim *w, const struct sim_check_mark *m)
+{
+    memcpy(w->check->last_offset, m->last_offset, sizeof m->last_offset);
+    for (int32_t t = 0; t < SIM_TOPICS; t++) {
+        for (int32_t k = 0; k < sim_topic_partitions(t); k++) {
+            const struct sim_partition *p = sim_log_partition(w, t, k);
+            for (int64_t i = 0; i < p->end; i++) {
+                if (p->records[i]->settled > m->settled)
+                    p->records[i]->settled = 0;
+            }
+        }
+    }
+}
+
 /* ---- at every commit ---- */
+
+/* Who claims k from another must have been given it, by the coordinator, after that one's claim. */
+void check_claim(struct sim *w, const struct sim_call *c, int32_t k)
+{
+    const struct sim_owner *o = &w->store->owners[c->processor][k];
+    if (o->owner != 0 && o->owner != c->caller && !sim_off(w, SIM_D_ONE_FENCE) &&
+        !sim_group_gave(w, c->processor, k, c->member, o->claimed_us)) {
+        sim_fail(w, "usurped", "%s claims partition %d, which nobody has given it since %.3f s",
+                 c->actor->name, k, (double)o->claimed_us / 1e6);
+    }
+}
 
 void check_owner(struct sim *w, const struct sim_call *c, int32_t k)
 {
@@ -73,6 +115,18 @@ static int32_t key_index(const struct leat_batch_command *c)
     return i >= 0 && i < SIM_KEYS ? i : -1;
 }
 
+/* A class with max_wait, in a run without faults. */
+static void check_wait(struct sim *w, const struct sim_record *r)
+{
+    int64_t waited_us = (sim_now_ms(w) - r->timestamp_ms) * SIM_MS;
+    if (waited_us > w->check->waited_us)
+        w->check->waited_us = waited_us;
+    if (w->o.faults == 0 && waited_us > w->check->wait_max_us) {
+        sim_fail(w, "ageing", "a record of a class with max_wait had to wait %.1f s",
+                 (double)waited_us / 1e6);
+    }
+}
+
 void check_settled(struct sim *w, const struct sim_call *call, const struct leat_batch_command *c,
                    leat_settled settled)
 {
@@ -88,7 +142,10 @@ void check_settled(struct sim *w, const struct sim_call *call, const struct leat
                  sim_topic_name(topic), l->k);
         return;
     }
-    p->records[c->offset]->settled = true;
+    struct sim_record *r = p->records[c->offset];
+    if (r->settled == 0 && topic < SIM_TOPIC_EVENTS && topic % SIM_PRIORITIES == 1)
+        check_wait(w, r);
+    r->settled = ++w->check->settled;
     int32_t key = key_index(c);
     bool decided = c->outcome == LEAT_OUTCOME_ACCEPTED || c->outcome == LEAT_OUTCOME_REJECTED;
     if (settled != LEAT_SETTLED_STORED || !decided || key < 0)
@@ -111,6 +168,8 @@ static void check_events_lane(struct sim *w, const struct sim_call *c, const str
                               int64_t next_seq)
 {
     const struct sim_slice *slice = &w->store->slices[lane->k];
+    if (sim_off(w, SIM_D_SEQ_LANE))
+        return;
     int64_t from = lane->next_seq < 1 ? 1 : lane->next_seq;
     if (next_seq < from || next_seq > slice->head + 1) {
         sim_fail(w, "lane", "%s moves events %d from seq %lld to %lld, head is %lld",
@@ -160,6 +219,12 @@ void check_recorded(struct sim *w, const struct leat_published *move)
                  move->slice, (long long)move->seq, (long long)move->outbox_seq, (long long)s->head,
                  (long long)s->outbox_head);
     }
+    if (sim_off(w, SIM_D_RELAY_EPOCH) &&
+        (move->seq < s->published || move->outbox_seq < s->outbox_published)) {
+        sim_fail(w, "published", "slice %d: its position goes back from %lld, %lld to %lld, %lld",
+                 move->slice, (long long)s->published, (long long)s->outbox_published,
+                 (long long)move->seq, (long long)move->outbox_seq);
+    }
 }
 
 /* ---- is anything left to do? ---- */
@@ -189,12 +254,16 @@ static const char *unfinished_slice(const struct sim *w, int32_t k)
         return left;
     }
     if (s->published == s->head && s->outbox_published == s->outbox_head &&
-        w->cluster->file.slices[k].seq == s->head)
+        w->cluster->file.slices[k].seq == s->head && w->cluster->redis.slices[k].seq == s->head &&
+        !w->cluster->redis.slices[k].missing)
         return NULL;
-    (void)snprintf(
-        left, sizeof left, "slice %d: head %lld, published %lld, applied %lld; outbox %lld of %lld",
-        k, (long long)s->head, (long long)s->published, (long long)w->cluster->file.slices[k].seq,
-        (long long)s->outbox_published, (long long)s->outbox_head);
+    (void)snprintf(left, sizeof left,
+                   "slice %d: head %lld, published %lld, applied %lld, in Redis %lld; outbox %lld "
+                   "of %lld",
+                   k, (long long)s->head, (long long)s->published,
+                   (long long)w->cluster->file.slices[k].seq,
+                   (long long)w->cluster->redis.slices[k].seq, (long long)s->outbox_published,
+                   (long long)s->outbox_head);
     return left;
 }
 
@@ -247,6 +316,17 @@ static void events_of_row(struct sim *w, const struct sim_row *r, const int32_t 
     }
 }
 
+static void effects_of_row(struct sim *w, const struct sim_sent *s, const struct sim_row *r)
+{
+    uint32_t n = 0;
+    for (const struct sim_effect *e = w->outside->of[s->command.number]; e != NULL; e = e->next)
+        n++;
+    if (s->command.mail && r->outcome == LEAT_OUTCOME_ACCEPTED && n != 1) {
+        sim_fail(w, "effect-once", "what command %u asks of the world was done %u times",
+                 s->command.number, n);
+    }
+}
+
 /* What does not decode has no key to be forwarded by: it is dead where it was found. */
 static const struct sim_row *row_of(const struct sim *w, const struct sim_sent *s)
 {
@@ -259,6 +339,8 @@ static const struct sim_row *row_of(const struct sim *w, const struct sim_sent *
 static void sent_has_row(struct sim *w, const struct sim_sent *s, const int32_t *count)
 {
     uint32_t number = s->command.number;
+    if (s->left_out)
+        return;
     if (!s->known_id) {
         if (!s->record->settled)
             sim_fail(w, "accepted-once", "the record of command %u was never settled", number);
@@ -277,6 +359,7 @@ static void sent_has_row(struct sim *w, const struct sim_sent *s, const int32_t 
     if (dead != s->dead || (rejected && !s->may_reject))
         sim_fail(w, "outcome", "command %u has outcome %d", number, (int)r->outcome);
     events_of_row(w, r, count);
+    effects_of_row(w, s, r);
 }
 
 static void rows_are_unique(struct sim *w)
@@ -377,25 +460,20 @@ static void check_topic(struct sim *w, int32_t k)
     const struct sim_slice *s = &w->store->slices[k];
     int64_t last = 0;
     for (int64_t i = 0; i < p->end; i++) {
-        struct leat_str seq_text, id_text;
-        struct leat_uuid id;
-        char digits[24] = {0};
-        if (!leat_headers_find(p->records[i]->headers, LEAT_STR("leat-seq"), &seq_text) ||
-            !leat_headers_find(p->records[i]->headers, LEAT_STR("ce_id"), &id_text) ||
-            !leat_uuid_parse(id_text, &id))
-            continue;
-        memcpy(digits, seq_text.at, seq_text.len < 20 ? seq_text.len : 20);
-        int64_t seq = strtoll(digits, NULL, 10);
-        if (seq < 1 || seq > s->head ||
-            !leat_uuid_eq(&w->store->events[s->events[seq - 1]].id, &id)) {
+        struct sim_position at;
+        if (!sim_position_of(p->records[i], &at) ||
+            (leat_uuid_eq(&at.store_id, &s->parent) && at.seq > s->fork_seq))
+            continue; /* of what the store has lost: its id says so */
+        if (at.seq < 1 || at.seq > s->head ||
+            !leat_uuid_eq(&w->store->events[s->events[at.seq - 1]].id, &at.event_id)) {
             sim_fail(w, "topic", "events %d offset %lld: seq %lld is not the store's", k,
-                     (long long)i, (long long)seq);
-        } else if (seq > last + 1 && w->log->lost == 0) {
+                     (long long)i, (long long)at.seq);
+        } else if (at.seq > last + 1 && w->log->lost == 0) {
             sim_fail(w, "topic", "events %d offset %lld: seq %lld follows %lld", k, (long long)i,
-                     (long long)seq, (long long)last);
+                     (long long)at.seq, (long long)last);
         }
-        if (seq > last)
-            last = seq;
+        if (at.seq > last)
+            last = at.seq;
     }
     if (last != s->head && w->log->lost == 0) {
         sim_fail(w, "topic", "events %d end with seq %lld, the slice with %lld", k, (long long)last,
@@ -403,32 +481,59 @@ static void check_topic(struct sim *w, int32_t k)
     }
 }
 
-static void check_model(struct sim *w)
+static void check_rows(struct sim *w, const struct sim_file *file, const struct sim_model_row *fold)
 {
-    struct sim_model_row fold[SIM_STREAMS_MAX] = {{0}};
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
-        for (int64_t seq = 1; seq <= w->store->slices[k].head; seq++) {
-            const struct sim_stored *e = &w->store->events[w->store->slices[k].events[seq - 1]];
-            struct sim_model_row *row = &fold[e->stream];
-            row->sum += e->body.amount;
-            row->count++;
-            row->digest = leat_hash64(&e->body, sizeof e->body, row->digest);
-        }
-    }
     for (int32_t i = 0; i < w->store->stream_count; i++) {
-        const struct sim_model_row *have = &w->cluster->file.rows[i];
+        const struct sim_model_row *have = &file->rows[i];
         if (have->digest != fold[i].digest || have->count != fold[i].count) {
-            sim_fail(w, "model", "%.*s: %lld events in the model, %lld in the store",
-                     LEAT_STR_FMT(w->store->streams[i].name), (long long)have->count,
+            sim_fail(w, "model", "%.*s%s: %lld events in the model, %lld in the store",
+                     LEAT_STR_FMT(w->store->streams[i].name),
+                     file == &w->cluster->redis ? " in Redis" : "", (long long)have->count,
                      (long long)fold[i].count);
         }
     }
 }
 
+static void check_shared(struct sim *w, const struct sim_file *file,
+                         const struct sim_shared_row *fold)
+{
+    for (int32_t i = 0; i < SIM_SHARED_ROWS; i++) {
+        struct sim_shared_row have = {0};
+        for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+            sim_shared_merge(&have, &file->slices[k].shared[i]);
+        if (have.sum != fold[i].sum || have.count != fold[i].count || have.max != fold[i].max ||
+            have.latest != fold[i].latest) {
+            sim_fail(w, "shared-rows",
+                     "row %d%s: %lld events, the last one %lld; a fold of the store has %lld, %lld",
+                     i, file == &w->cluster->redis ? " in Redis" : "", (long long)have.count,
+                     (long long)have.latest, (long long)fold[i].count, (long long)fold[i].latest);
+        }
+    }
+}
+
+static void check_model(struct sim *w)
+{
+    struct sim_model_row fold[SIM_STREAMS_MAX] = {{0}};
+    struct sim_shared_row shared[SIM_SHARED_ROWS] = {{0}};
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+        for (int64_t seq = 1; seq <= w->store->slices[k].head; seq++) {
+            const struct sim_stored *e = &w->store->events[w->store->slices[k].events[seq - 1]];
+            struct sim_shared_row one[1] = {{0}};
+            sim_row_apply(&fold[e->stream], &e->body);
+            sim_shared_apply(w, one, e);
+            sim_shared_merge(&shared[e->body.number % SIM_SHARED_ROWS], one);
+        }
+    }
+    check_rows(w, &w->cluster->file, fold);
+    check_rows(w, &w->cluster->redis, fold);
+    check_shared(w, &w->cluster->file, shared);
+    check_shared(w, &w->cluster->redis, shared);
+}
+
 /* Without faults nobody loses a fence: who does works in circles. */
 static void check_calm(struct sim *w)
 {
-    if (w->o.faults == 0 && w->o.plant == SIM_PLANT_NONE && w->store->fenced > 0) {
+    if (w->o.faults == 0 && w->o.plant == NULL && w->store->fenced > 0) {
         sim_fail(w, "calm", "%llu batches were fenced in a run without faults",
                  (unsigned long long)w->store->fenced);
     }

@@ -8,6 +8,7 @@
 #include "store.h"
 
 /* ---- at every commit, called by the store ---- */
+void check_claim(struct sim *w, const struct sim_call *c, int32_t k); /* before it is won */
 void check_owner(struct sim *w, const struct sim_call *c, int32_t k);
 void check_command(struct sim *w, const struct leat_batch_command *c, const struct sim_stream *s);
 void check_event(struct sim *w, const struct sim_stored *e, struct sim_stream *s); /* folds it */
@@ -26,15 +27,25 @@ struct sim_sent {
     bool known_id; /* else leat makes one of the record's place */
     bool dead;     /* undecodable or poison */
     bool may_reject;
+    bool left_out; /* not sent at all */
+    int32_t priority, other_priority, again_priority;
     struct sim_command command;
     struct sim_record *record;
 };
 struct sim_check {
     struct sim_sent *sent;
     int32_t sent_count;
+    uint64_t settled;               /* records so far */
+    int64_t wait_max_us, waited_us; /* longest allowed, and longest time that a record of a class
+                                       with max_wait had to wait */
     int64_t last_offset[SIM_TOPICS][SIM_PARTITIONS][SIM_KEYS]; /* order of keys within lanes */
 };
 void check_init(struct sim *w);
+
+/* What is known of the store's past, for when it goes back there. */
+struct sim_check_mark;
+struct sim_check_mark *check_mark(struct sim *w);
+void check_back(struct sim *w, const struct sim_check_mark *m);
 
 /* ---- at the end ---- */
 /* NULL when nothing is left to do, else what is (static text until the next call). */

@@ -11,15 +11,22 @@
 #include "worker/ownership.h"
 #include "world.h"
 
-#define SIM_EXECUTORS 2
+#define SIM_EXECUTORS   2
+#define SIM_RUNNERS_MAX 3
 
 /* ---- a worker process of one processor ---- */
+
+#define SIM_LETTER_SUSPECTS 16
 
 struct sim_letter { /* to an executor: stop k (epoch 0), or start it */
     int32_t k;
     int64_t epoch, head;
+    struct leat_uuid store_id;
     struct leat_lane_position at[8];
     size_t lane_count;
+    struct sim_suspect suspects[SIM_LETTER_SUSPECTS];
+    size_t suspect_count;
+    struct sim_fences lane_epochs; /* planted; 0 = not won */
 };
 #define SIM_LETTERS_MAX 64
 
@@ -31,14 +38,25 @@ struct sim_executor {
     uint64_t session;
     bool busy, in_transaction, timer;
     bool settling; /* planted: lanes are read instead of acquired */
-    int64_t retry_at_us, tail_at_us;
+    int64_t retry_at_us, tail_at_us, epoch_at_us;
     int32_t failures;
     struct sim_letter letters[SIM_LETTERS_MAX];
     size_t first_letter, letter_count;
     struct { /* per lane of the flow */
         int32_t topic, k;
+        int64_t count; /* planted: what is taken for the seq */
     } lanes[64];
-    int64_t out; /* records not yet released */
+    struct {           /* per k */
+        int64_t epoch; /* 0 = not here */
+        struct leat_uuid store_id;
+        struct sim_suspect suspects[SIM_LETTER_SUSPECTS];
+        size_t suspect_count;
+        struct sim_fences lane_epochs;
+    } ks[SIM_PARTITIONS];
+    struct sim_suspect at[SIM_RUNNERS_MAX]; /* what each runner is at */
+    struct sim_suspect slow;                /* the last slow one; topic -1 = none runs */
+    struct sim_suspect crashed;             /* its handler has ended the process; topic -1 = none */
+    int64_t out;                            /* records not yet released */
 };
 
 struct sim_worker {
@@ -52,7 +70,8 @@ struct sim_worker {
     struct leat_held held[SIM_PARTITIONS];
     struct sim_letter claimed[SIM_PARTITIONS]; /* as the last claim found them */
     struct sim_executor executors[SIM_EXECUTORS];
-    uint64_t session;
+    struct sim_fences lane_epochs[SIM_PARTITIONS]; /* planted: as read */
+    uint64_t session, confirmed;                   /* confirmed: member id at the last try */
     bool busy, timer;                /* the group's thread awaits something; its back-off runs */
     bool revoke, lost;               /* callbacks not yet served */
     bool assign, ks[SIM_PARTITIONS]; /* given, not yet served */
@@ -83,22 +102,37 @@ void sim_relay_leave(struct sim_relay *r);
 struct sim_actor *sim_relay_actor(struct sim_relay *r);
 
 struct sim_projector;
-struct sim_projector *sim_projector_start(struct sim *w, int32_t instance);
+struct sim_projector *sim_projector_start(struct sim *w, int32_t instance); /* from 2: Redis */
 void sim_projector_crash(struct sim_projector *p);
 struct sim_actor *sim_projector_actor(struct sim_projector *p);
 int64_t sim_projector_at(const struct sim_projector *p, int32_t k); /* seq it knows of */
 
-/* The LMDB file both projectors write: rows and checkpoints. */
+/* Rows and checkpoints, written by two projectors: an LMDB file, or what Redis holds. Rows of
+ * streams belong to one slice. Shared rows are fed by several: in LMDB one row each (of slice 0),
+ * in Redis one per slice, merged when read. */
+#define SIM_SHARED_ROWS 5
+struct sim_shared_row {
+    int64_t sum, count, max;
+    int64_t latest_at_us, latest_seq, latest; /* of the event recorded last */
+    int32_t latest_k;
+};
 struct sim_file {
     struct sim_file_slice {
         int64_t seq;
         struct leat_uuid store_id, event_id;
+        int64_t rows_seq; /* Redis: as the rows themselves say */
+        bool missing;     /* Redis has lost the checkpoint */
+        struct sim_shared_row shared[SIM_SHARED_ROWS];
     } slices[SIM_PARTITIONS];
     struct sim_model_row {
         int64_t sum, count;
         uint64_t digest; /* of the events in the order they were applied */
     } rows[SIM_STREAMS_MAX];
 };
+/* model_rows.c: one event into a row; merging. */
+void sim_row_apply(struct sim_model_row *row, const struct sim_event_body *e);
+void sim_shared_apply(const struct sim *w, struct sim_shared_row *row, const struct sim_stored *e);
+void sim_shared_merge(struct sim_shared_row *into, const struct sim_shared_row *other);
 
 /* ---- all of them ---- */
 
@@ -113,12 +147,13 @@ struct sim_slot { /* an instance id and who runs under it now; NULL = down */
     int32_t processor, instance;
     void *process;
 };
-#define SIM_SLOTS 13
+#define SIM_SLOTS 15
 
 struct sim_cluster {
     struct sim_slot slots[SIM_SLOTS];
-    struct sim_file file;
-    struct { /* SIM_FAULT_RECREATE: which lane, and where it stood */
+    struct sim_file file, redis, redis_copy;
+    struct sim_actor supervisor; /* of all workers: never fails */
+    struct {                     /* SIM_FAULT_RECREATE: which lane, and where it stood */
         bool done;
         int32_t topic, k;
         int64_t next_offset;
@@ -132,5 +167,10 @@ struct sim_cluster {
 void sim_cluster_start(struct sim *w);
 void sim_cluster_stop(struct sim *w);                /* frees what processes still hold */
 void sim_cluster_gone(struct sim *w, void *process); /* it ended by itself: restart its slot */
+/* The process that waits for something is killed there, now and then. */
+void sim_cluster_await(struct sim *w, const struct sim_actor *a);
+/* A handler ended its process, or kill -9 did while one ran. */
+void sim_cluster_signal(struct sim *w, struct sim_executor *e);
+void sim_cluster_hunt(struct sim *w, struct sim_executor *e, int64_t within_us);
 
 #endif

@@ -6,10 +6,16 @@
 #include "base/hash.h"
 #include "base/record_headers.h"
 #include "model.h"
+#include "world.h"
 
+struct doing {
+    int64_t spent_us;
+    bool crashed, slow;
+};
 struct leat_dispatch {
     int32_t processor;
-    const int64_t *clock_us;
+    struct sim *w;
+    struct doing *doing;
 };
 
 static const char *const names[SIM_PROCESSORS] = {"deposits", "withdrawals", "audits", "alerts"};
@@ -17,13 +23,33 @@ static const char *const types[SIM_PROCESSORS] = {"Deposit", "Withdraw", "Audit"
 static const char *const event_types[SIM_PROCESSORS] = {"Deposited", "Withdrawn", "Audited", ""};
 static const char *const prefixes[SIM_PROCESSORS] = {"account-", "account-", "audit-", ""};
 
-struct leat_dispatch *sim_dispatch_new(int32_t processor, const int64_t *clock_us)
+struct leat_dispatch *sim_dispatch_new(int32_t processor, struct sim *w)
 {
     struct leat_dispatch *d = calloc(1, sizeof *d);
     leat_assert(d != NULL);
+    d->doing = leat_arena_zalloc(w->arena, 1, sizeof *d->doing);
     d->processor = processor;
-    d->clock_us = clock_us;
+    d->w = w;
     return d;
+}
+
+int64_t sim_dispatch_spent_us(struct leat_dispatch *d)
+{
+    int64_t us = d->doing->spent_us;
+    d->doing->spent_us = 0;
+    return us;
+}
+
+bool sim_dispatch_slow(const struct leat_dispatch *d)
+{
+    return d->doing->slow;
+}
+
+bool sim_dispatch_crashed(struct leat_dispatch *d)
+{
+    bool crashed = d->doing->crashed;
+    d->doing->crashed = false;
+    return crashed;
 }
 
 void leat_dispatch_free(struct leat_dispatch *d)
@@ -33,7 +59,18 @@ void leat_dispatch_free(struct leat_dispatch *d)
 
 const struct leat_processor *leat_dispatch_processor(const struct leat_dispatch *d)
 {
-    return &sim_topology()->processors[d->processor];
+    static struct leat_processor patient[SIM_PROCESSORS]; /* planted: nobody ages */
+    static struct leat_priority classes[SIM_PRIORITIES];
+    const struct leat_processor *p = &sim_topology()->processors[d->processor];
+    if (!sim_off(d->w, SIM_D_AGEING))
+        return p;
+    for (int32_t i = 0; i < SIM_PRIORITIES; i++) {
+        classes[i] = p->priorities.at[i];
+        classes[i].max_wait_ms = 0;
+    }
+    patient[d->processor] = *p;
+    patient[d->processor].priorities.at = classes;
+    return &patient[d->processor];
 }
 
 const struct leat_topology *leat_dispatch_topology(const struct leat_dispatch *d)
@@ -178,6 +215,23 @@ leat_status leat_dispatch_fold(const struct leat_dispatch *d, struct leat_str ty
 
 /* ---- the handlers ---- */
 
+static void put_number(struct leat_buf *out, struct leat_str name, int64_t value)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)value);
+    leat_headers_put(out, name, (struct leat_str){text, (uint32_t)n});
+}
+
+void sim_headers_event(struct leat_buf *out, const struct leat_uuid *store_id, int64_t seq,
+                       int64_t recorded_at_us)
+{
+    char text[LEAT_UUID_TEXT];
+    leat_uuid_format(store_id, text);
+    put_number(out, LEAT_STR("leat-seq"), seq);
+    put_number(out, LEAT_STR("ce_time"), recorded_at_us);
+    leat_headers_put(out, LEAT_STR("leat-store"), leat_str_of(text));
+}
+
 void sim_headers(struct leat_buf *out, const struct leat_uuid *id, struct leat_str type)
 {
     char text[LEAT_UUID_TEXT];
@@ -216,6 +270,34 @@ static void emit(struct leat_call *call, const struct sim_command *c, struct sim
     }
 }
 
+/* Of the command that is sent, and of the call that is made: the same at every execution, unless
+ * that is planted. */
+static struct leat_uuid made_id(const struct leat_call *call, char kind)
+{
+    struct sim *w = call->dispatch->w;
+    struct leat_uuid id = leat_uuid_child(&call->id, leat_dispatch_name(call->dispatch), kind, 0);
+    if (sim_off(w, kind == 'c' ? SIM_D_STABLE_IDS : SIM_D_EFFECT_KEY)) {
+        uint64_t n = sim_rng_next(&w->net);
+        memcpy(&id.b[8], &n, sizeof n);
+    }
+    return id;
+}
+
+/* The provider does it at once, and knows a key it has seen. */
+static void call_outside(struct leat_call *call, const struct sim_command *c)
+{
+    struct sim *w = call->dispatch->w;
+    struct leat_uuid key = made_id(call, 'x');
+    struct sim_effect **first = &w->outside->of[c->number];
+    for (const struct sim_effect *e = *first; e != NULL; e = e->next) {
+        if (leat_uuid_eq(&e->key, &key))
+            return;
+    }
+    struct sim_effect *made = leat_arena_alloc(w->arena, sizeof *made);
+    *made = (struct sim_effect){key, *first};
+    *first = made;
+}
+
 /* The command to audits: of another key, so of another partition and stream. */
 static void send(struct leat_call *call, const struct sim_command *c)
 {
@@ -224,7 +306,7 @@ static void send(struct leat_call *call, const struct sim_command *c)
         .magic = SIM_MAGIC, .behaviour = SIM_ACCEPT, .events = 1, .number = c->number, .amount = 1};
     (void)snprintf(out->key, sizeof out->key, "a%u", c->number % 5);
     struct leat_str key = leat_arena_copy(call->arena, leat_str_of(out->key));
-    struct leat_uuid id = leat_uuid_child(&call->id, leat_dispatch_name(call->dispatch), 'c', 0);
+    struct leat_uuid id = made_id(call, 'c');
     struct leat_buf headers;
     leat_buf_init(&headers, 4096);
     sim_headers(&headers, &id, leat_str_of(types[SIM_AUDITS]));
@@ -245,10 +327,16 @@ static leat_answer run(struct leat_call *call, const struct sim_command *c,
 {
     if (c->behaviour == SIM_POISON)
         return refuse(call, LEAT_ANSWER_POISON, "poison", s);
-    if (c->behaviour == SIM_RETRY && *call->dispatch->clock_us / 1000 < c->ready_ms)
+    if (c->behaviour == SIM_CRASH) {
+        call->dispatch->doing->crashed = true;
+        return LEAT_DONE;
+    }
+    if (c->behaviour == SIM_RETRY && call->dispatch->w->now_us / 1000 < c->ready_ms)
         return refuse(call, LEAT_ANSWER_RETRY, "retry", s);
     if (c->behaviour == SIM_DEBIT && s->balance + c->amount < 0)
         return refuse(call, LEAT_ANSWER_REJECTED, "balance", s);
+    if (c->mail)
+        call_outside(call, c);
     if (c->events > 0)
         emit(call, c, *s);
     if (c->send)
@@ -263,5 +351,7 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     call->events = NULL;
     call->commands = NULL;
     call->event_count = call->command_count = 0;
+    call->dispatch->doing->slow = ((const struct sim_command *)message)->slow_ms > 0;
+    call->dispatch->doing->spent_us += ((const struct sim_command *)message)->slow_ms * SIM_MS;
     call->answer = run(call, message, state);
 }

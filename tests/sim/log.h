@@ -11,8 +11,13 @@ struct sim_record {
     struct leat_str key, headers, value;
     bool key_null;
     int64_t timestamp_ms;
-    bool settled; /* the checker's: a commit has accounted for it */
+    uint64_t settled; /* the checker's: which of all commits accounts for it; 0 = none */
 };
+struct sim_position { /* of an event, as its record says */
+    struct leat_uuid store_id, event_id;
+    int64_t seq, recorded_at_us;
+};
+bool sim_position_of(const struct sim_record *r, struct sim_position *ret);
 struct sim_partition {
     struct sim_record **records;
     int64_t end;
@@ -49,6 +54,12 @@ struct sim_group {
     int64_t generation;
     bool preparing;
     uint64_t round; /* of the rebalance under way: its deadline belongs to it */
+    /* The checker's: who was given k, one after the other. */
+    struct sim_tenure {
+        uint64_t member;
+        int64_t from_us, to_us;
+        struct sim_tenure *before;
+    } * tenure[SIM_PARTITIONS];
 };
 
 #define SIM_GROUPS (SIM_PROCESSORS + 1) /* the last one is the relays' */
@@ -62,6 +73,9 @@ struct sim_log {
 
 void sim_log_init(struct sim *w);
 void sim_groups_start(struct sim *w); /* sessions are watched from now on */
+/* The member was given k at `since_us` or later. */
+bool sim_group_gave(const struct sim *w, int32_t group, int32_t k, uint64_t member,
+                    int64_t since_us);
 struct sim_partition *sim_log_partition(const struct sim *w, int32_t topic, int32_t k);
 /* Appends at once; gives the offset. */
 int64_t sim_log_append(struct sim *w, const struct sim_message *m);
@@ -69,13 +83,19 @@ int64_t sim_log_append(struct sim *w, const struct sim_message *m);
 /* A producer of one process: acks in any order, order kept per partition, a request in flight may
  * arrive after its process has died. `acked` runs in the actor's life. When a delivery fails, all
  * that had not left by then fail too: after sim_producer_renew() the process sends again. */
-typedef void (*sim_acked)(struct sim *w, void *who, void *opaque, bool ok);
+typedef enum sim_delivery {
+    SIM_DELIVERED,
+    SIM_DELIVERY_FAILED,
+    SIM_DELIVERY_REFUSED, /* for good: it will never be taken */
+} sim_delivery;
+typedef void (*sim_acked)(struct sim *w, void *who, void *opaque, sim_delivery what);
 struct sim_producer {
     struct sim_actor *actor;
     sim_acked acked;
     void *who;
     int64_t last_us[SIM_TOPICS][SIM_PARTITIONS];
-    uint64_t turn, broken; /* a turn that equals `broken` fails */
+    uint64_t turn, broken;                        /* a turn that equals `broken` fails */
+    bool (*refuses)(const struct sim_message *m); /* NULL: the broker takes all */
 };
 static inline void sim_producer_renew(struct sim_producer *p)
 {

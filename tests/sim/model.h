@@ -41,6 +41,7 @@ typedef enum sim_behaviour {
     SIM_DEBIT,      /* rejected when the balance does not suffice */
     SIM_POISON,
     SIM_RETRY, /* answers retry until the world's clock has reached `ready_ms` */
+    SIM_CRASH, /* ends its process with a signal, each time */
 } sim_behaviour;
 
 /* A command's value; `magic` wrong = does not decode. */
@@ -49,6 +50,9 @@ struct sim_command {
     uint8_t behaviour, events, send, spare;
     uint32_t number;
     int64_t amount, ready_ms;
+    uint16_t slow_ms;  /* so long the handler takes */
+    uint8_t mail, pad; /* mail: it calls the world outside, once */
+    uint32_t pad2;
     char key[8]; /* the account's name, NUL-padded: for records without a Kafka key */
 };
 #define SIM_MAGIC 0x7e4a11edu
@@ -69,11 +73,29 @@ void sim_fold(struct sim_state *s, const struct sim_event_body *e);
 /* Rejections and answers without events carry the hash they saw, as hexadecimal text. */
 #define SIM_SEEN_TEXT 17
 
-/* handlers.c. `clock` is what commands of SIM_RETRY wait for. */
-struct leat_dispatch *sim_dispatch_new(int32_t processor, const int64_t *clock_us);
+/* handlers.c. */
+struct sim;
+struct leat_dispatch *sim_dispatch_new(int32_t processor, struct sim *w);
+/* What the last calls took together, and whether one of them was the end of its process; asking
+ * forgets it. */
+int64_t sim_dispatch_spent_us(struct leat_dispatch *d);
+bool sim_dispatch_crashed(struct leat_dispatch *d);
+bool sim_dispatch_slow(const struct leat_dispatch *d); /* the last call */
+
+/* The world outside, which does a call once per key, however often it is made. */
+struct sim_effect {
+    struct leat_uuid key;
+    struct sim_effect *next;
+};
+struct sim_outside {
+    struct sim_effect **of; /* [command number]: distinct keys */
+};
 
 /* Puts ce_id and ce_type into a packed header run. */
 struct leat_buf;
+/* And of events. */
+void sim_headers_event(struct leat_buf *out, const struct leat_uuid *store_id, int64_t seq,
+                       int64_t recorded_at_us);
 void sim_headers(struct leat_buf *out, const struct leat_uuid *id, struct leat_str type);
 
 #endif

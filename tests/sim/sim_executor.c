@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/record_headers.h"
 #include "check.h"
 #include "cluster.h"
 
-#define POLL_US     SIM_MS
-#define SIM_RUNNERS 3
+#define POLL_US   SIM_MS
+#define TRIES_MAX 3 /* a message that ended its process so often is dead */
 
 static void turn(struct sim_executor *e);
 
@@ -16,6 +17,7 @@ static void turn(struct sim_executor *e);
 
 struct taken { /* the flow's own copy: used after release, it is freed memory */
     struct leat_str headers;
+    char seq[24]; /* planted: what is taken for leat-seq; "" = not */
     char bytes[];
 };
 
@@ -24,6 +26,10 @@ static bool record_header(void *arg, const struct leat_incoming *r, const char *
 {
     (void)arg;
     const struct taken *t = r->handle;
+    if (t->seq[0] != '\0' && strcmp(name, "leat-seq") == 0) {
+        *ret_value = leat_str_of(t->seq);
+        return true;
+    }
     return leat_headers_find(t->headers, leat_str_of(name), ret_value);
 }
 
@@ -56,6 +62,7 @@ static struct leat_incoming take_record(struct sim_executor *e, const struct sim
 {
     struct taken *t = malloc(sizeof *t + r->headers.len + r->key.len + r->value.len);
     leat_assert(t != NULL);
+    t->seq[0] = '\0';
     char *at = t->bytes;
     t->headers = put(&at, r->headers);
     struct leat_incoming in = {.offset = offset,
@@ -68,28 +75,86 @@ static struct leat_incoming take_record(struct sim_executor *e, const struct sim
     return in;
 }
 
+static struct sim_suspect *suspect(struct sim_executor *e, size_t lane, int64_t offset)
+{
+    int32_t k = e->lanes[lane].k;
+    for (size_t i = 0; i < e->ks[k].suspect_count; i++) {
+        struct sim_suspect *s = &e->ks[k].suspects[i];
+        if (s->topic == e->lanes[lane].topic && s->offset == offset)
+            return s;
+    }
+    return NULL;
+}
+
+/* Planted: the owner of one partition handles what belongs to another, under a key that its own
+ * partition function takes for one of its own; the store knows better whose stream it is. */
+static void take_stray(struct sim_executor *e, size_t lane, struct sim_record *r)
+{
+    static char alias[24];
+    int32_t k = e->lanes[lane].k;
+    if (!sim_off(e->worker->w, SIM_D_FORWARD) || r->key_null || r->key.len == 0 ||
+        e->lanes[lane].topic >= SIM_TOPIC_EVENTS || leat_partition(r->key, SIM_PARTITIONS) == k)
+        return;
+    for (int i = 0; i < 1000; i++) {
+        int n = snprintf(alias, sizeof alias, "%.*s~%d", LEAT_STR_FMT(r->key), i);
+        struct leat_str key = {alias, (uint32_t)n};
+        if (leat_partition(key, SIM_PARTITIONS) == k) {
+            r->key = key;
+            return;
+        }
+    }
+}
+
+/* False: none of ours to see. */
+static bool take_one(struct sim_executor *e, size_t lane, const struct sim_record *from,
+                     int64_t offset, struct leat_incoming *ret)
+{
+    static const struct sim_command unreadable = {0};
+    struct sim *w = e->worker->w;
+    struct sim_record r = *from;
+    struct sim_position at;
+    struct sim_command c;
+    const struct sim_suspect *tried = suspect(e, lane, offset);
+    if (e->lanes[lane].topic == SIM_TOPIC_EVENTS) {
+        /* Of another store: what the slice had lost there has no seq here. */
+        if (!sim_off(w, SIM_D_STORE_ID) && sim_position_of(from, &at) &&
+            !leat_uuid_eq(&at.store_id, &e->ks[e->lanes[lane].k].store_id))
+            return false;
+    } else if (tried != NULL && tried->tries >= TRIES_MAX && r.value.len == sizeof c) {
+        memcpy(&c, r.value.at, sizeof c); /* without a call of its handler: as if undecodable */
+        c.magic = unreadable.magic;
+        r.value = leat_arena_copy(w->arena, (struct leat_str){(const char *)&c, sizeof c});
+    }
+    take_stray(e, lane, &r);
+    *ret = take_record(e, &r, offset);
+    if (e->lanes[lane].topic == SIM_TOPIC_EVENTS && sim_off(w, SIM_D_SEQ_LANE)) {
+        struct taken *t = ret->handle;
+        (void)snprintf(t->seq, sizeof t->seq, "%lld", (long long)++e->lanes[lane].count);
+    }
+    return true;
+}
+
 static void take_lane(struct sim_executor *e, size_t lane)
 {
     struct sim *w = e->worker->w;
     struct leat_incoming in[64];
-    int32_t quota = leat_flow_quota(e->flow, lane, sim_now_ms(w));
+    int32_t quota = leat_flow_quota(e->flow, lane, sim_wall_ms(&e->worker->actor, w));
     if (quota <= 0 || sim_kafka_away(w))
         return;
     const struct sim_partition *p = sim_log_partition(w, e->lanes[lane].topic, e->lanes[lane].k);
-    int64_t at = leat_flow_position(e->flow, lane);
+    int64_t position = leat_flow_position(e->flow, lane), at = position;
     /* What a seek has left in a queue comes along now and then. */
-    if (at > 0 && sim_rng_permille(&w->net, 20))
+    if (at > 0 && !sim_off(w, SIM_D_SEQ_LANE) && sim_rng_permille(&w->net, 20))
         at -= at > 3 ? sim_rng_in(&w->net, 1, 3) : 1;
     /* Fetches bring what they bring: often not everything there is. */
     size_t max = (size_t)sim_rng_in(&w->net, 1, quota < 24 ? quota : 24), n = 0;
-    while (n < max && at < p->end) {
-        in[n++] = take_record(e, p->records[at], at);
-        at++;
-    }
+    for (; n < max && at < p->end; at++)
+        n += take_one(e, lane, p->records[at], at, &in[n]);
     bool made_again = w->cluster->recreated.done &&
                       w->cluster->recreated.topic == e->lanes[lane].topic &&
                       w->cluster->recreated.k == e->lanes[lane].k;
-    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_now_ms(w)) && !made_again) {
+    if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, sim_wall_ms(&e->worker->actor, w)) &&
+        !made_again) {
         sim_fail(w, "lane", "%s stops %s %d: %s", e->worker->name,
                  sim_topic_name(e->lanes[lane].topic), e->lanes[lane].k,
                  leat_flow_lane_stopped(e->flow, lane));
@@ -110,7 +175,7 @@ static const struct leat_lane_position *position(const struct sim_letter *l, con
 static struct leat_flow_lane lane_of(const struct sim_executor *e, const struct sim_letter *l,
                                      int32_t topic, int32_t priority, leat_lane_kind kind)
 {
-    bool planted = e->worker->w->o.plant == SIM_PLANT_NO_FINGERPRINT;
+    bool planted = sim_off(e->worker->w, SIM_D_FINGERPRINT);
     const char *name = sim_topic_name(topic);
     const struct leat_lane_position *at = position(l, name);
     struct leat_flow_lane lane = {.topic = name,
@@ -148,18 +213,36 @@ static size_t lanes_of(const struct sim_executor *e, const struct sim_letter *l,
     return n;
 }
 
+static bool has_lane(const struct sim_executor *e, const struct sim_letter *l, int32_t topic)
+{
+    int32_t priority = topic < SIM_TOPIC_EVENTS ? topic % SIM_PRIORITIES : 0;
+    return !sim_off(e->worker->w, SIM_D_ONE_FENCE) || l->lane_epochs.epoch[priority] > 0;
+}
+
 static void obey_start(struct sim_executor *e, const struct sim_letter *l)
 {
     struct leat_flow_lane lanes[SIM_PRIORITIES + 1];
     int32_t topics[SIM_PRIORITIES + 1];
-    size_t n = lanes_of(e, l, lanes, topics);
+    size_t all = lanes_of(e, l, lanes, topics), n = 0;
+    for (size_t i = 0; i < all; i++) {
+        if (!has_lane(e, l, topics[i]))
+            continue;
+        lanes[n] = lanes[i];
+        topics[n++] = topics[i];
+    }
     leat_flow_stop(e->flow, l->k);
     size_t first = leat_flow_start(e->flow, l->k, l->epoch, l->head, lanes, n);
     leat_assert(first + n <= 64);
     for (size_t i = 0; i < n; i++) {
         e->lanes[first + i].topic = topics[i];
         e->lanes[first + i].k = l->k;
+        e->lanes[first + i].count = lanes[i].next_seq - 1;
     }
+    e->ks[l->k].epoch = l->epoch;
+    e->ks[l->k].store_id = l->store_id;
+    e->ks[l->k].lane_epochs = l->lane_epochs;
+    e->ks[l->k].suspect_count = l->suspect_count;
+    memcpy(e->ks[l->k].suspects, l->suspects, sizeof l->suspects);
 }
 
 static void obey(struct sim_executor *e)
@@ -172,6 +255,7 @@ static void obey(struct sim_executor *e)
             obey_start(e, &l);
         } else {
             leat_flow_stop(e->flow, l.k);
+            e->ks[l.k].epoch = 0;
         }
         sim_worker_started(e->worker, l.k, l.epoch > 0);
     }
@@ -200,13 +284,20 @@ static struct sim_call *call(struct sim_executor *e, sim_call_kind kind, sim_rep
     c->processor = e->worker->processor;
     c->session = e->session;
     c->in_transaction = e->in_transaction;
+    if (sim_off(e->worker->w, SIM_D_ONE_FENCE)) {
+        c->lane_epochs = leat_arena_alloc(c->arena, sizeof *c->lane_epochs);
+        for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+            (*c->lane_epochs)[k] = e->ks[k].lane_epochs;
+    }
     return c;
 }
 
 static void give_back_lost(struct sim_executor *e)
 {
-    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow))
+    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow)) {
+        e->ks[k].epoch = 0;
         sim_worker_lost(e->worker, k);
+    }
 }
 
 static void trouble(struct sim_executor *e)
@@ -266,7 +357,7 @@ static void settle_by_reading(struct sim_executor *e)
 static void append_back(struct sim *w, struct sim_call *c)
 {
     struct sim_executor *e = c->who;
-    if (c->failed && w->o.plant == SIM_PLANT_PLAIN_SETTLE) {
+    if (c->failed && sim_off(w, SIM_D_ACQUIRE)) {
         settle_by_reading(e);
         return;
     }
@@ -274,22 +365,62 @@ static void append_back(struct sim *w, struct sim_call *c)
     if (c->failed) {
         trouble(e);
     } else {
-        leat_flow_replied(e->flow, &c->result, sim_now_ms(w));
+        leat_flow_replied(e->flow, &c->result, sim_wall_ms(&e->worker->actor, w));
         e->failures = 0;
     }
     done(e);
 }
 
+static void send_batch(struct sim *w, void *who, void *data)
+{
+    (void)w;
+    struct sim_executor *e = who;
+    e->slow.topic = -1;
+    sim_call_send(e->worker->w, data);
+}
+
+static void drop_batch(void *data)
+{
+    struct sim_call *c = data;
+    leat_arena_free(c->arena);
+}
+
+/* The handlers have taken their time; kill -9 may come meanwhile, or has come from one of them. */
+static void send_after(struct sim_executor *e, struct sim_call *c)
+{
+    struct sim *w = e->worker->w;
+    int64_t spent_us = sim_dispatch_spent_us(e->worker->dispatch);
+    if (e->crashed.topic >= 0) {
+        drop_batch(c);
+        sim_cluster_signal(w, e);
+        return;
+    }
+    if (spent_us == 0) {
+        send_batch(w, e, c);
+        return;
+    }
+    struct sim_task t = {.actor = &e->worker->actor,
+                         .what = "handlers",
+                         .fire = send_batch,
+                         .who = e,
+                         .data = c,
+                         .drop = drop_batch};
+    sim_after(w, spent_us, &t);
+    sim_cluster_hunt(w, e, spent_us);
+}
+
 static void decide(struct sim_executor *e)
 {
     struct sim *w = e->worker->w;
-    const struct leat_batch *b = leat_flow_decide(e->flow, sim_now_ms(w));
+    e->crashed.topic = -1;
+    const struct leat_batch *b = leat_flow_decide(e->flow, sim_wall_ms(&e->worker->actor, w));
     if (b != NULL) {
         struct sim_call *c = call(e, SIM_CALL_APPEND, append_back);
         sim_call_copy_batch(c, b);
-        sim_call_send(w, c);
+        send_after(e, c);
         return;
     }
+    e->slow.topic = -1;
     if (e->in_transaction)
         sim_call_send(w, call(e, SIM_CALL_ABORT, NULL));
     e->in_transaction = false;
@@ -352,7 +483,7 @@ static void run_batch(struct sim_executor *e, bool locked)
     const struct leat_stream_want *wants = NULL;
     size_t n = 0;
     e->busy = true;
-    leat_flow_wants(e->flow, sim_now_ms(w), &wants, &n);
+    leat_flow_wants(e->flow, sim_wall_ms(&e->worker->actor, w), &wants, &n);
     if (locked) {
         struct sim_call *c = call(e, SIM_CALL_LOCK, lock_back);
         sim_call_copy_batch(c, leat_flow_locks(e->flow));
@@ -372,13 +503,12 @@ static void run_batch(struct sim_executor *e, bool locked)
 static struct leat_incoming fetched(struct sim_executor *e, const struct leat_stored_event *stored)
 {
     struct leat_buf headers;
-    char seq[24];
-    int n = snprintf(seq, sizeof seq, "%lld", (long long)stored->seq);
     const char *dash = memchr(stored->stream.at, '-', stored->stream.len);
     uint32_t skip = (uint32_t)(dash + 1 - stored->stream.at);
     leat_buf_init(&headers, 4096);
     sim_headers(&headers, &stored->id, stored->type);
-    leat_headers_put(&headers, LEAT_STR("leat-seq"), (struct leat_str){seq, (uint32_t)n});
+    sim_headers_event(&headers, &e->ks[stored->slice].store_id, stored->seq,
+                      stored->recorded_at_us);
     struct sim_record r = {.key = {stored->stream.at + skip, stored->stream.len - skip},
                            .headers = leat_buf_str(&headers),
                            .value = stored->payload,
@@ -438,8 +568,8 @@ static void tail_back(struct sim *w, struct sim_call *c)
 static bool check_tails(struct sim_executor *e)
 {
     struct sim *w = e->worker->w;
-    if (e->worker->processor != SIM_ALERTS || w->now_us < e->tail_at_us ||
-        w->o.plant == SIM_PLANT_POSITION_LOST)
+    if (e->worker->processor != SIM_ALERTS || w->now_us < e->tail_at_us || sim_off(w, SIM_D_TAIL) ||
+        sim_off(w, SIM_D_SEQ_LANE))
         return false;
     e->tail_at_us = w->now_us + SIM_SECOND;
     struct sim_call *c = call(e, SIM_CALL_PUBLISHED, tail_back);
@@ -448,6 +578,42 @@ static bool check_tails(struct sim_executor *e)
     c->published = leat_arena_zalloc(c->arena, c->n, sizeof *c->published);
     for (int32_t k = 0; k < SIM_PARTITIONS; k++)
         c->ks[k] = k;
+    e->busy = true;
+    sim_call_send(w, c);
+    return true;
+}
+
+/* An idle owner asks now and then whether it still is one: else it would never hear of a store that
+ * went back, or of rows that somebody else has changed. */
+static void epochs_back(struct sim *w, struct sim_call *c)
+{
+    struct sim_executor *e = c->who;
+    if (c->failed)
+        e->session = sim_store_session(w);
+    for (size_t i = 0; !c->failed && i < c->n; i++) {
+        int32_t k = c->fences[i].k;
+        if (c->fences[i].epoch == e->ks[k].epoch || e->ks[k].epoch == 0)
+            continue;
+        leat_flow_stop(e->flow, k);
+        e->ks[k].epoch = 0;
+        sim_worker_lost(e->worker, k);
+    }
+    done(e);
+}
+
+static bool check_epochs(struct sim_executor *e)
+{
+    struct sim *w = e->worker->w;
+    if (w->now_us < e->epoch_at_us || sim_off(w, SIM_D_IDLE_LOOK) || sim_off(w, SIM_D_ONE_FENCE))
+        return false;
+    e->epoch_at_us = w->now_us + SIM_SECOND;
+    struct sim_call *c = call(e, SIM_CALL_FENCES, epochs_back);
+    c->ks = leat_arena_alloc(c->arena, SIM_PARTITIONS * sizeof *c->ks);
+    c->fences = leat_arena_zalloc(c->arena, SIM_PARTITIONS, sizeof *c->fences);
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+        if (e->ks[k].epoch > 0)
+            c->ks[c->n++] = k;
+    }
     e->busy = true;
     sim_call_send(w, c);
     return true;
@@ -489,9 +655,9 @@ static void turn(struct sim_executor *e)
     bool locked = false, again = leat_flow_again(e->flow, &locked);
     for (size_t i = 0; !again && i < leat_flow_lane_count(e->flow); i++)
         take_lane(e, i);
-    if (again || leat_flow_ready(e->flow, sim_now_ms(w))) {
+    if (again || leat_flow_ready(e->flow, sim_wall_ms(&e->worker->actor, w))) {
         run_batch(e, locked);
-    } else if (!check_tails(e)) {
+    } else if (!check_tails(e) && !check_epochs(e)) {
         wait_for_work(e);
     }
 }
@@ -511,7 +677,26 @@ static void run_all(void *arg, size_t jobs, leat_flow_job job, void *ctx)
         order[j] = (uint32_t)i;
     }
     for (size_t i = 0; i < jobs; i++)
-        job(ctx, order[i], (int32_t)sim_rng_in(&w->net, 0, SIM_RUNNERS - 1));
+        job(ctx, order[i], (int32_t)sim_rng_in(&w->net, 0, SIM_RUNNERS_MAX - 1));
+}
+
+static void entering(void *arg, const struct leat_flow_running *what)
+{
+    struct sim_executor *e = arg;
+    e->at[what->runner] =
+        (struct sim_suspect){.processor = e->worker->processor,
+                             .topic = sim_topic_find(leat_str_of(what->lane->topic)),
+                             .k = what->lane->k,
+                             .offset = what->offset};
+}
+
+static void left(void *arg, int32_t runner)
+{
+    struct sim_executor *e = arg;
+    if (sim_dispatch_crashed(e->worker->dispatch))
+        e->crashed = e->at[runner];
+    if (sim_dispatch_slow(e->worker->dispatch))
+        e->slow = e->at[runner];
 }
 
 void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
@@ -524,9 +709,14 @@ void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
                                  .headers_pack = record_pack,
                                  .release = record_release,
                                  .run_all = p->w->at_once ? run_all : NULL,
-                                 .runners = SIM_RUNNERS,
+                                 .runners = SIM_RUNNERS_MAX,
+                                 .entering = entering,
+                                 .left = left,
                                  .arg = e};
-    *e = (struct sim_executor){.worker = p, .session = sim_store_session(p->w)};
+    *e = (struct sim_executor){.worker = p,
+                               .session = sim_store_session(p->w),
+                               .slow = {.topic = -1},
+                               .crashed = {.topic = -1}};
     e->flow = leat_flow_new(&c);
     wait_for_work(e);
 }

@@ -68,6 +68,30 @@ static void assign(struct sim_group *g)
     }
 }
 
+/* k is `member`'s from now on; 0 = nobody's. */
+static void note_tenure(struct sim *w, struct sim_group *g, int32_t k, uint64_t member)
+{
+    struct sim_tenure *last = g->tenure[k], *t;
+    if (last != NULL && last->to_us < 0)
+        last->to_us = w->now_us;
+    if (member == 0)
+        return;
+    t = leat_arena_alloc(w->arena, sizeof *t);
+    *t = (struct sim_tenure){member, w->now_us, -1, last};
+    g->tenure[k] = t;
+}
+
+bool sim_group_gave(const struct sim *w, int32_t group, int32_t k, uint64_t member,
+                    int64_t since_us)
+{
+    const struct sim_tenure *t = w->log->groups[group].tenure[k];
+    for (; t != NULL && (t->to_us < 0 || t->to_us >= since_us); t = t->before) {
+        if (t->member == member)
+            return true;
+    }
+    return false;
+}
+
 static void complete(struct sim *w, struct sim_group *g)
 {
     for (size_t i = 0; i < SIM_MEMBERS_MAX; i++) {
@@ -86,6 +110,10 @@ static void complete(struct sim *w, struct sim_group *g)
         s->joined = false;
         answer_join(w, s->join, s);
         s->join = NULL;
+        for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+            if (s->ks[k])
+                note_tenure(w, g, k, s->member);
+        }
     }
 }
 
@@ -160,6 +188,10 @@ static void join_arrives(struct sim *w, void *who, void *data)
     if (j->id == 0)
         s->member = ++w->log->members; /* the former process of this instance is fenced */
     s->seen_us = w->now_us;
+    for (int32_t k = 0; !new_seat && j->id == 0 && k < SIM_PARTITIONS; k++) {
+        if (s->ks[k])
+            note_tenure(w, g, k, s->member);
+    }
     if (!new_seat && !g->preparing) {
         answer_join(w, j, s); /* a static member is back: its partitions are as they were */
         return;

@@ -1,3 +1,6 @@
+#include <stdlib.h>
+
+#include "base/record_headers.h"
 #include "check.h"
 #include "log.h"
 
@@ -25,10 +28,35 @@ struct sim_partition *sim_log_partition(const struct sim *w, int32_t topic, int3
     return &w->log->topics[topic][k];
 }
 
+static bool number_of(const struct sim_record *r, struct leat_str name, int64_t *ret)
+{
+    struct leat_str text;
+    char digits[24] = {0};
+    if (!leat_headers_find(r->headers, name, &text) || text.len >= sizeof digits)
+        return false;
+    memcpy(digits, text.at, text.len);
+    *ret = strtoll(digits, NULL, 10);
+    return true;
+}
+
+bool sim_position_of(const struct sim_record *r, struct sim_position *ret)
+{
+    struct leat_str id, store;
+    return number_of(r, LEAT_STR("leat-seq"), &ret->seq) &&
+           number_of(r, LEAT_STR("ce_time"), &ret->recorded_at_us) &&
+           leat_headers_find(r->headers, LEAT_STR("ce_id"), &id) &&
+           leat_headers_find(r->headers, LEAT_STR("leat-store"), &store) &&
+           leat_uuid_parse(id, &ret->event_id) && leat_uuid_parse(store, &ret->store_id);
+}
+
 int64_t sim_log_append(struct sim *w, const struct sim_message *m)
 {
     struct sim_partition *p = sim_log_partition(w, m->topic, m->partition);
-    leat_assert(p->end < SIM_RECORDS_MAX);
+    if (p->end == SIM_RECORDS_MAX) {
+        sim_fail(w, "flood", "%s %d: %d records, and no end", sim_topic_name(m->topic),
+                 m->partition, SIM_RECORDS_MAX);
+        return p->end - 1;
+    }
     struct sim_record *r = leat_arena_zalloc(w->arena, 1, sizeof *r);
     *r = (struct sim_record){.key = leat_arena_copy(w->arena, m->key),
                              .headers = leat_arena_copy(w->arena, m->headers),
@@ -59,8 +87,9 @@ struct sending {
     struct leat_arena *arena;
     struct sim_message m;
     sim_acked acked;
+    bool (*producer_refuses)(const struct sim_message *m);
     void *who, *opaque;
-    bool again, failed;
+    bool again, failed, refused;
 };
 
 static void drop_sending(void *data)
@@ -74,7 +103,10 @@ static void ack(struct sim *w, void *who, void *data)
     (void)who;
     struct sending *s = data;
     if (!s->failed || s->turn == s->producer->turn) /* failures of former turns are known */
-        s->acked(w, s->who, s->opaque, !s->failed);
+        s->acked(w, s->who, s->opaque,
+                 s->failed    ? SIM_DELIVERY_FAILED
+                 : s->refused ? SIM_DELIVERY_REFUSED
+                              : SIM_DELIVERED);
     drop_sending(s);
 }
 
@@ -93,8 +125,10 @@ static void arrive(struct sim *w, void *who, void *data)
 {
     (void)who;
     struct sending *s = data;
-    (void)sim_log_append(w, &s->m);
-    if (s->again) { /* the broker has forgotten the producer's sequence numbers */
+    s->refused = s->producer_refuses != NULL && s->producer_refuses(&s->m);
+    if (!s->refused)
+        (void)sim_log_append(w, &s->m);
+    if (s->again && !s->refused) { /* the broker has forgotten the producer's sequence numbers */
         (void)sim_log_append(w, &s->m);
         w->log->copies++;
     }
@@ -138,6 +172,7 @@ void sim_produce(struct sim *w, struct sim_producer *p, const struct sim_message
                           .arena = arena,
                           .m = *m,
                           .acked = p->acked,
+                          .producer_refuses = p->refuses,
                           .who = p->who,
                           .opaque = opaque,
                           .again = sim_faulty(w, SIM_FAULT_COPY, 10)};

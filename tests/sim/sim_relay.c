@@ -12,7 +12,10 @@ struct owned {
     bool ours;
     int64_t epoch;
     uint64_t turn; /* raised at each start: acks of former ones do not count */
+    struct leat_uuid store_id;
     struct leat_window events, outbox;
+    int64_t highest[2]; /* acknowledged, gaps or not; for what is planted */
+    bool stopped;       /* the topic's end is not the store's */
 };
 struct sim_relay {
     struct sim *w;
@@ -50,17 +53,32 @@ static void send_again(struct sim_relay *r)
     }
 }
 
-static void acked(struct sim *w, void *who, void *data, bool ok)
+static void acked(struct sim *w, void *who, void *data, sim_delivery what)
 {
-    (void)w;
     struct sim_relay *r = who;
     const struct opaque *o = data;
     struct owned *s = &r->slices[o->k];
-    if (!ok) {
+    if (what == SIM_DELIVERY_REFUSED && !sim_off(w, SIM_D_REFUSED)) {
+        w->store->refused++; /* put aside, in the store */
+        what = SIM_DELIVERED;
+    }
+    if (what != SIM_DELIVERED) {
         send_again(r);
     } else if (s->ours && s->turn == o->turn) {
         leat_window_ack(o->outbox ? &s->outbox : &s->events, o->seq);
+        if (o->seq > s->highest[o->outbox])
+            s->highest[o->outbox] = o->seq;
     }
+}
+
+/* Some dead letters: with the headers that say why, they are larger than the broker allows. */
+static bool refuses(const struct sim_message *m)
+{
+    struct sim_command c;
+    if (m->topic < SIM_TOPIC_DLQ || m->value.len != sizeof c)
+        return false;
+    memcpy(&c, m->value.at, sizeof c);
+    return c.number % 3 == 0;
 }
 
 static void produce(struct sim_relay *r, const struct sim_message *m, const struct opaque *o)
@@ -81,11 +99,9 @@ static struct leat_str key_of(struct leat_str stream)
 static void publish_event(struct sim_relay *r, const struct leat_stored_event *e)
 {
     struct leat_buf headers;
-    char seq[24];
-    int n = snprintf(seq, sizeof seq, "%lld", (long long)e->seq);
     leat_buf_init(&headers, 4096);
     sim_headers(&headers, &e->id, e->type);
-    leat_headers_put(&headers, LEAT_STR("leat-seq"), (struct leat_str){seq, (uint32_t)n});
+    sim_headers_event(&headers, &r->slices[e->slice].store_id, e->seq, e->recorded_at_us);
     struct sim_message m = {.topic = SIM_TOPIC_EVENTS,
                             .partition = e->slice,
                             .key = key_of(e->stream),
@@ -163,7 +179,7 @@ static bool read_next(struct sim_relay *r)
         r->next = (r->next + 1) % (2 * SIM_PARTITIONS);
         /* A real relay is woken or polls heads; here it just knows. */
         leat_window_head(t, at % 2 == 0 ? store->head : store->outbox_head);
-        if (!s->ours || !leat_window_behind(t) || leat_window_room(t) < READ_LIMIT)
+        if (!s->ours || s->stopped || !leat_window_behind(t) || leat_window_room(t) < READ_LIMIT)
             continue;
         struct sim_call *c = call(r, at % 2 == 0 ? SIM_CALL_SLICE : SIM_CALL_OUTBOX,
                                   at % 2 == 0 ? slice_back : outbox_back);
@@ -194,8 +210,9 @@ static void record_back(struct sim *w, struct sim_call *c)
             leat_ownership_lost(&r->ownership, m->slice);
             continue;
         }
-        leat_window_recorded(&s->events, m->seq);
-        leat_window_recorded(&s->outbox, m->outbox_seq);
+        leat_window_recorded(&s->events, m->seq < s->events.acked ? m->seq : s->events.acked);
+        leat_window_recorded(&s->outbox,
+                             m->outbox_seq < s->outbox.acked ? m->outbox_seq : s->outbox.acked);
     }
     pump(r);
 }
@@ -204,15 +221,16 @@ static bool record(struct sim_relay *r)
 {
     struct leat_published moves[SIM_PARTITIONS];
     size_t n = 0;
+    bool gaps = sim_off(r->w, SIM_D_CONTIGUOUS);
     for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         const struct owned *s = &r->slices[k];
-        if (s->ours &&
-            (s->events.acked > s->events.recorded || s->outbox.acked > s->outbox.recorded)) {
-            moves[n++] = (struct leat_published){.slice = k,
-                                                 .epoch = s->epoch,
-                                                 .seq = s->events.acked,
-                                                 .outbox_seq = s->outbox.acked};
-        }
+        if (!s->ours ||
+            (s->events.acked <= s->events.recorded && s->outbox.acked <= s->outbox.recorded))
+            continue;
+        moves[n++] = (struct leat_published){.slice = k,
+                                             .epoch = s->epoch,
+                                             .seq = gaps ? s->highest[0] : s->events.acked,
+                                             .outbox_seq = gaps ? s->highest[1] : s->outbox.acked};
     }
     if (n == 0)
         return false;
@@ -284,14 +302,34 @@ static void confirm_back(struct sim *w, void *who, void *ok)
     pump(r);
 }
 
+/* As leat's relay does before the first record goes out. Here it just looks into the store. */
+static bool end_is_ours(const struct sim *w, int32_t k)
+{
+    const struct sim_partition *p = sim_log_partition(w, SIM_TOPIC_EVENTS, k);
+    const struct sim_slice *slice = &w->store->slices[k];
+    struct sim_position at;
+    if (p->end == 0 || sim_off(w, SIM_D_STORE_ID))
+        return true;
+    if (!sim_position_of(p->records[p->end - 1], &at))
+        return false;
+    if (!leat_uuid_eq(&at.store_id, &slice->store_id))
+        return leat_uuid_eq(&at.store_id, &slice->parent);
+    return at.seq <= slice->head &&
+           leat_uuid_eq(&w->store->events[slice->events[at.seq - 1]].id, &at.event_id);
+}
+
 static void start(struct sim_relay *r, const int32_t *ks, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct leat_published *p = &r->claimed[ks[i]];
         struct owned *s = &r->slices[ks[i]];
-        bool lost = r->w->o.plant == SIM_PLANT_POSITION_LOST;
+        bool lost = sim_off(r->w, SIM_D_POSITION);
         s->ours = true;
         s->epoch = p->epoch;
+        s->store_id = p->store_id;
+        s->stopped = !end_is_ours(r->w, ks[i]);
+        s->highest[0] = p->seq;
+        s->highest[1] = p->outbox_seq;
         s->turn++;
         leat_window_start(&s->events, lost ? p->head_seq : p->seq, p->head_seq);
         leat_window_start(&s->outbox, p->outbox_seq, p->head_outbox);
@@ -416,7 +454,8 @@ struct sim_relay *sim_relay_start(struct sim *w, int32_t instance)
     r->actor = (struct sim_actor){.name = r->name, .index = w->cluster->actors};
     sim_actor_start(w, &r->actor);
     r->session = sim_store_session(w);
-    r->producer = (struct sim_producer){.actor = &r->actor, .acked = acked, .who = r};
+    r->producer =
+        (struct sim_producer){.actor = &r->actor, .acked = acked, .refuses = refuses, .who = r};
     leat_ownership_init(&r->ownership, r->held, SIM_PARTITIONS);
     r->member = (struct sim_member){.w = w,
                                     .actor = &r->actor,

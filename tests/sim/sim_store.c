@@ -3,198 +3,6 @@
 #include "check.h"
 #include "store.h"
 
-#define LOCK_TIMEOUT_US (5 * SIM_SECOND)
-#define IDLE_TIMEOUT_US (5 * SIM_SECOND)
-#define LOCK_POLL_US    (5 * SIM_MS)
-
-/* ---- calls on the network ---- */
-
-struct sim_call *sim_call_new(struct sim *w, sim_call_kind kind, struct sim_actor *actor,
-                              sim_reply reply, void *who)
-{
-    struct leat_arena *arena = leat_arena_new(4096, 0);
-    struct sim_call *c = leat_arena_zalloc(arena, 1, sizeof *c);
-    c->kind = kind;
-    c->actor = actor;
-    c->life = actor->life;
-    c->reply = reply;
-    c->who = who;
-    c->arena = arena;
-    c->caller = actor->life * 1000 + (uint64_t)actor->index;
-    c->world = w;
-    c->refs = 1;
-    return c;
-}
-
-static void release(void *data)
-{
-    struct sim_call *c = data;
-    if (--c->refs == 0)
-        leat_arena_free(c->arena);
-}
-
-static const char *const call_names[] = {
-    "fences",    "claim",       "load",   "lock",  "append", "abort",
-    "published", "relay claim", "record", "slice", "outbox",
-};
-
-static void arrive_back(struct sim *w, void *who, void *data)
-{
-    (void)who;
-    struct sim_call *c = data;
-    if (!c->answered) {
-        c->answered = true;
-        if (c->reply != NULL)
-            c->reply(w, c);
-    }
-    release(c);
-}
-
-static void answer_in(struct sim *w, struct sim_call *c, int64_t delay_us)
-{
-    c->refs++;
-    struct sim_task t = {.actor = c->actor,
-                         .life = c->life,
-                         .what = call_names[c->kind],
-                         .fire = arrive_back,
-                         .data = c,
-                         .drop = release};
-    sim_after(w, delay_us, &t);
-}
-
-static void give_up(struct sim *w, void *who, void *data)
-{
-    struct sim_call *c = data;
-    if (!c->answered)
-        c->failed = true;
-    arrive_back(w, who, data);
-}
-
-static void give_up_in(struct sim *w, struct sim_call *c, int64_t delay_us)
-{
-    c->refs++;
-    struct sim_task t = {.actor = c->actor,
-                         .life = c->life,
-                         .what = "cut",
-                         .fire = give_up,
-                         .data = c,
-                         .drop = release};
-    sim_after(w, delay_us, &t);
-}
-
-static void carry_out(struct sim *w, void *who, void *data);
-
-static void execute_in(struct sim *w, struct sim_call *c, int64_t delay_us)
-{
-    c->refs++;
-    struct sim_task t = {
-        .what = call_names[c->kind], .fire = carry_out, .data = c, .drop = release};
-    sim_after(w, delay_us, &t);
-}
-
-void sim_call_send(struct sim *w, struct sim_call *c)
-{
-    int64_t there = sim_net_delay(w);
-    bool cut = sim_faulty(w, SIM_FAULT_CUT, 12);
-    bool late = sim_faulty(w, SIM_FAULT_LATE, 8);
-    if (sim_rng_permille(&w->net, 8))
-        there += sim_rng_in(&w->net, 50, 900) * SIM_MS; /* the disk, a checkpoint */
-    if (cut || late) {
-        bool quick = sim_rng_permille(&w->trouble, 700);
-        int64_t gone = sim_rng_in(&w->trouble, 1, quick ? 60 : 5000) * SIM_MS;
-        give_up_in(w, c, gone);
-        if (late) {
-            there = gone + sim_rng_in(&w->trouble, 0, quick ? 100 : 4000) * SIM_MS;
-        } else if (sim_rng_permille(&w->trouble, 500)) {
-            there = -1;
-        }
-    }
-    if (w->now_us < w->store_back_us && there >= 0) {
-        give_up_in(w, c, sim_rng_in(&w->net, 1, 200) * SIM_MS);
-        there = -1;
-    }
-    c->waits_until_us = -1;
-    if (there >= 0)
-        execute_in(w, c, there);
-    release(c);
-}
-
-/* ---- locks ---- */
-
-static struct sim_transaction *transaction_of(struct sim_store *s, uint64_t session)
-{
-    for (size_t i = 0; i < 16; i++) {
-        if (s->transactions[i].session == session)
-            return &s->transactions[i];
-    }
-    return NULL;
-}
-
-static void end_transaction(struct sim_store *s, uint64_t session)
-{
-    struct sim_transaction *t = transaction_of(s, session);
-    if (t == NULL)
-        return;
-    *t = (struct sim_transaction){0};
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
-        if (s->slices[k].lock == session)
-            s->slices[k].lock = 0;
-        for (int32_t p = 0; p < SIM_PROCESSORS; p++) {
-            if (s->owners[p][k].lock == session)
-                s->owners[p][k].lock = 0;
-        }
-    }
-}
-
-static void expire_transactions(struct sim *w)
-{
-    for (size_t i = 0; i < 16; i++) {
-        const struct sim_transaction *t = &w->store->transactions[i];
-        if (t->session != 0 && t->until_us <= w->now_us) {
-            sim_trace(w, "store ends the idle transaction of session %llu",
-                      (unsigned long long)t->session);
-            end_transaction(w->store, t->session);
-        }
-    }
-}
-
-static bool blocks(uint64_t lock, uint64_t session)
-{
-    return lock != 0 && lock != session;
-}
-
-static bool must_wait(const struct sim_store *s, const struct sim_call *c)
-{
-    bool fences =
-        c->kind == SIM_CALL_CLAIM || c->kind == SIM_CALL_APPEND || c->kind == SIM_CALL_LOCK;
-    if (!fences)
-        return false;
-    for (size_t i = 0; c->kind == SIM_CALL_CLAIM && i < c->n; i++) {
-        if (blocks(s->owners[c->processor][c->ks[i]].lock, c->session))
-            return true;
-    }
-    for (size_t i = 0; c->kind != SIM_CALL_CLAIM && i < c->batch.fence_count; i++) {
-        int32_t k = c->batch.fences[i].k;
-        if (blocks(s->owners[c->processor][k].lock, c->session) ||
-            blocks(s->slices[k].lock, c->session))
-            return true;
-    }
-    return false;
-}
-
-static void take_locks(struct sim *w, struct sim_call *c)
-{
-    struct sim_store *s = w->store;
-    struct sim_transaction *t = transaction_of(s, 0);
-    leat_assert(t != NULL && transaction_of(s, c->session) == NULL);
-    *t = (struct sim_transaction){c->session, w->now_us + IDLE_TIMEOUT_US};
-    for (size_t i = 0; i < c->batch.fence_count; i++) {
-        int32_t k = c->batch.fences[i].k;
-        s->owners[c->processor][k].lock = c->session;
-        s->slices[k].lock = c->session;
-    }
-}
-
 /* ---- fences ---- */
 
 int32_t sim_processor_find(struct leat_str name)
@@ -217,19 +25,11 @@ static bool asked(const struct sim_call *c, int32_t k)
     return false;
 }
 
-static void fill_fences(struct sim *w, struct sim_call *c)
+static void fill_lanes(struct sim_call *c, const struct sim_lane *lanes, int32_t n)
 {
-    const struct sim_store *s = w->store;
     c->lanes = leat_arena_zalloc(c->arena, SIM_LANES_MAX, sizeof *c->lanes);
-    for (size_t i = 0; i < c->n; i++) {
-        int32_t k = c->ks[i];
-        c->fences[i].k = k;
-        c->fences[i].epoch = s->owners[c->processor][k].epoch;
-        c->fences[i].head_seq = s->slices[k].head;
-        c->fences[i].store_id = s->slices[k].store_id;
-    }
-    for (int32_t i = 0; i < s->lane_count; i++) {
-        const struct sim_lane *l = &s->lanes[i];
+    for (int32_t i = 0; i < n; i++) {
+        const struct sim_lane *l = &lanes[i];
         if (l->processor == c->processor && asked(c, l->k)) {
             c->lanes[c->lane_count++] =
                 (struct leat_lane_position){.topic = leat_str_of(sim_topic_name(l->topic)),
@@ -241,18 +41,98 @@ static void fill_fences(struct sim *w, struct sim_call *c)
     }
 }
 
+static void fill_suspects(struct sim *w, struct sim_call *c)
+{
+    const struct sim_store *s = w->store;
+    c->suspects = leat_arena_alloc(c->arena, sizeof s->suspects);
+    for (int32_t i = 0; i < s->suspect_count; i++) {
+        if (s->suspects[i].processor == c->processor && asked(c, s->suspects[i].k))
+            c->suspects[c->suspect_count++] = s->suspects[i];
+    }
+}
+
+static void fill_fences(struct sim *w, struct sim_call *c)
+{
+    const struct sim_store *s = w->store;
+    for (size_t i = 0; i < c->n; i++) {
+        int32_t k = c->ks[i];
+        c->fences[i].k = k;
+        c->fences[i].epoch = s->owners[c->processor][k].epoch;
+        c->fences[i].head_seq = s->slices[k].head;
+        c->fences[i].store_id = s->slices[k].store_id;
+    }
+    if (c->seen != NULL)
+        fill_lanes(c, c->seen->lanes, c->seen->lane_count);
+    else
+        fill_lanes(c, s->lanes, s->lane_count);
+    fill_suspects(w, c);
+}
+
+static void won(struct sim *w, struct sim_call *c, size_t i)
+{
+    struct sim_owner *o = &w->store->owners[c->processor][c->ks[i]];
+    check_claim(w, c, c->ks[i]);
+    o->owner = c->caller;
+    o->claimed_us = w->now_us;
+    c->fences[i].claimed = true;
+    sim_trace(w, "%s claims %d of %.*s with epoch %lld", c->actor->name, c->ks[i],
+              LEAT_STR_FMT(sim_topology()->processors[c->processor].name), (long long)o->epoch);
+}
+
+/* Planted: one lane after the other. */
+static void claim_lane(struct sim *w, struct sim_call *c, int32_t priority)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct sim_owner *o = &w->store->owners[c->processor][c->ks[i]];
+        int64_t *have = &o->lanes.epoch[priority];
+        int64_t *ours = &(*c->lane_epochs)[c->ks[i]].epoch[priority];
+        if (*have != *ours) {
+            *ours = 0;
+            continue;
+        }
+        *ours = ++*have;
+        o->epoch = *have > o->epoch ? *have : o->epoch;
+        won(w, c, i);
+    }
+}
+
 static void claim(struct sim *w, struct sim_call *c)
 {
+    if (sim_off(w, SIM_D_ONE_FENCE)) {
+        claim_lane(w, c, c->half);
+        return;
+    }
     for (size_t i = 0; i < c->n; i++) {
         struct sim_owner *o = &w->store->owners[c->processor][c->ks[i]];
         if (o->epoch != c->expected[i])
             continue;
         o->epoch++;
-        o->owner = c->caller;
-        c->fences[i].claimed = true;
-        sim_trace(w, "%s claims %d of %.*s with epoch %lld", c->actor->name, c->ks[i],
-                  LEAT_STR_FMT(sim_topology()->processors[c->processor].name), (long long)o->epoch);
+        won(w, c, i);
     }
+}
+
+static void read_lane_epochs(struct sim *w, struct sim_call *c)
+{
+    for (int32_t k = 0; c->lane_epochs != NULL && k < SIM_PARTITIONS; k++)
+        (*c->lane_epochs)[k] = w->store->owners[c->processor][k].lanes;
+}
+
+/* A supervisor writes down how a message ended its process. */
+static void blame(struct sim *w, struct sim_call *c)
+{
+    struct sim_store *s = w->store;
+    int32_t i = 0;
+    while (i < s->suspect_count &&
+           (s->suspects[i].processor != c->suspect.processor ||
+            s->suspects[i].topic != c->suspect.topic || s->suspects[i].k != c->suspect.k ||
+            s->suspects[i].offset != c->suspect.offset))
+        i++;
+    leat_assert(i < SIM_SUSPECTS_MAX);
+    if (i == s->suspect_count) {
+        s->suspects[s->suspect_count++] = c->suspect;
+        s->suspects[i].tries = 0;
+    }
+    s->suspects[i].tries++;
 }
 
 /* ---- reading ---- */
@@ -308,13 +188,14 @@ static void load(struct sim *w, struct sim_call *c)
         int32_t k = c->wants[i].k;
         int32_t stream = sim_store_stream(w, k, c->wants[i].stream);
         int64_t after = load_snapshot(w, c, i, stream);
-        for (int64_t seq = 1; seq <= s->slices[k].head; seq++) {
-            const struct sim_stored *e = &s->events[s->slices[k].events[seq - 1]];
+        const struct sim_slice *slice = &s->slices[s->streams[stream].k];
+        for (int64_t seq = 1; seq <= slice->head; seq++) {
+            const struct sim_stored *e = &s->events[slice->events[seq - 1]];
             if (e->stream != stream || e->version <= after)
                 continue;
             leat_assert(l->event_count < cap);
             l->want[l->event_count] = (uint32_t)i;
-            fill_event(w, s->slices[k].events[seq - 1], &l->events[l->event_count++]);
+            fill_event(w, slice->events[seq - 1], &l->events[l->event_count++]);
         }
         if (!heads[k]) {
             l->heads[l->head_count++] = (struct leat_fence_state){
@@ -324,10 +205,18 @@ static void load(struct sim *w, struct sim_call *c)
     }
 }
 
+static void fill_store(struct sim *w, struct sim_call *c, int32_t k)
+{
+    c->store_id = w->store->slices[k].store_id;
+    c->parent = w->store->slices[k].parent;
+    c->fork_seq = w->store->slices[k].fork_seq;
+}
+
 static void read_slice(struct sim *w, struct sim_call *c)
 {
     const struct sim_slice *s = &w->store->slices[c->slice];
     int64_t to = c->upto < 0 || c->upto > s->head ? s->head : c->upto;
+    fill_store(w, c, c->slice);
     c->events = leat_arena_alloc(c->arena, (c->limit + 1) * sizeof *c->events);
     for (int64_t seq = c->after + 1; seq <= to && c->row_count < c->limit; seq++)
         fill_event(w, s->events[seq - 1], &c->events[c->row_count++]);
@@ -349,6 +238,7 @@ static void fill_published(struct sim *w, struct sim_call *c)
                                                   .store_id = s->store_id,
                                                   .claimed = claimed};
     }
+    fill_store(w, c, c->ks[0]);
 }
 
 static void claim_relay(struct sim *w, struct sim_call *c)
@@ -369,13 +259,14 @@ static void record(struct sim *w, struct sim_call *c)
     for (size_t i = 0; i < c->n; i++) {
         struct leat_published *m = &c->moves[i];
         struct sim_slice *s = &w->store->slices[m->slice];
-        m->claimed = m->epoch == s->relay_epoch;
+        bool planted = sim_off(w, SIM_D_RELAY_EPOCH);
+        m->claimed = m->epoch == s->relay_epoch || planted;
         if (!m->claimed)
             continue;
         check_recorded(w, m);
-        if (m->seq > s->published)
+        if (m->seq > s->published || planted)
             s->published = m->seq;
-        if (m->outbox_seq > s->outbox_published)
+        if (m->outbox_seq > s->outbox_published || planted)
             s->outbox_published = m->outbox_seq;
         while (s->outbox != NULL && s->outbox->seq <= m->outbox_seq)
             s->outbox = s->outbox->next;
@@ -405,7 +296,7 @@ static void read_outbox(struct sim *w, struct sim_call *c)
 
 /* ---- carrying out ---- */
 
-static void perform(struct sim *w, struct sim_call *c)
+void sim_store_perform(struct sim *w, struct sim_call *c)
 {
     switch (c->kind) {
     case SIM_CALL_CLAIM:
@@ -413,20 +304,19 @@ static void perform(struct sim *w, struct sim_call *c)
         fill_fences(w, c);
         break;
     case SIM_CALL_FENCES:
+        read_lane_epochs(w, c);
         fill_fences(w, c);
+        break;
+    case SIM_CALL_BLAME:
+        blame(w, c);
         break;
     case SIM_CALL_LOAD:
         load(w, c);
         break;
     case SIM_CALL_LOCK:
-        take_locks(w, c);
-        break;
     case SIM_CALL_APPEND:
-        sim_store_append(w, c);
-        end_transaction(w->store, c->session);
-        break;
     case SIM_CALL_ABORT:
-        end_transaction(w->store, c->session);
+        leat_assert(!"sim_call.c does these");
         break;
     case SIM_CALL_CLAIM_RELAY:
         claim_relay(w, c);
@@ -447,32 +337,6 @@ static void perform(struct sim *w, struct sim_call *c)
     }
 }
 
-static void carry_out(struct sim *w, void *who, void *data)
-{
-    (void)who;
-    struct sim_call *c = data;
-    expire_transactions(w);
-    struct sim_transaction *t = transaction_of(w->store, c->session);
-    if (c->waits_until_us < 0)
-        c->waits_until_us = w->now_us + LOCK_TIMEOUT_US;
-    if (c->in_transaction && t == NULL) {
-        c->failed = true; /* the server ended it: the connection is gone, nothing was done */
-    } else if (must_wait(w->store, c)) {
-        if (w->now_us < c->waits_until_us) {
-            execute_in(w, c, LOCK_POLL_US);
-            release(c);
-            return;
-        }
-        c->failed = true;
-    } else {
-        perform(w, c);
-        if (c->in_transaction && t != NULL && t->session == c->session)
-            t->until_us = w->now_us + IDLE_TIMEOUT_US;
-    }
-    answer_in(w, c, sim_net_delay(w));
-    release(c);
-}
-
 /* ---- set-up ---- */
 
 void sim_store_init(struct sim *w)
@@ -485,7 +349,7 @@ void sim_store_init(struct sim *w)
         s->row_hash[i] = -1;
     for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
         struct sim_slice *slice = &s->slices[k];
-        slice->store_id.b[0] = 0x57;
+        slice->store_id.b[0] = 0x57; /* b[1]: forks */
         slice->store_id.b[15] = (uint8_t)(k + 1);
         slice->events = leat_arena_alloc(w->arena, SIM_EVENTS_MAX * sizeof *slice->events);
         slice->outbox_end = &slice->outbox;

@@ -30,8 +30,11 @@ static void read_back(struct sim *w, struct sim_call *c)
     (void)w;
     struct sim_worker *p = c->who;
     call_done(p, c->failed);
-    for (size_t i = 0; !c->failed && i < c->n; i++)
+    for (size_t i = 0; !c->failed && i < c->n; i++) {
+        if (c->lane_epochs != NULL)
+            p->lane_epochs[c->ks[i]] = (*c->lane_epochs)[c->ks[i]];
         leat_ownership_read(&p->ownership, c->fences[i].k, c->fences[i].epoch);
+    }
     pump(p);
 }
 
@@ -44,6 +47,13 @@ static void keep_claim(struct sim_worker *p, const struct sim_call *c, size_t i)
         if (c->lanes[j].k == l->k)
             l->at[l->lane_count++] = c->lanes[j];
     }
+    for (size_t j = 0; j < c->suspect_count; j++) {
+        if (c->suspects[j].k == l->k && l->suspect_count < SIM_LETTER_SUSPECTS)
+            l->suspects[l->suspect_count++] = c->suspects[j];
+    }
+    l->store_id = c->fences[i].store_id;
+    if (c->lane_epochs != NULL)
+        l->lane_epochs = (*c->lane_epochs)[l->k];
 }
 
 static void claim_back(struct sim *w, struct sim_call *c)
@@ -73,6 +83,11 @@ static void send_fences(struct sim_worker *p, sim_call_kind kind, const int32_t 
     for (size_t i = 0; i < n; i++) {
         c->ks[i] = ks[i];
         c->expected[i] = p->held[ks[i]].epoch;
+    }
+    c->member = p->confirmed != 0 ? p->confirmed : p->member.member;
+    if (sim_off(p->w, SIM_D_ONE_FENCE)) {
+        c->lane_epochs = leat_arena_alloc(c->arena, sizeof *c->lane_epochs);
+        memcpy(c->lane_epochs, p->lane_epochs, sizeof p->lane_epochs);
     }
     p->busy = true;
     sim_call_send(p->w, c);
@@ -120,7 +135,7 @@ void sim_worker_started(struct sim_worker *p, int32_t k, bool started)
 
 void sim_worker_lost(struct sim_worker *p, int32_t k)
 {
-    if (p->w->o.plant != SIM_PLANT_NO_REACQUIRE)
+    if (!sim_off(p->w, SIM_D_REACQUIRE))
         leat_ownership_lost(&p->ownership, k);
     pump(p);
 }
@@ -238,7 +253,13 @@ static void step(struct sim_worker *p)
         send_fences(p, SIM_CALL_FENCES, ks, n);
         break;
     case LEAT_ACQUIRE_CONFIRM:
+        if (sim_off(p->w, SIM_D_CONFIRM)) {
+            leat_ownership_confirmed(&p->ownership, ks, n);
+            pump(p);
+            break;
+        }
         p->busy = true;
+        p->confirmed = p->member.member;
         sim_member_commit(&p->member, confirm_back);
         break;
     case LEAT_ACQUIRE_CLAIM:
@@ -287,7 +308,7 @@ struct sim_worker *sim_worker_start(struct sim *w, int32_t processor, int32_t in
     p->next = w->cluster->workers;
     w->cluster->workers = p;
     sim_actor_start(w, &p->actor);
-    p->dispatch = sim_dispatch_new(processor, &w->now_us);
+    p->dispatch = sim_dispatch_new(processor, w);
     p->session = sim_store_session(w);
     leat_ownership_init(&p->ownership, p->held, SIM_PARTITIONS);
     for (size_t i = 0; i < SIM_EXECUTORS; i++)

@@ -25,7 +25,17 @@ typedef enum sim_call_kind {
     SIM_CALL_RECORD,
     SIM_CALL_SLICE,
     SIM_CALL_OUTBOX,
+    SIM_CALL_BLAME,
 } sim_call_kind;
+
+struct sim_fences { /* planted: an epoch per lane */
+    int64_t epoch[SIM_PRIORITIES];
+};
+struct sim_suspect { /* tries of a message that ended with a fatal signal of its own */
+    int32_t processor, topic, k, tries;
+    int64_t offset;
+};
+#define SIM_SUSPECTS_MAX 64
 
 struct sim_call;
 typedef void (*sim_reply)(struct sim *w, struct sim_call *c);
@@ -50,6 +60,9 @@ struct sim_call {
     struct leat_batch batch;
     struct leat_stream_want *wants;
     struct leat_published *moves;
+    uint64_t member;                                  /* CLAIM: as the coordinator confirmed it */
+    struct sim_fences (*lane_epochs)[SIM_PARTITIONS]; /* when SIM_D_ONE_FENCE is off; in and out */
+    struct sim_suspect suspect;                       /* BLAME */
     /* out */
     struct leat_fence_state *fences;
     struct leat_lane_position *lanes;
@@ -60,10 +73,15 @@ struct sim_call {
     struct leat_stored_event *events;
     struct leat_outbox_row *rows;
     size_t row_count;
+    struct leat_uuid store_id, parent; /* PUBLISHED, SLICE: of the (first) slice asked */
+    int64_t fork_seq;
+    struct sim_suspect *suspects; /* CLAIM */
+    size_t suspect_count;
     /* the network's */
     int refs;
-    bool answered;
+    bool answered, half; /* half: of a planted claim, the first lane's epoch is raised */
     int64_t waits_until_us;
+    struct sim_seen *seen; /* what a snapshot from before the wait shows, where that is planted */
     struct sim *world;
 };
 
@@ -78,6 +96,8 @@ void sim_call_send(struct sim *w, struct sim_call *c); /* takes it */
 #define SIM_COMMANDS_MAX 8192
 #define SIM_STREAMS_MAX  256
 #define SIM_LANES_MAX    64
+/* Of a `commands` that is partitioned by time; planted look-ups stay within one. */
+#define SIM_TIME_PARTITION_US (10 * SIM_SECOND)
 
 struct sim_stream {
     int32_t k;
@@ -99,7 +119,7 @@ struct sim_row { /* of `commands` */
     struct leat_uuid id;
     leat_outcome outcome;
     uint32_t events, sends;
-    int64_t offset;
+    int64_t offset, at_us;
     uint64_t settled; /* order of settling, over all */
     int32_t next;     /* hash chain */
 };
@@ -111,7 +131,8 @@ struct sim_outbox {
     struct sim_outbox *next;
 };
 struct sim_slice {
-    struct leat_uuid store_id;
+    struct leat_uuid store_id, parent;
+    int64_t fork_seq;
     int64_t head, outbox_head;
     int32_t *events; /* [seq - 1] -> index of store.events */
     struct sim_outbox *outbox, **outbox_end;
@@ -120,7 +141,9 @@ struct sim_slice {
 };
 struct sim_owner {
     int64_t epoch;
-    uint64_t owner; /* caller whose claim was the last */
+    struct sim_fences lanes; /* planted */
+    uint64_t owner;          /* caller whose claim was the last */
+    int64_t claimed_us;
     uint64_t lock;
 };
 struct sim_lane {
@@ -129,9 +152,16 @@ struct sim_lane {
     uint64_t fingerprint;
     int64_t bare_epoch; /* whose batch left it without */
 };
-struct sim_transaction { /* opened by SIM_CALL_LOCK */
+struct sim_transaction { /* opened by SIM_CALL_LOCK, or for the time a commit takes */
     uint64_t session;
     int64_t until_us;
+};
+#define SIM_TRANSACTIONS 64
+struct sim_seen {
+    int32_t rows;
+    int64_t versions[SIM_STREAMS_MAX], heads[SIM_PARTITIONS];
+    struct sim_lane lanes[SIM_LANES_MAX];
+    int32_t lane_count;
 };
 
 struct sim_store {
@@ -146,8 +176,13 @@ struct sim_store {
     struct sim_row *rows;
     int32_t row_count;
     int32_t *row_hash; /* [SIM_COMMANDS_MAX], -1 = empty */
-    struct sim_transaction transactions[16];
+    struct sim_transaction transactions[SIM_TRANSACTIONS];
+    struct sim_suspect suspects[SIM_SUSPECTS_MAX];
+    int32_t suspect_count;
     uint64_t sessions, settled;
+    uint64_t dead_session; /* connections up to this one are cut */
+    int64_t timeline, adopted;
+    int64_t refused; /* outbox rows put aside */
     uint64_t appends, conflicts, fenced, duplicates, snapshots, snapshots_read; /* figures */
 };
 
@@ -158,8 +193,24 @@ const struct sim_row *sim_store_row(const struct sim_store *s, int32_t k, int32_
 struct sim_lane *sim_store_lane(struct sim_store *s, int32_t topic, int32_t k, int32_t processor);
 int32_t sim_processor_find(struct leat_str name);
 
-/* store_append.c: SIM_CALL_APPEND carried out. */
-void sim_store_append(struct sim *w, struct sim_call *c);
+/* sim_store.c: what a call does once nothing holds it up. */
+void sim_store_perform(struct sim *w, struct sim_call *c);
+/* store_append.c: SIM_CALL_APPEND carried out; false: it ended in an error, nothing is done. */
+bool sim_store_append(struct sim *w, struct sim_call *c);
 int32_t sim_store_stream(struct sim *w, int32_t k, struct leat_str name);
+
+/* ---- sim_call.c: the server as a whole ---- */
+
+/* Ends at once: transactions under way did not happen, connections are cut. */
+void sim_store_crash(struct sim *w);
+
+/* ---- standby.c: a standby that lags ---- */
+
+struct sim_standby;
+struct sim_standby *sim_standby_copy(struct sim *w);
+/* The primary is gone, and with it all it has committed since the copy. */
+void sim_standby_promote(struct sim *w, const struct sim_standby *s);
+/* `leat store adopt`: until then a store of another timeline is not used. */
+void sim_store_adopt(struct sim *w);
 
 #endif

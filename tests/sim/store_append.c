@@ -35,6 +35,13 @@ struct sim_lane *sim_store_lane(struct sim_store *s, int32_t topic, int32_t k, i
 int32_t sim_store_stream(struct sim *w, int32_t k, struct leat_str name)
 {
     struct sim_store *s = w->store;
+    const char *mark = name.len == 0 ? NULL : memchr(name.at, '~', name.len);
+    if (mark != NULL) { /* planted: a stray that is handled where it lies */
+        const char *dash = memchr(name.at, '-', name.len);
+        name.len = (uint32_t)(mark - name.at);
+        k = leat_partition((struct leat_str){dash + 1, (uint32_t)(mark - dash) - 1},
+                           SIM_PARTITIONS);
+    }
     for (int32_t i = 0; i < s->stream_count; i++) {
         if (s->streams[i].k == k && leat_str_eq(s->streams[i].name, name))
             return i;
@@ -55,18 +62,25 @@ struct append {
     bool *lost;             /* [fence] */
     int32_t *fence_of;      /* [k] */
     bool *tainted;          /* [stream]: a duplicate or conflict of it came before */
+    int64_t *made;          /* [stream]: events stored by this batch */
     uint32_t event, outbox; /* next of the batch */
 };
 
-static bool compares_offsets(sim_plant p)
+/* What a relay repeats when it crashes has a defence of its own: without that of what clients send
+ * alone, single-writer plants can be told from copies. */
+static bool looks_up(const struct sim *w, int32_t processor)
 {
-    return p != SIM_PLANT_NO_FENCE && !sim_plant_lonely(p);
+    return !sim_off(w, processor < SIM_AUDITS ? SIM_D_DEDUPE : SIM_D_DEDUPE_SENT);
 }
 
-/* Audits come through a relay, which repeats itself when it crashes: they keep the look-up. */
-static bool looks_up(sim_plant p, int32_t processor)
+/* Planted: an epoch per lane. */
+static void fence_lane(struct append *a, const struct leat_batch_lane *l)
 {
-    return p != SIM_PLANT_NO_DEDUPE && !(sim_plant_lonely(p) && processor < SIM_AUDITS);
+    int32_t topic = sim_topic_find(l->topic);
+    int32_t priority = topic < SIM_TOPIC_EVENTS ? topic % SIM_PRIORITIES : 0;
+    const struct sim_owner *o = &a->s->owners[a->c->processor][l->k];
+    if ((*a->c->lane_epochs)[l->k].epoch[priority] != o->lanes.epoch[priority])
+        a->c->result.fences[a->fence_of[l->k]].result = LEAT_FENCE_LOST;
 }
 
 static void step_fences(struct append *a)
@@ -80,10 +94,13 @@ static void step_fences(struct append *a)
         *r = (struct leat_reply_fence){.head_before = a->s->slices[f->k].head,
                                        .outbox_before = a->s->slices[f->k].outbox_head,
                                        .store_id = a->s->slices[f->k].store_id};
-        if (f->epoch >= 0 && f->epoch != o->epoch && a->w->o.plant != SIM_PLANT_NO_FENCE)
+        if (!sim_off(a->w, SIM_D_EPOCH) && !sim_off(a->w, SIM_D_ONE_FENCE) && f->epoch >= 0 &&
+            f->epoch != o->epoch)
             r->result = LEAT_FENCE_LOST;
     }
-    for (size_t i = 0; i < b->lane_count && compares_offsets(a->w->o.plant); i++) {
+    for (size_t i = 0; i < b->lane_count && sim_off(a->w, SIM_D_ONE_FENCE); i++)
+        fence_lane(a, &b->lanes[i]);
+    for (size_t i = 0; i < b->lane_count && !sim_off(a->w, SIM_D_OFFSET); i++) {
         const struct leat_batch_lane *l = &b->lanes[i];
         const struct sim_lane *have =
             sim_store_lane(a->s, sim_topic_find(l->topic), l->k, a->c->processor);
@@ -97,16 +114,26 @@ static void step_fences(struct append *a)
     }
 }
 
+/* As the statement that compares versions sees it. */
+static int64_t version_seen(const struct append *a, int32_t stream)
+{
+    int64_t version = a->s->streams[stream].version;
+    if (a->c->seen == NULL)
+        return version;
+    return a->c->seen->versions[stream] + a->made[stream];
+}
+
 static bool conflicts(struct append *a, const struct leat_batch_command *c, int32_t stream)
 {
     const struct leat_batch_fence *f = &a->b->fences[a->fence_of[c->k]];
     const struct leat_reply_fence *r = &a->c->result.fences[a->fence_of[c->k]];
     const struct sim_stream *st = &a->s->streams[stream];
-    if (a->tainted[stream] && a->w->o.plant != SIM_PLANT_CONFLICT_ALONE)
+    if (a->tainted[stream] && !sim_off(a->w, SIM_D_TAINT))
         return true;
-    if (c->expected_version < 0 || c->expected_version == st->version)
+    if (c->expected_version < 0 || c->expected_version == version_seen(a, stream) ||
+        sim_off(a->w, SIM_D_VERSIONS))
         return false;
-    if (f->since == r->head_before) {
+    if (f->since == r->head_before && a->c->seen == NULL && !sim_off(a->w, SIM_D_TAINT)) {
         sim_fail(a->w, "since",
                  "%s says that %.*s is at version %lld as of seq %lld; it is at %lld",
                  a->c->actor->name, LEAT_STR_FMT(st->name), (long long)c->expected_version,
@@ -116,12 +143,30 @@ static bool conflicts(struct append *a, const struct leat_batch_command *c, int3
     return true;
 }
 
+static bool known(const struct append *a, const struct leat_batch_command *c)
+{
+    const struct sim_store *s = a->s;
+    bool wide = sim_off(a->w, SIM_D_DEDUPE_NARROW), brief = sim_off(a->w, SIM_D_DEDUPE_LONG);
+    if (!looks_up(a->w, a->c->processor))
+        return false;
+    if (!wide && !brief && a->c->seen == NULL)
+        return sim_store_row(s, c->k, a->c->processor, &c->id) != NULL;
+    int32_t n = a->c->seen == NULL ? s->row_count : a->c->seen->rows;
+    for (int32_t i = 0; i < n; i++) {
+        const struct sim_row *r = &s->rows[i];
+        if (leat_uuid_eq(&r->id, &c->id) && (wide || r->processor == a->c->processor) &&
+            (wide || r->k == c->k) &&
+            (!brief || r->at_us / SIM_TIME_PARTITION_US == a->w->now_us / SIM_TIME_PARTITION_US))
+            return true;
+    }
+    return false;
+}
+
 static leat_settled judge(struct append *a, const struct leat_batch_command *c, int32_t stream)
 {
     if (c->outcome == LEAT_OUTCOME_FORWARDED)
         return LEAT_SETTLED_STORED;
-    if (looks_up(a->w->o.plant, a->c->processor) &&
-        sim_store_row(a->s, c->k, a->c->processor, &c->id) != NULL) {
+    if (known(a, c)) {
         a->tainted[stream] = true;
         return LEAT_SETTLED_DUPLICATE;
     }
@@ -134,12 +179,12 @@ static leat_settled judge(struct append *a, const struct leat_batch_command *c, 
 static void store_event(struct append *a, const struct leat_batch_event *e,
                         const struct leat_batch_command *c, int32_t stream)
 {
-    struct sim_slice *slice = &a->s->slices[c->k];
     struct sim_stream *st = &a->s->streams[stream];
+    struct sim_slice *slice = &a->s->slices[st->k];
     leat_assert(a->s->event_count < SIM_EVENTS_MAX &&
                 e->payload.len == sizeof(struct sim_event_body));
     struct sim_stored *row = &a->s->events[a->s->event_count];
-    *row = (struct sim_stored){.k = c->k,
+    *row = (struct sim_stored){.k = st->k,
                                .stream = stream,
                                .seq = ++slice->head,
                                .version = ++st->version,
@@ -149,6 +194,7 @@ static void store_event(struct append *a, const struct leat_batch_event *e,
                                .type = leat_arena_copy(a->w->arena, e->type)};
     memcpy(&row->body, e->payload.at, sizeof row->body);
     slice->events[row->seq - 1] = a->s->event_count++;
+    a->made[stream]++;
     check_event(a->w, row, st);
 }
 
@@ -184,6 +230,7 @@ static void store_row(struct append *a, const struct leat_batch_command *c, uint
                                              .sends = sends,
                                              .offset = c->offset,
                                              .settled = ++s->settled,
+                                             .at_us = a->w->now_us,
                                              .next = s->row_hash[slot]};
     s->row_hash[slot] = s->row_count++;
 }
@@ -219,7 +266,7 @@ static void step_snapshot(struct append *a, const struct leat_batch_snapshot *ke
 {
     const struct leat_batch_command *c = &a->b->commands[kept->command];
     bool stored = a->c->result.settled[kept->command] == LEAT_SETTLED_STORED;
-    if (!stored && a->w->o.plant != SIM_PLANT_SNAPSHOT_ALONE)
+    if (!stored && !sim_off(a->w, SIM_D_SNAPSHOT))
         return;
     struct sim_stream *s = &a->s->streams[sim_store_stream(a->w, c->k, c->stream)];
     check_snapshot(a->w, kept, s);
@@ -237,8 +284,7 @@ static void step_lane(struct append *a, size_t index)
     int64_t next = l->next_offset;
     for (size_t i = 0; i < a->b->command_count; i++) {
         if (a->b->commands[i].lane == (int32_t)index && a->b->commands[i].offset < next &&
-            a->c->result.settled[i] == LEAT_SETTLED_CONFLICT &&
-            a->w->o.plant != SIM_PLANT_MARK_PASSES)
+            a->c->result.settled[i] == LEAT_SETTLED_CONFLICT && !sim_off(a->w, SIM_D_MARK))
             next = l->next_seq > 0 ? l->first_offset : a->b->commands[i].offset;
     }
     struct sim_lane *have = sim_store_lane(a->s, topic, l->k, a->c->processor);
@@ -289,43 +335,66 @@ static void check_bare(struct append *a)
     }
 }
 
-void sim_store_append(struct sim *w, struct sim_call *c)
+/* Planted: two transactions have seen the same version; the unique key ends the second one. */
+static bool violates_key(const struct append *a)
+{
+    for (uint32_t i = 0; a->c->seen != NULL && i < a->b->event_count; i++) {
+        const struct leat_batch_command *c = &a->b->commands[a->b->events[i].command];
+        int32_t stream = sim_store_stream(a->w, c->k, c->stream);
+        if (a->c->seen->versions[stream] != a->s->streams[stream].version)
+            return true;
+    }
+    return false;
+}
+
+static void steps(struct append *a)
+{
+    const struct leat_batch *b = a->b;
+    step_fences(a);
+    for (size_t i = 0; i < b->fence_count; i++) {
+        if (!a->lost[i])
+            check_owner(a->w, a->c, b->fences[i].k);
+    }
+    for (uint32_t i = 0; i < b->command_count; i++)
+        step_command(a, i);
+    for (size_t i = 0; i < b->snapshot_count; i++)
+        step_snapshot(a, &b->snapshots[i]);
+    for (size_t i = 0; i < b->lane_count; i++)
+        step_lane(a, i);
+    check_bare(a);
+    for (size_t i = 0; i < b->fence_count; i++) {
+        a->c->result.fences[i].head_after = a->s->slices[b->fences[i].k].head;
+        a->c->result.fences[i].outbox_after = a->s->slices[b->fences[i].k].outbox_head;
+    }
+}
+
+bool sim_store_append(struct sim *w, struct sim_call *c)
 {
     const struct leat_batch *b = &c->batch;
     int32_t fence_of[SIM_PARTITIONS];
     bool lost[SIM_PARTITIONS] = {false};
     bool tainted[SIM_STREAMS_MAX] = {false};
+    int64_t made[SIM_STREAMS_MAX] = {0};
     struct append a = {.w = w,
                        .s = w->store,
                        .c = c,
                        .b = b,
                        .lost = lost,
                        .fence_of = fence_of,
-                       .tainted = tainted};
+                       .tainted = tainted,
+                       .made = made};
     leat_assert(b->fence_count <= SIM_PARTITIONS);
+    if (violates_key(&a))
+        return false;
     c->result = (struct leat_reply){
         .recorded_at_us = w->now_us,
         .fences = leat_arena_zalloc(c->arena, b->fence_count + 1, sizeof *c->result.fences),
         .settled = leat_arena_zalloc(c->arena, b->command_count + 1, 1)};
-    step_fences(&a);
-    for (size_t i = 0; i < b->fence_count; i++) {
-        if (!lost[i])
-            check_owner(w, c, b->fences[i].k);
-    }
-    for (uint32_t i = 0; i < b->command_count; i++)
-        step_command(&a, i);
-    for (size_t i = 0; i < b->snapshot_count; i++)
-        step_snapshot(&a, &b->snapshots[i]);
-    for (size_t i = 0; i < b->lane_count; i++)
-        step_lane(&a, i);
-    check_bare(&a);
-    for (size_t i = 0; i < b->fence_count; i++) {
-        c->result.fences[i].head_after = w->store->slices[b->fences[i].k].head;
-        c->result.fences[i].outbox_after = w->store->slices[b->fences[i].k].outbox_head;
-    }
+    steps(&a);
     w->store->appends++;
     w->store->conflicts += c->result.conflicts;
     w->store->duplicates += c->result.duplicates;
+    return true;
 }
 
 /* ---- a batch outlives its flow when the call is late: deep copy ---- */

@@ -57,65 +57,15 @@ bool sim_rng_permille(struct sim_rng *r, int32_t permille)
 
 /* ---- names ---- */
 
-const char *sim_plant_name(sim_plant p)
-{
-    static const char *const names[SIM_PLANTS] = {
-        "none",          "no-fence",       "no-dedupe",      "plain-settle",  "no-reacquire",
-        "position-lost", "no-drop",        "no-repair",      "no-checkpoint", "conflict-alone",
-        "mark-passes",   "no-fingerprint", "snapshot-alone", "acquire-alone",
-    };
-    return p < SIM_PLANTS ? names[p] : NULL;
-}
-
-bool sim_plant_lonely(sim_plant p)
-{
-    return p == SIM_PLANT_PLAIN_SETTLE || p == SIM_PLANT_ACQUIRE_ALONE;
-}
-
-bool sim_plant_holds(sim_plant p)
-{
-    return p == SIM_PLANT_NONE || p == SIM_PLANT_ACQUIRE_ALONE;
-}
-
-uint32_t sim_plant_faults(sim_plant p)
-{
-    /* Without dedupe every copy would be handled twice: there must be none but the plant's. */
-    if (sim_plant_lonely(p))
-        return SIM_FAULT_CUT | SIM_FAULT_LATE | SIM_FAULT_MEMBER | SIM_FAULT_ODD;
-    return p == SIM_PLANT_NO_FINGERPRINT ? SIM_FAULT_RECREATE : SIM_FAULT_ALL;
-}
-
 const char *sim_fault_name(sim_fault f)
 {
-    switch (f) {
-    case SIM_FAULT_CRASH:
-        return "crash";
-    case SIM_FAULT_PAUSE:
-        return "pause";
-    case SIM_FAULT_TWIN:
-        return "twin";
-    case SIM_FAULT_CUT:
-        return "cut";
-    case SIM_FAULT_LATE:
-        return "late";
-    case SIM_FAULT_MEMBER:
-        return "member";
-    case SIM_FAULT_COPY:
-        return "copy";
-    case SIM_FAULT_STRAY:
-        return "stray";
-    case SIM_FAULT_TAIL:
-        return "tail";
-    case SIM_FAULT_ODD:
-        return "odd";
-    case SIM_FAULT_AWAY:
-        return "away";
-    case SIM_FAULT_RECREATE:
-        return "recreate";
-    case SIM_FAULT_ALL:
-        return "all";
-    }
-    return NULL;
+    static const char *const names[] = {"crash", "pause", "twin",  "cut",  "late",    "member",
+                                        "copy",  "stray", "tail",  "odd",  "away",    "disk",
+                                        "clock", "back",  "redis", "kill", "recreate"};
+    size_t i = 0;
+    while (i < sizeof names / sizeof names[0] && 1u << i != (uint32_t)f)
+        i++;
+    return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
 
 /* ---- life of a run ---- */
@@ -131,6 +81,7 @@ void sim_init(struct sim *w, const struct sim_options *o)
     w->cache_bytes = caches[sim_rng_in(&w->work, 0, 3)];
     w->batch_max = batches[sim_rng_in(&w->work, 0, 4)];
     w->at_once = sim_rng_permille(&w->work, 500);
+    w->flood = sim_rng_permille(&w->work, 150);
     w->arena = leat_arena_new(1 << 16, 0);
 }
 
@@ -322,9 +273,18 @@ void sim_actor_pause(struct sim *w, struct sim_actor *a, int64_t for_us)
 
 /* ---- chance ---- */
 
+bool sim_may_fail(struct sim *w)
+{
+    if (w->quiet || w->now_us >= w->o.quiet_us)
+        return false;
+    uint32_t n = w->drawn++;
+    return w->o.no_fault == NULL || n >= SIM_SET_MAX || !w->o.no_fault[n];
+}
+
 bool sim_faulty(struct sim *w, sim_fault f, int32_t permille)
 {
-    return !w->quiet && (w->o.faults & (uint32_t)f) != 0 && sim_rng_permille(&w->trouble, permille);
+    return !w->quiet && (w->o.faults & (uint32_t)f) != 0 &&
+           sim_rng_permille(&w->trouble, permille) && sim_may_fail(w);
 }
 
 int64_t sim_net_delay(struct sim *w)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "plants.h"
 
 #define SIM_MS     INT64_C(1000)
 #define SIM_SECOND INT64_C(1000000)
@@ -29,7 +30,7 @@ bool sim_rng_permille(struct sim_rng *r, int32_t permille);
 /* ---- what may go wrong, and which defence is taken away ---- */
 
 typedef enum sim_fault {
-    SIM_FAULT_CRASH = 1 << 0,  /* a process ends at any await point; started again */
+    SIM_FAULT_CRASH = 1 << 0,  /* a process ends, also at any of its waits; started again */
     SIM_FAULT_PAUSE = 1 << 1,  /* a process stops, often past its session, and resumes */
     SIM_FAULT_TWIN = 1 << 2,   /* its replacement starts under the same instance id meanwhile */
     SIM_FAULT_CUT = 1 << 3,    /* requests and replies of the store are lost */
@@ -38,48 +39,32 @@ typedef enum sim_fault {
     SIM_FAULT_COPY = 1 << 6,   /* clients and zombies publish a record twice */
     SIM_FAULT_STRAY = 1 << 7,  /* records in a partition their key does not belong to */
     SIM_FAULT_TAIL = 1 << 8,   /* Kafka loses the last records of an events partition */
-    SIM_FAULT_ODD = 1 << 9,    /* undecodable, poison and retrying commands */
+    SIM_FAULT_ODD = 1 << 9,    /* undecodable, poison and retrying commands, refused records */
     SIM_FAULT_AWAY = 1 << 10,  /* nobody reaches the store, or Kafka, for a while */
-    SIM_FAULT_ALL = (1 << 11) - 1,
-    SIM_FAULT_RECREATE = 1 << 11, /* by itself: a command topic is deleted and made again; its lane
+    SIM_FAULT_DISK = 1 << 11,  /* a commit of the store holds its locks for up to seconds */
+    SIM_FAULT_CLOCK = 1 << 12, /* wall clocks of processes step and differ */
+    SIM_FAULT_BACK = 1 << 13,  /* the store fails over to a standby that lacks the last commits */
+    SIM_FAULT_REDIS = 1 << 14, /* Redis loses checkpoints, or comes back older */
+    SIM_FAULT_KILL = 1 << 15,  /* handlers that crash; kill -9 while slow handlers run */
+    SIM_FAULT_ALL = (1 << 16) - 1,
+    SIM_FAULT_RECREATE = 1 << 16, /* by itself: a command topic is deleted and made again; its lane
                                      must stop and wait for a person */
 } sim_fault;
-
-typedef enum sim_plant {
-    SIM_PLANT_NONE,
-    SIM_PLANT_NO_FENCE,       /* store: neither epoch nor first offset compared */
-    SIM_PLANT_NO_DEDUPE,      /* store: known command ids are not looked up */
-    SIM_PLANT_PLAIN_SETTLE,   /* worker: outcome unknown is settled by reading lanes; offset
-                                 compare and dedupe, which hide it, are off as well */
-    SIM_PLANT_NO_REACQUIRE,   /* worker: a fenced k is dropped, not acquired again */
-    SIM_PLANT_POSITION_LOST,  /* relay starts at the head; readers do not check the tail */
-    SIM_PLANT_NO_DROP,        /* reader applies what it has */
-    SIM_PLANT_NO_REPAIR,      /* reader goes over holes */
-    SIM_PLANT_NO_CHECKPOINT,  /* projector writes without comparing the file's checkpoint */
-    SIM_PLANT_CONFLICT_ALONE, /* store: a conflict fails its command, not those that follow */
-    SIM_PLANT_MARK_PASSES,    /* store: the lane's offset passes what has not settled */
-    SIM_PLANT_NO_FINGERPRINT, /* worker: the record before the lane's offset is not compared */
-    SIM_PLANT_SNAPSHOT_ALONE, /* store: a snapshot is kept though its command is not stored */
-    SIM_PLANT_ACQUIRE_ALONE,  /* the control of plain-settle: those two off, settled by acquiring */
-    SIM_PLANTS
-} sim_plant;
-
-const char *sim_plant_name(sim_plant p);
-/* Runs without the dedupe of commands: one writer per stream then, because records settled above
- * the low-water mark after a conflict are recognised by nothing else. */
-bool sim_plant_lonely(sim_plant p);
-bool sim_plant_holds(sim_plant p);      /* a control: expected not to be found */
-uint32_t sim_plant_faults(sim_plant p); /* those under which it is to be found by itself */
 const char *sim_fault_name(sim_fault f);
+
+#define SIM_SET_MAX 16384 /* commands and faults that can be left out one by one */
 
 struct sim_options {
     uint64_t seed;
-    uint32_t faults; /* sim_fault bits */
-    sim_plant plant;
+    uint32_t faults;               /* sim_fault bits */
+    const struct sim_plant *plant; /* NULL = none */
     bool verbose;
     int32_t commands;    /* how many clients send */
     int64_t busy_us;     /* faults and clients stop after this */
+    int64_t quiet_us;    /* faults stop after this already */
     int64_t deadline_us; /* then everything must be settled by this */
+    /* Left out, by number, in the order in which they are drawn; NULL = none. For minimising. */
+    const uint8_t *no_command, *no_fault;
 };
 
 /* ---- processes ---- */
@@ -92,7 +77,8 @@ struct sim_actor {
     int32_t index;
     bool up;
     bool paused;
-    uint64_t life; /* raised by every start and crash: events of another life are dropped */
+    int64_t clock_ms; /* its wall clock is ahead of the world's by this */
+    uint64_t life;    /* raised by every start and crash: events of another life are dropped */
     struct sim_event *deferred, **deferred_end;
     struct sim_actor *next; /* all that ever were */
 };
@@ -106,7 +92,9 @@ struct sim {
     struct sim_rng work, net, trouble;
     int32_t batch_max; /* drawn from the seed: tiny batches and caches meet other paths */
     size_t cache_bytes;
-    bool at_once; /* handlers of different keys */
+    bool at_once;   /* handlers of different keys */
+    bool flood;     /* one class gets more than fits for a while */
+    uint32_t drawn; /* faults so far */
     struct sim_event **heap;
     size_t heap_len, heap_cap;
     uint64_t order;
@@ -122,6 +110,7 @@ struct sim {
     struct sim_log *log;
     struct sim_cluster *cluster; /* processes */
     struct sim_check *check;
+    struct sim_outside *outside; /* what handlers do to the world: model.h */
 };
 
 void sim_init(struct sim *w, const struct sim_options *o);
@@ -148,10 +137,23 @@ void sim_actor_crash(struct sim *w, struct sim_actor *a);
 void sim_actor_pause(struct sim *w, struct sim_actor *a, int64_t for_us);
 
 bool sim_faulty(struct sim *w, sim_fault f, int32_t permille); /* drawn from `trouble` */
-int64_t sim_net_delay(struct sim *w);                          /* 0.1 .. 3 ms, seldom more */
+bool sim_may_fail(struct sim *w);     /* numbers a fault; false = it is left out, or all is quiet */
+int64_t sim_net_delay(struct sim *w); /* 0.1 .. 3 ms, seldom more */
 static inline int64_t sim_now_ms(const struct sim *w)
 {
     return 1600000000000 + w->now_us / SIM_MS;
+}
+
+/* What a process reads from its wall clock; clients, brokers and the store have the world's. */
+static inline int64_t sim_wall_ms(const struct sim_actor *a, const struct sim *w)
+{
+    return sim_now_ms(w) + a->clock_ms;
+}
+
+/* The defence has been taken away. */
+static inline bool sim_off(const struct sim *w, sim_defence d)
+{
+    return w->o.plant != NULL && (w->o.plant->off >> d & 1) != 0;
 }
 
 static inline bool sim_kafka_away(const struct sim *w)
