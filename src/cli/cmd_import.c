@@ -62,11 +62,13 @@ static const struct leat_opt_spec spec = {
     .usage = "leat import [options] --command <Type> <file.csv|file.jsonl>",
     .summary = "Send each row of a file as a command.",
     .details =
-        "Columns and members are matched to the command's fields by name. Rows that do not fit go\n"
-        "to the rejects file with line, code and reason; the others are sent, and the exit code "
-        "is\n"
-        "0 unless there are more than --max-rejects. How far the broker has acknowledged is kept\n"
-        "in <file>.leat-import.json: after an interruption the same command line goes on there.\n\n"
+        "Columns and members are matched to the command's fields by name. In CSV a date is "
+        "written\n"
+        "2026-03-01 and a time 2026-03-01T10:00:00Z, or as numbers as in JSON. Rows that do not\n"
+        "fit go to the rejects file with line, code and reason; the others are sent, and the exit\n"
+        "code is 0 unless there are more than --max-rejects. How far the broker has acknowledged\n"
+        "is kept in <file>.leat-import.json: after an interruption the same command line goes on\n"
+        "there.\n\n"
         "  leat import leads.csv --command CreateLead --priority cold\n"
         "  leat import leads.csv -c CreateLead --map Company=company --ignore-unknown --dry-run\n",
     .opts = opts,

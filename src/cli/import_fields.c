@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "cli/import_schema.h"
+#include "cli/test_time.h"
 
 #define SHOWN_BYTES 40 /* of a value in a reason */
 
@@ -219,12 +220,30 @@ static bool misfit(const struct value *v, const char *what)
                   LEAT_STR_FMT(shown(v->text)), what);
 }
 
+static bool put_time(const struct value *v)
+{
+    int64_t n = 0;
+    if (v->field->date) {
+        if (!leat_parse_date(v->text, &n))
+            return misfit(v, "is no date, like 2026-03-01 or a number of days since 1970");
+        leat_json_int(v->w, n);
+        return true;
+    }
+    if (!leat_parse_time(v->text, &n))
+        return misfit(v, "is no time, like 2026-03-01T10:00:00Z or a number since 1970");
+    leat_json_int(v->w, n * v->field->per_ms);
+    return true;
+}
+
 static bool put_integer(const struct value *v)
 {
     int64_t n = 0;
     leat_units how = leat_parse_int(v->text, &n);
-    if (how != LEAT_UNITS_OK && how != LEAT_UNITS_TOO_LARGE)
+    if (how != LEAT_UNITS_OK && how != LEAT_UNITS_TOO_LARGE) {
+        if (v->field->date || v->field->per_ms > 0)
+            return put_time(v);
         return misfit(v, "is no whole number");
+    }
     bool small = v->field->kind == LEAT_IMPORT_INT;
     if (how == LEAT_UNITS_TOO_LARGE || (small && (n < INT32_MIN || n > INT32_MAX)))
         return misfit(v, small ? "does not fit 32 bits" : "does not fit 64 bits");

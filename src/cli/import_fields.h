@@ -34,6 +34,8 @@ struct leat_import_field {
     struct leat_str name;
     leat_import_kind kind;
     bool nullable, has_default;
+    bool date;                      /* INT: days since 1970-01-01 */
+    int32_t per_ms;                 /* LONG: a time, in this many parts of a ms; 0 = no time */
     const struct leat_str *symbols; /* ENUM */
     uint32_t symbol_count;
 };

@@ -41,6 +41,18 @@ static leat_status read_symbols(struct leat_str raw, struct leat_arena *arena,
     return LEAT_OK;
 }
 
+static void read_logical(struct leat_str raw, struct leat_import_field *f)
+{
+    struct leat_json_token t;
+    if (leat_json_find(raw, LEAT_STR("logicalType"), &t, NULL, NULL) != LEAT_OK)
+        return;
+    f->date = f->kind == LEAT_IMPORT_INT && leat_json_token_is(&t, LEAT_STR("date"));
+    if (f->kind == LEAT_IMPORT_LONG && leat_json_token_is(&t, LEAT_STR("timestamp-millis")))
+        f->per_ms = 1;
+    if (f->kind == LEAT_IMPORT_LONG && leat_json_token_is(&t, LEAT_STR("timestamp-micros")))
+        f->per_ms = 1000;
+}
+
 /* {"type": …}: an enum, a logical type over a simple one, or something nested. */
 static leat_status object_kind(struct leat_str raw, struct leat_arena *arena,
                                struct leat_import_field *f, struct leat_error *err)
@@ -53,6 +65,7 @@ static leat_status object_kind(struct leat_str raw, struct leat_arena *arena,
         return LEAT_OK;
     }
     f->kind = named_kind(t.text);
+    read_logical(raw, f);
     if (!leat_str_eq(t.text, LEAT_STR("enum")))
         return LEAT_OK;
     f->kind = LEAT_IMPORT_ENUM;

@@ -61,9 +61,11 @@ static double number_of(const struct leat_test_checking *k, struct leat_str text
 static bool same_number(const struct leat_test_checking *k, const struct leat_yaml *e,
                         const struct leat_json_token *t)
 {
-    int64_t ms = 0;
+    int64_t ms = 0, days = 0;
     if (t->kind == LEAT_JSON_INT && leat_parse_time(e->text, &ms))
         return t->integer == ms || t->integer == ms * 1000; /* millis, micros */
+    if (t->kind == LEAT_JSON_INT && leat_parse_date(e->text, &days))
+        return t->integer == days;
     if (!leat_is_number(e->text))
         return false;
     if (leat_str_eq(e->text, t->text))

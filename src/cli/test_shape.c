@@ -102,6 +102,7 @@ static leat_status object_shape(struct leat_str raw, struct leat_arena *arena,
         ret->per_ms = 1;
     if (leat_str_eq(logical, LEAT_STR("timestamp-micros")))
         ret->per_ms = 1000;
+    ret->date = leat_str_eq(logical, LEAT_STR("date"));
     return LEAT_OK;
 }
 
@@ -307,12 +308,24 @@ static void put_text(const struct leat_shaper *s, struct leat_str text)
 static void put_number(struct leat_shaper *s, const struct leat_yaml *value,
                        const struct leat_shape *shape)
 {
-    int64_t ms = 0;
+    int64_t ms = 0, days = 0;
     if (leat_is_number(value->text)) {
         put_raw(s, value->text);
     } else if (shape->per_ms > 0 && leat_parse_time(value->text, &ms)) {
         if (s->w != NULL)
             leat_json_int(s->w, ms * shape->per_ms);
+    } else if (shape->date && leat_parse_date(value->text, &days)) {
+        if (s->w != NULL)
+            leat_json_int(s->w, days);
+    } else if (shape->date || shape->per_ms > 0) {
+        leat_report_add(s->report, LEAT_SEVERITY_ERROR, &value->place, "'%s' is no %s",
+                        value->raw.at, shape->date ? "date" : "time");
+        leat_report_hint(s->report, "as in %s, or a number of %s since 1970",
+                         shape->date ? "2026-03-01" : "2026-03-01T10:00:00Z",
+                         shape->date         ? "days"
+                         : shape->per_ms > 1 ? "microseconds"
+                                             : "milliseconds");
+        put_raw(s, LEAT_STR("null"));
     } else if (shape->raw.len > 0 && shape->raw.at[0] == '{') {
         put_text(s, value->text); /* a logical type's own way of writing: the encoder judges it */
     } else {

@@ -22,6 +22,7 @@ struct leat_shape {
     leat_shape_kind kind;
     bool nullable;
     int32_t per_ms;       /* NUMBER: a time, in this many parts of a ms; 0 = no time */
+    bool date;            /* NUMBER: days since 1970-01-01 */
     struct leat_str name; /* of a record or enum; else "" */
     struct leat_str root; /* text of the whole schema */
     struct leat_str raw;  /* text of this type in it */

@@ -66,21 +66,42 @@ static bool offset_minutes(struct scan *s, int64_t *ret)
     return hours < 24 && minutes < 60;
 }
 
+static bool date(struct scan *s, int64_t *ret_days)
+{
+    int64_t year, month, day;
+    char c;
+    if (!digits(s, 4, &year) || !one_of(s, "-", &c) || !digits(s, 2, &month) ||
+        !one_of(s, "-", &c) || !digits(s, 2, &day))
+        return false;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month))
+        return false;
+    *ret_days = day_of(year, month, day);
+    return true;
+}
+
+bool leat_parse_date(struct leat_str text, int64_t *ret_days)
+{
+    struct scan s = {text.at, text.at + text.len};
+    int64_t days;
+    if (!date(&s, &days) || s.at != s.end)
+        return false;
+    *ret_days = days;
+    return true;
+}
+
 bool leat_parse_time(struct leat_str text, int64_t *ret_unix_ms)
 {
     struct scan s = {text.at, text.at + text.len};
-    int64_t year, month, day, hour, minute, second, ms, offset;
+    int64_t days, hour, minute, second, ms, offset;
     char c;
-    if (!digits(&s, 4, &year) || !one_of(&s, "-", &c) || !digits(&s, 2, &month) ||
-        !one_of(&s, "-", &c) || !digits(&s, 2, &day) || !one_of(&s, "Tt ", &c) ||
-        !digits(&s, 2, &hour) || !one_of(&s, ":", &c) || !digits(&s, 2, &minute) ||
-        !one_of(&s, ":", &c) || !digits(&s, 2, &second) || !fraction_ms(&s, &ms) ||
-        !offset_minutes(&s, &offset) || s.at != s.end)
+    if (!date(&s, &days) || !one_of(&s, "Tt ", &c) || !digits(&s, 2, &hour) ||
+        !one_of(&s, ":", &c) || !digits(&s, 2, &minute) || !one_of(&s, ":", &c) ||
+        !digits(&s, 2, &second) || !fraction_ms(&s, &ms) || !offset_minutes(&s, &offset) ||
+        s.at != s.end)
         return false;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) ||
-        hour > 23 || minute > 59 || second > 60)
+    if (hour > 23 || minute > 59 || second > 60)
         return false;
-    int64_t minutes = day_of(year, month, day) * 1440 + hour * 60 + minute - offset;
+    int64_t minutes = days * 1440 + hour * 60 + minute - offset;
     *ret_unix_ms = (minutes * 60 + second) * 1000 + ms;
     return true;
 }

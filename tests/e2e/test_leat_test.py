@@ -94,7 +94,7 @@ def everything_a_case_can_say_is_compared():
               notes: ["good day, 1", hot], place: *place}
       key: d
     - retry: before noon
-    - Acted: {count: 6, at: 1772355600000, notes: ["good day, 2", cold]}
+    - Acted: {count: 6, at: 1772355600000, day: 1970-01-01, notes: ["good day, 2", cold]}
 - it: needs no processor where one alone handles it
   when: {Acted: {deed_id: d}}
   then: {Act: {how: well}, priority: hot, key: d}
@@ -231,6 +231,10 @@ BROKEN = [
     (act("well", "[Acted: {mood: GOD}]"),
      "4:24: error: 'GOD' is no symbol of Mood (did you mean 'GOOD'?)"),
     (act("well", "[Acted: {count: many}]"), "4:25: error: 'many' is no number"),
+    (act("well", "[Acted: {at: noon}]"), "4:22: error: 'noon' is no time "
+     "(as in 2026-03-01T10:00:00Z, or a number of milliseconds since 1970)"),
+    (act("well", "[Acted: {day: 2026-02-29}]"), "4:23: error: '2026-02-29' is no date "
+     "(as in 2026-03-01, or a number of days since 1970)"),
     (act("well", "[Acted: {notes: one}]"),
      "4:25: error: a single value where a list belongs"),
     (act("well", "[Acted: {deed_id: [d]}]"), "4:27: error: a list where a text belongs"),

@@ -18,6 +18,7 @@ static const char schema[] =
     "{\"name\":\"yes\",\"type\":\"boolean\",\"default\":false},"
     "{\"name\":\"at\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"},"
     "\"default\":0},"
+    "{\"name\":\"day\",\"type\":[\"null\",{\"type\":\"int\",\"logicalType\":\"date\"}]},"
     "{\"name\":\"tier\",\"type\":[\"null\",{\"type\":\"enum\",\"name\":\"T\",\"symbols\":[\"hot\","
     "\"cold\"]}]},"
     "{\"name\":\"tags\",\"type\":{\"type\":\"array\",\"items\":\"string\"},\"default\":[]},"
@@ -84,6 +85,10 @@ Test(import, values_become_the_fields_type)
     row_is("yes", "TRUE", ",\"yes\":true");
     row_is("yes", "0", ",\"yes\":false");
     row_is("at", "1700000000000", ",\"at\":1700000000000");
+    row_is("at", "2026-03-01T10:00:00+01:00", ",\"at\":1772355600000");
+    row_is("day", "2026-03-01", ",\"day\":20513");
+    row_is("day", "20513", ",\"day\":20513");
+    row_is("day", "", ",\"day\":null");
     row_is("tier", "hot", ",\"tier\":\"hot\"");
     row_is("tags", "[\"a\",\"b\"]", ",\"tags\":[\"a\",\"b\"]");
     row_is("tags", "", "");
@@ -96,6 +101,12 @@ Test(import, what_does_not_fit_is_refused_with_column_and_value)
     row_is("big", "9223372036854775808",
            "!type: column big: '9223372036854775808' does not fit 64 "
            "bits");
+    row_is("at", "2026-03-01",
+           "!type: column at: '2026-03-01' is no time, like 2026-03-01T10:00:00Z or a number since "
+           "1970");
+    row_is("day", "2026-02-29",
+           "!type: column day: '2026-02-29' is no date, like 2026-03-01 or a number of days since "
+           "1970");
     row_is("ratio", "1,5", "!type: column ratio: '1,5' is no number");
     row_is("yes", "maybe", "!type: column yes: 'maybe' is neither true nor false");
     row_is("tier", "hit",

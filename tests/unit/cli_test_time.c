@@ -49,3 +49,15 @@ Test(cli_test_time, what_is_none_is_refused)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         cr_assert_eq(ms(wrong[i]), -1, "%s", wrong[i]);
 }
+
+Test(cli_test_time, dates_are_days)
+{
+    int64_t days = -1;
+    cr_assert(leat_parse_date(LEAT_STR("1970-01-01"), &days) && days == 0);
+    cr_assert(leat_parse_date(LEAT_STR("2026-03-01"), &days) && days == 20513);
+    cr_assert_not(leat_parse_date(LEAT_STR("2026-02-29"), &days));
+    cr_assert_not(leat_parse_date(LEAT_STR("2026-03-01T10:00:00Z"), &days));
+    cr_assert_not(leat_parse_date(LEAT_STR("1969-12-31"), &days));
+    cr_assert_not(leat_parse_date(LEAT_STR("1.3.2026"), &days));
+    cr_assert_eq(days, 20513, "untouched");
+}
