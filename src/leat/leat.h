@@ -98,6 +98,49 @@ void leat_call_end(struct leat_ctx *ctx, const char *name, bool ok);
  * the same at each try of this message, different for any other message, name or n. */
 struct leat_str leat_call_id(struct leat_ctx *ctx, const char *name, uint32_t n);
 
+/* ---- effects outside that must not happen twice, where the service itself can't tell (SMTP):
+ * services with `effects: claim`. The intent is stored before the call and the result after it,
+ * each at once and for good, whatever becomes of the batch:
+ *
+ *     struct leat_str id;
+ *     switch (leat_effect_claim(ctx, "smtp", 0, &id)) {
+ *     case LEAT_CLAIM_AWAY:
+ *         return leat_retry(ctx, "the claim could not be stored");
+ *     case LEAT_CLAIM_UNKNOWN:                     (see `on_unknown`)
+ *         emit_mail_unknown(…);
+ *         return LEAT_DONE;
+ *     case LEAT_CLAIM_MINE:
+ *         if (!leat_call_begin(ctx, "smtp"))
+ *             return leat_retry(ctx, "smtp is away");        (takes the claim back)
+ *         … send it; leat_call_end() …
+ *         leat_effect_done(ctx, "smtp", 0, id);
+ *     case LEAT_CLAIM_DONE:
+ *         emit_mail_sent(… id …);
+ *         return LEAT_DONE;
+ *     }
+ *
+ * What fails between the claim and its result (a crash, a reply that never came) is done at most
+ * once and its outcome unknown: no try of this message makes it again, unless `on_unknown: repeat`.
+ * Never twice and never lost is not to be had. */
+
+typedef enum leat_claim {
+    LEAT_CLAIM_MINE = 0, /* nobody has begun it: make the call now */
+    LEAT_CLAIM_DONE,     /* it has been made, with this result */
+    LEAT_CLAIM_UNKNOWN,  /* a try before this one began it, and never told what came of it. With
+                            `on_unknown: hold` the message is dead whatever the handler answers */
+    LEAT_CLAIM_AWAY,     /* not known now: the store is away. A retry counts as no attempt */
+} leat_claim;
+
+/* The n-th effect of this message on a service. *ret_result (NULL allowed) lives as long as the
+ * call of the handler. */
+leat_claim leat_effect_claim(struct leat_ctx *ctx, const char *name, uint32_t n,
+                             struct leat_str *ret_result);
+/* It was made: `result` (at most 8 KiB) comes back from every later claim. */
+void leat_effect_done(struct leat_ctx *ctx, const char *name, uint32_t n, struct leat_str result);
+/* It was certainly not made (refused before anything was sent): another try may. This is done by
+ * itself for a claim whose leat_call_begin() was refused. */
+void leat_effect_undone(struct leat_ctx *ctx, const char *name, uint32_t n);
+
 /* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the module loads ----
  */
 

@@ -88,10 +88,23 @@ struct leat_call_breaker { /* as in guard/breaker.h */
     int64_t window_ms, min_calls, open_for_ms, trials;
 };
 
+typedef enum leat_effects {
+    LEAT_EFFECTS_KEY,
+    LEAT_EFFECTS_CLAIM,
+} leat_effects;
+
+typedef enum leat_on_unknown {
+    LEAT_ON_UNKNOWN_HOLD,
+    LEAT_ON_UNKNOWN_GIVE_UP,
+    LEAT_ON_UNKNOWN_REPEAT,
+} leat_on_unknown;
+
 struct leat_external_call {
     struct leat_str name;
     const char *url;
     int64_t timeout_ms;
+    leat_effects effects;
+    leat_on_unknown on_unknown;
     struct leat_call_breaker breaker;
 };
 

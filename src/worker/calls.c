@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "worker/dispatch_internal.h"
 
+#define KEEPER_AWAY_MS 500
+
 /* ---- of the processor ---- */
 
 static int64_t machine_mono_ms(void *arg)
@@ -102,7 +104,7 @@ void leat_calls_begin(struct leat_ctx *ctx)
     ctx->started_ms = mono_ms(ctx->d);
 }
 
-static int64_t find(struct leat_ctx *ctx, const char *asked_by, const char *name)
+int64_t leat_calls_find(struct leat_ctx *ctx, const char *asked_by, const char *name)
 {
     int64_t i = service_index(ctx->d, leat_str_of(name));
     if (i < 0)
@@ -113,7 +115,7 @@ static int64_t find(struct leat_ctx *ctx, const char *asked_by, const char *name
 
 const char *leat_call_url(struct leat_ctx *ctx, const char *name)
 {
-    int64_t i = find(ctx, "leat_call_url", name);
+    int64_t i = leat_calls_find(ctx, "leat_call_url", name);
     return i < 0 ? "" : ctx->d->processor->calls[i].url;
 }
 
@@ -125,7 +127,7 @@ int64_t leat_deadline_ms(struct leat_ctx *ctx)
 
 int64_t leat_call_timeout_ms(struct leat_ctx *ctx, const char *name)
 {
-    int64_t i = find(ctx, "leat_call_timeout_ms", name), left = leat_deadline_ms(ctx);
+    int64_t i = leat_calls_find(ctx, "leat_call_timeout_ms", name), left = leat_deadline_ms(ctx);
     if (i >= 0 && ctx->d->processor->calls[i].timeout_ms < left)
         left = ctx->d->processor->calls[i].timeout_ms;
     return left > 0 ? left : 1;
@@ -133,7 +135,7 @@ int64_t leat_call_timeout_ms(struct leat_ctx *ctx, const char *name)
 
 struct leat_str leat_call_id(struct leat_ctx *ctx, const char *name, uint32_t n)
 {
-    if (find(ctx, "leat_call_id", name) < 0)
+    if (leat_calls_find(ctx, "leat_call_id", name) < 0)
         return LEAT_STR("");
     struct leat_uuid id = leat_uuid_child(&ctx->call->id, ctx->d->processor->name, 'x', n);
     id = leat_uuid_v5(&id, name, strlen(name));
@@ -152,8 +154,8 @@ static void end(struct leat_ctx *ctx, int64_t i, bool ok)
 
 bool leat_call_begin(struct leat_ctx *ctx, const char *name)
 {
-    int64_t i = find(ctx, "leat_call_begin", name);
-    if (i < 0)
+    int64_t i = leat_calls_find(ctx, "leat_call_begin", name);
+    if (i < 0 || ctx->failed) /* the message is dead already: nothing is called for it */
         return false;
     if (ctx->uses == NULL)
         ctx->uses =
@@ -163,16 +165,20 @@ bool leat_call_begin(struct leat_ctx *ctx, const char *name)
         end(ctx, i, false);
     ctx->last_use = i;
     *use = (struct call_use){0};
+    use->refused = true;
     if (ctx->d->services[i].open)
         return false;
     use->pass = leat_breaker_begin(ctx->d->services[i].breaker, mono_ms(ctx->d));
     use->under_way = use->pass.allowed;
+    use->refused = !use->pass.allowed;
+    if (use->pass.allowed)
+        leat_effects_called(ctx, (uint32_t)i);
     return use->pass.allowed;
 }
 
 void leat_call_end(struct leat_ctx *ctx, const char *name, bool ok)
 {
-    int64_t i = find(ctx, "leat_call_end", name);
+    int64_t i = leat_calls_find(ctx, "leat_call_end", name);
     if (i < 0)
         return;
     if (ctx->uses == NULL || !ctx->uses[i].under_way)
@@ -181,29 +187,33 @@ void leat_call_end(struct leat_ctx *ctx, const char *name, bool ok)
         end(ctx, i, ok);
 }
 
-/* The service asked last was refused, or failed and its circuit is open: that is what the handler
- * says "retry" about. */
+/* The service asked last was refused, or failed and its circuit is open, or a claim could not be
+ * stored: that is what the handler says "retry" about. */
 static void tell_unavailable(struct leat_ctx *ctx)
 {
-    const struct call_use *use = &ctx->uses[ctx->last_use];
     const struct leat_dispatch *d = ctx->d;
-    bool refused = !use->pass.allowed;
-    if (!refused && !use->failed)
-        return;
     int64_t now = mono_ms(d), at = now;
-    if (!leat_breaker_unwell(d->services[ctx->last_use].breaker, now, &at) && !refused)
-        return;
+    if (ctx->keeper_away) {
+        at = now + KEEPER_AWAY_MS;
+    } else {
+        if (ctx->uses == NULL)
+            return;
+        const struct call_use *use = &ctx->uses[ctx->last_use];
+        struct leat_breaker *b = d->services[ctx->last_use].breaker;
+        bool open = leat_breaker_unwell(b, now, &at);
+        if (!use->refused && !(use->failed && open))
+            return;
+    }
     ctx->call->unavailable = true;
     ctx->call->unavailable_until_ms = d->clock.unix_ms(d->clock.arg) + at - now;
 }
 
 void leat_calls_done(struct leat_ctx *ctx)
 {
-    if (ctx->uses == NULL)
-        return;
-    for (uint32_t i = 0; i < ctx->d->processor->n_calls; i++)
+    for (uint32_t i = 0; ctx->uses != NULL && i < ctx->d->processor->n_calls; i++)
         if (ctx->uses[i].under_way)
             end(ctx, i, false);
+    leat_effects_done(ctx);
     if (ctx->call->answer == LEAT_ANSWER_RETRY && !ctx->failed)
         tell_unavailable(ctx);
 }

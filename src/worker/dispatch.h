@@ -96,6 +96,8 @@ struct leat_call { /* in */
     int32_t priority; /* index */
     int64_t received_at_ms, version;
     int32_t attempt;
+    int32_t k; /* and the epoch it is owned with; only for effects */
+    int64_t epoch;
     /* out: valid until the arena is reset; events and commands only after LEAT_DONE */
     leat_answer answer;
     struct leat_str code, text;
@@ -129,6 +131,25 @@ void leat_dispatch_circuit(const struct leat_dispatch *d, uint32_t service,
                            struct leat_breaker_figures *ret);
 /* For `leat test`: from now on this circuit is open. False: there is no such service. */
 bool leat_dispatch_open_circuit(struct leat_dispatch *d, struct leat_str name);
+
+/* Where intents and results of `effects: claim` are kept; called on threads of handlers. Without
+ * it, as in `leat test`, every claim is the first. */
+struct leat_effect {
+    int32_t k;
+    int64_t epoch; /* with which k is owned: who is fenced claims nothing */
+    struct leat_uuid id;
+    struct leat_str service, key;
+    uint32_t n;
+    bool repeat; /* `on_unknown: repeat`: one of unknown outcome is claimed again */
+};
+struct leat_effect_keeper {
+    leat_claim (*claim)(void *arg, const struct leat_effect *e, struct leat_arena *arena,
+                        struct leat_str *ret_result);
+    /* The claim was ours: it was made, with this result; or, with NULL, it certainly was not. */
+    void (*settle)(void *arg, const struct leat_effect *e, const struct leat_str *result);
+    void *arg;
+};
+void leat_dispatch_keep_effects(struct leat_dispatch *d, const struct leat_effect_keeper *keeper);
 
 /* For `leat test`: the nth call that a handler makes through its ctx and that can fail does fail.
  * Where a process would end for want of memory, the call jumps to `out`, from which nothing of it

@@ -43,13 +43,21 @@ struct leat_dispatch {
     bool opened;
     struct dispatch_service *services; /* as processor->calls */
     struct leat_dispatch_clock clock;
+    struct leat_effect_keeper keeper; /* no functions: nothing is kept */
     leat_circuit_fn on_circuit;
     void *on_circuit_arg;
 };
 
 struct call_use { /* of a service by one call of a handler */
     struct leat_breaker_pass pass;
-    bool under_way, failed;
+    bool under_way, failed, refused;
+};
+
+struct call_effect { /* claimed by one call of a handler */
+    uint32_t service, n;
+    bool called; /* a leat_call_begin() has been allowed since */
+    bool settled;
+    struct call_effect *next;
 };
 
 struct leat_ctx { /* one call */
@@ -62,9 +70,11 @@ struct leat_ctx { /* one call */
     size_t event_cap, command_cap, cancel_cap;
     bool failed; /* emit or send could not be done, so this is the answer, whatever the handler's */
     leat_answer failed_answer;
-    int64_t started_ms;    /* monotonic */
-    struct call_use *uses; /* by service; NULL: none was asked yet */
-    int64_t last_use;      /* index of the service asked last; -1 = none */
+    int64_t started_ms;          /* monotonic */
+    struct call_use *uses;       /* by service; NULL: none was asked yet */
+    int64_t last_use;            /* index of the service asked last; -1 = none */
+    struct call_effect *effects; /* that are ours */
+    bool keeper_away;            /* the last claim could not be stored */
 };
 
 /* context.c: the call's answer is poison, whatever the handler says; the first one is told. */
@@ -75,6 +85,12 @@ void leat_services_new(struct leat_dispatch *d);
 void leat_services_free(struct leat_dispatch *d);
 void leat_calls_begin(struct leat_ctx *ctx); /* before the handler */
 void leat_calls_done(struct leat_ctx *ctx);  /* after it, when its answer is known */
+/* Index in the processor's `calls`; -1: the call is poison now. */
+int64_t leat_calls_find(struct leat_ctx *ctx, const char *asked_by, const char *name);
+
+/* effects.c: a begin of this service was allowed; the handler has returned. */
+void leat_effects_called(struct leat_ctx *ctx, uint32_t service);
+void leat_effects_done(struct leat_ctx *ctx);
 
 /* registry.c */
 const struct leat_processor_def *leat_registry_processor(struct leat_str name);

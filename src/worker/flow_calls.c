@@ -56,7 +56,9 @@ void flow_call(struct leat_flow *f, struct flow_work *w, const struct flow_room 
                                .priority = w->priority,
                                .received_at_ms = w->item->in.timestamp_ms,
                                .version = w->version,
-                               .attempt = w->attempts};
+                               .attempt = w->attempts,
+                               .k = f->lanes[w->lane].spec.k,
+                               .epoch = f->slices[f->lanes[w->lane].spec.k].epoch};
     entering(f, w, room);
     leat_dispatch_call(call, w->handler, w->message, key == NULL ? NULL : key->state);
     if (key != NULL)

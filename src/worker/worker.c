@@ -214,6 +214,7 @@ static void worker_done(struct leat_worker *w)
         leat_executor_free(w->executors[i], 2000);
     leat_worker_clean_done(w);
     leat_dispatch_free(w->dispatch);
+    leat_keeper_free(w->keeper);
     leat_store_close(w->store);
     leat_admin_free(w->admin);
     leat_arena_free(w->arena);
@@ -298,6 +299,23 @@ static void on_circuit(void *arg, const struct leat_external_call *service,
                                                     : "a few calls are let through to see");
 }
 
+static void keep_effects(struct leat_worker *w)
+{
+    const struct leat_processor *p = w->c.processor;
+    bool any = false;
+    for (uint32_t i = 0; i < p->n_calls; i++)
+        any = any || p->calls[i].effects == LEAT_EFFECTS_CLAIM;
+    if (!any)
+        return;
+    struct leat_keeper_config c = {
+        .store = w->c.store,
+        .processor = p->name,
+        .connections = leat_worker_executors(w->c.topology, p, w->c.threads) * (int)p->concurrency};
+    w->keeper = leat_keeper_new(&c);
+    struct leat_effect_keeper functions = leat_keeper_functions(w->keeper);
+    leat_dispatch_keep_effects(w->dispatch, &functions);
+}
+
 static leat_status init(struct leat_worker *w, struct leat_error *err)
 {
     size_t n = (size_t)w->c.topology->partitions;
@@ -312,6 +330,7 @@ static leat_status init(struct leat_worker *w, struct leat_error *err)
     LEAT_TRY(leat_dispatch_new(w->c.topology, w->c.processor, w->c.schemas, &w->dispatch, err), err,
              "start");
     leat_dispatch_on_circuit(w->dispatch, on_circuit, w);
+    keep_effects(w);
     LEAT_TRY(leat_store_open(w->c.store, &w->store, err), err, "store");
     LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
     LEAT_TRY(leat_worker_feeds(w, err), err, "processor '%s'", w->c.processor->name.at);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "kafka/kafka.h"
 #include "worker/executor.h"
+#include "worker/keeper.h"
 #include "worker/ownership.h"
 #include "worker/sync.h"
 #include "worker/worker.h"
@@ -38,6 +39,7 @@ struct leat_worker {
     const char *anchor;
     int32_t session_timeout_ms, stop_timeout_ms;
     struct leat_dispatch *dispatch;
+    struct leat_keeper *keeper; /* NULL: no service has `effects: claim` */
     struct leat_executor *executors[WORKER_EXECUTORS_MAX];
     int32_t executor_count;
     struct worker_feed *feeds;

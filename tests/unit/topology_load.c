@@ -144,8 +144,8 @@ Test(topology, unsupported_keys_are_refused_only_where_it_would_go_unnoticed)
                   "http: {auth: {}}\n");
     cr_assert_not_null(o.t, "%s", o.err.msg);
     struct leat_report report = {0};
-    cr_expect_eq(leat_topology_unsupported(o.t, &report), 2);
-    cr_expect_eq(report.errors, 2);
+    cr_expect_eq(leat_topology_unsupported(o.t, &report), 1);
+    cr_expect_eq(report.errors, 1);
     cr_expect_eq(report.warnings, 0);
     leat_report_done(&report);
     done(&o);
@@ -159,7 +159,8 @@ Test(topology, services_outside_and_their_breakers)
               "processors:\n"
               "  p: {aggregate: a, commands: [C], calls: {psp: {url: 'http://psp', timeout: 2s,\n"
               "      breaker: {failures: 5, rate: 0.5, window: 20s, min_calls: 7, open_for: 1s,\n"
-              "                trials: 3}}, crm: {url: 'http://crm'}}}\n");
+              "                trials: 3}}, crm: {url: 'http://crm', effects: claim, on_unknown: "
+              "give_up}}}\n");
     cr_assert_not_null(o.t, "%s", o.text);
     const struct leat_processor *p = &o.t->processors[0];
     cr_assert_eq(p->n_calls, 2);
@@ -170,6 +171,10 @@ Test(topology, services_outside_and_their_breakers)
     cr_expect_eq(p->calls[0].breaker.min_calls, 7);
     cr_expect_eq(p->calls[0].breaker.open_for_ms, 1000);
     cr_expect_eq(p->calls[0].breaker.trials, 3);
+    cr_expect_eq(p->calls[0].effects, LEAT_EFFECTS_KEY);
+    cr_expect_eq(p->calls[0].on_unknown, LEAT_ON_UNKNOWN_HOLD);
+    cr_expect_eq(p->calls[1].effects, LEAT_EFFECTS_CLAIM);
+    cr_expect_eq(p->calls[1].on_unknown, LEAT_ON_UNKNOWN_GIVE_UP);
     cr_expect_eq(p->calls[1].timeout_ms, 5000);
     cr_expect_eq(p->calls[1].breaker.failures, 0);
     cr_expect_float_eq(p->calls[1].breaker.rate, 0, 1e-9);

@@ -41,7 +41,10 @@ static const char topology_text[] =
     "  p:\n    commands: [Go]\n    timeout: 10s\n"
     "    calls:\n"
     "      psp: {url: 'http://psp', timeout: 2s, breaker: {failures: 2, open_for: 30s}}\n"
-    "      crm: {url: 'http://crm', timeout: 60s}\n";
+    "      crm: {url: 'http://crm', timeout: 60s}\n"
+    "      smtp: {url: 'smtp://x', effects: claim, breaker: {failures: 1, open_for: 10s}}\n"
+    "      fax: {url: 'fax://x', effects: claim, on_unknown: give_up}\n"
+    "      sms: {url: 'sms://x', effects: claim, on_unknown: repeat}\n";
 
 static struct leat_topology *topology;
 static struct leat_schemas *schemas;
@@ -67,7 +70,7 @@ static void hear(void *arg, const struct leat_external_call *service,
                  const struct leat_breaker_change *change, int64_t now_ms)
 {
     cr_expect_eq(arg, &heard);
-    cr_expect_str_eq(service->name.at, "psp");
+    cr_expect_neq(service->name.len, 0);
     cr_expect_eq(now_ms, mono);
     heard++;
     heard_until = change->until_ms;
@@ -321,4 +324,158 @@ Test(calls, ids_are_the_same_at_each_try_and_different_otherwise)
     (void)run(takes_ids, 2);
     for (int i = 0; i < 4; i++)
         cr_expect_str_neq(first[i], ids[i]);
+}
+
+/* ---- effects that are claimed ---- */
+
+static struct kept { /* one effect, as the store would keep it */
+    leat_claim next; /* what the next claim is told */
+    struct leat_effect last;
+    char result[40];
+    int claims, settled, undone;
+} kept;
+
+static leat_claim keep_claim(void *arg, const struct leat_effect *e, struct leat_arena *in,
+                             struct leat_str *ret_result)
+{
+    (void)in;
+    cr_expect_eq(arg, &kept);
+    kept.last = *e;
+    kept.claims++;
+    *ret_result = leat_str_of(kept.result);
+    return kept.next;
+}
+
+static void keep_settle(void *arg, const struct leat_effect *e, const struct leat_str *result)
+{
+    cr_expect_eq(arg, &kept);
+    cr_expect(leat_uuid_eq(&e->id, &kept.last.id));
+    if (result == NULL) {
+        kept.undone++;
+        return;
+    }
+    kept.settled++;
+    (void)snprintf(kept.result, sizeof kept.result, "%.*s", LEAT_STR_FMT(*result));
+}
+
+static void keep(leat_claim next)
+{
+    kept = (struct kept){.next = next};
+    leat_dispatch_keep_effects(dispatch,
+                               &(struct leat_effect_keeper){keep_claim, keep_settle, &kept});
+}
+
+static const char *service = "smtp";
+static char got[40];
+static bool smtp_works = true, smtp_refused;
+
+static leat_answer mails(struct leat_ctx *ctx)
+{
+    struct leat_str id = {0};
+    switch (leat_effect_claim(ctx, service, 3, &id)) {
+    case LEAT_CLAIM_AWAY:
+        return leat_retry(ctx, "not now");
+    case LEAT_CLAIM_UNKNOWN:
+        return LEAT_DONE;
+    case LEAT_CLAIM_MINE:
+        if (!leat_call_begin(ctx, service))
+            return leat_retry(ctx, "it is away");
+        leat_call_end(ctx, service, smtp_works);
+        if (smtp_refused)
+            leat_effect_undone(ctx, service, 3);
+        if (!smtp_works)
+            return leat_retry(ctx, "it does not answer");
+        id = LEAT_STR("250 ok");
+        leat_effect_done(ctx, service, 3, id);
+        break;
+    case LEAT_CLAIM_DONE:
+        break;
+    }
+    (void)snprintf(got, sizeof got, "%.*s", LEAT_STR_FMT(id));
+    return LEAT_DONE;
+}
+
+Test(calls, an_effect_is_made_once_and_its_result_comes_back)
+{
+    keep(LEAT_CLAIM_MINE);
+    cr_expect_eq(run(mails, 1).answer, LEAT_DONE);
+    cr_expect_eq(kept.settled, 1);
+    cr_expect_eq(kept.undone, 0);
+    cr_expect_eq(kept.last.n, 3);
+    cr_expect_not(kept.last.repeat);
+    cr_expect(leat_str_eq(kept.last.service, LEAT_STR("smtp")));
+    kept.next = LEAT_CLAIM_DONE;
+    got[0] = '\0';
+    cr_expect_eq(run(mails, 1).answer, LEAT_DONE);
+    cr_expect_str_eq(got, "250 ok");
+    cr_expect_eq(kept.settled, 1, "not made again");
+}
+
+Test(calls, an_unknown_outcome_is_held_given_up_or_repeated)
+{
+    keep(LEAT_CLAIM_UNKNOWN);
+    struct leat_call call = run(mails, 1);
+    cr_expect_eq(call.answer, LEAT_ANSWER_POISON, "hold: whatever the handler answers");
+    cr_expect(leat_str_eq(call.code, LEAT_STR("effect-unknown")));
+    service = "fax";
+    cr_expect_eq(run(mails, 1).answer, LEAT_DONE, "give_up: the handler goes on");
+    service = "sms";
+    (void)run(mails, 1);
+    cr_expect(kept.last.repeat, "repeat: the keeper is told");
+}
+
+Test(calls, a_claim_whose_call_was_refused_is_taken_back)
+{
+    keep(LEAT_CLAIM_MINE);
+    cr_expect(leat_dispatch_open_circuit(dispatch, LEAT_STR("smtp")));
+    struct leat_call call = run(mails, 1);
+    cr_expect_eq(call.answer, LEAT_ANSWER_RETRY);
+    cr_expect(call.unavailable);
+    cr_expect_eq(kept.undone, 1);
+}
+
+Test(calls, a_claim_whose_call_was_made_stays_unless_the_handler_knows_better)
+{
+    keep(LEAT_CLAIM_MINE);
+    smtp_works = false;
+    (void)run(mails, 1);
+    cr_expect_eq(kept.undone + kept.settled, 0);
+    mono += 10000;
+    smtp_refused = true;
+    (void)run(mails, 1);
+    cr_expect_eq(kept.undone, 1);
+}
+
+Test(calls, a_store_that_is_away_is_no_fault_of_the_message)
+{
+    keep(LEAT_CLAIM_AWAY);
+    struct leat_call call = run(mails, 1);
+    cr_expect_eq(call.answer, LEAT_ANSWER_RETRY);
+    cr_expect(call.unavailable);
+    cr_expect_gt(call.unavailable_until_ms, test_unix(NULL));
+}
+
+static leat_answer claims_of_psp(struct leat_ctx *ctx)
+{
+    cr_expect_eq(leat_effect_claim(ctx, "psp", 0, NULL), LEAT_CLAIM_AWAY);
+    cr_expect_eq(leat_effect_claim(ctx, "smtp", 0, NULL), LEAT_CLAIM_AWAY);
+    cr_expect_not(leat_call_begin(ctx, "crm"), "nothing is called for what is dead");
+    return LEAT_DONE;
+}
+
+static leat_answer ends_what_it_did_not_claim(struct leat_ctx *ctx)
+{
+    leat_effect_done(ctx, "smtp", 0, LEAT_STR(""));
+    return LEAT_DONE;
+}
+
+Test(calls, effects_are_declared_and_claimed_first)
+{
+    keep(LEAT_CLAIM_MINE);
+    struct leat_call call = run(claims_of_psp, 1);
+    cr_expect_eq(call.answer, LEAT_ANSWER_POISON);
+    cr_expect_not_null(strstr(call.text.at, "effects: claim"));
+    cr_expect_eq(kept.claims, 0);
+    call = run(ends_what_it_did_not_claim, 1);
+    cr_expect(leat_str_eq(call.code, LEAT_STR("not-claimed")));
 }

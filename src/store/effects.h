@@ -1,0 +1,39 @@
+/* effects.h - intents and results of effects outside that must not happen twice (table `effects`).
+ * Each call is a transaction of its own, apart from any batch. Errors as in store.h. */
+#ifndef LEAT_STORE_EFFECTS_H
+#define LEAT_STORE_EFFECTS_H
+
+#include "store/store.h"
+
+struct leat_effect_row {
+    struct leat_str processor, service, key;
+    int32_t slice;
+    struct leat_uuid id; /* of the message */
+    uint32_t n;
+};
+
+typedef enum leat_effect_state {
+    LEAT_EFFECT_YOURS,   /* nobody has begun it; it is claimed now */
+    LEAT_EFFECT_DONE,    /* with this result */
+    LEAT_EFFECT_UNKNOWN, /* begun by somebody, and not settled */
+    LEAT_EFFECT_FENCED,  /* the epoch is not that of the owner, or it was just taken back */
+} leat_effect_state;
+
+struct leat_effect_ask {
+    struct leat_effect_row effect;
+    int64_t epoch;
+    struct leat_uuid by; /* this process */
+    bool unused;         /* claimed before by this process, which did not make it for certain */
+    bool repeat;         /* one that is unknown is claimed again */
+};
+/* *ret_result in the arena. After RETRY it may have been claimed: ask again with `unused`. */
+LEAT_MUST_CHECK leat_status leat_store_effect_claim(
+    struct leat_store *s, const struct leat_effect_ask *ask, struct leat_arena *arena,
+    leat_effect_state *ret_state, struct leat_str *ret_result, struct leat_error *err);
+/* `result` NULL: it was not made. Twice is once. ABSENT: not claimed, or done already. */
+LEAT_MUST_CHECK leat_status leat_store_effect_settle(struct leat_store *s,
+                                                     const struct leat_effect_row *effect,
+                                                     const struct leat_str *result,
+                                                     struct leat_error *err);
+
+#endif
