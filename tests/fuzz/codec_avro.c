@@ -12,17 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct leat_value picked[FIXTURE_PATHS];
     struct leat_str body = {(const char *)bytes, (uint32_t)n};
     fixture_clear(f);
-    leat_status st = leat_decode_avro(f->plan, body, f->arena, f->value, &err);
+    leat_status st = fixture_decode(f, f->plan, f->own_plan, body);
     leat_status text = leat_schema_to_json(f->schema, body, &f->a, &err);
     leat_status pick = leat_pick(f->avro_picker, body, f->arena, picked, &err);
     fixture_require((st == LEAT_OK || st == LEAT_POISON) && (st == text || f->a.overflow));
     if (st != LEAT_OK)
         return 0;
     fixture_require(pick == LEAT_OK);
-    fixture_require(leat_encode_avro(f->type, f->value, &f->b, &err) == LEAT_OK);
-    fixture_require(leat_decode_avro(f->plan, leat_buf_str(&f->b), f->arena, f->value, &err) ==
-                    LEAT_OK);
-    fixture_require(leat_encode_avro(f->type, f->value, &f->c, &err) == LEAT_OK);
+    fixture_require(fixture_encode(f, &f->b, &err) == LEAT_OK);
+    fixture_require(fixture_decode(f, f->plan, f->own_plan, leat_buf_str(&f->b)) == LEAT_OK);
+    fixture_require(fixture_encode(f, &f->c, &err) == LEAT_OK);
     fixture_require(leat_str_eq(leat_buf_str(&f->b), leat_buf_str(&f->c)));
     return 0;
 }

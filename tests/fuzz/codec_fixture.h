@@ -1,40 +1,22 @@
-/* codec_fixture.h - a schema with every kind of field and the struct made of it. The targets keep
- * it for the process: it is reachable, so the leak check is content. */
+/* codec_fixture.h - a schema with every kind of field and two structs made of it: one laid out
+ * here, which steps read and write, and that of `leat gen`, which has functions of its own. Both
+ * always say the same. The targets keep it all for the process: it is reachable, so the leak check
+ * is content.
+ */
 #ifndef LEAT_TESTS_CODEC_FIXTURE_H
 #define LEAT_TESTS_CODEC_FIXTURE_H
 
 #include "../unit/codec_dynamic.h"
-
-static const char fixture_text[] =
-    "{\"type\":\"record\",\"name\":\"T\",\"fields\":["
-    "{\"name\":\"s\",\"type\":\"string\"},{\"name\":\"b\",\"type\":\"boolean\",\"default\":true},"
-    "{\"name\":\"i\",\"type\":\"int\",\"default\":5},{\"name\":\"l\",\"type\":\"long\",\"default\":"
-    "-1},"
-    "{\"name\":\"f\",\"type\":\"float\",\"default\":1},{\"name\":\"d\",\"type\":\"double\","
-    "\"default\":0.5},"
-    "{\"name\":\"y\",\"type\":\"bytes\",\"default\":\"\\u00ff\"},"
-    "{\"name\":\"x\",\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2},\"default\":\"xy\"},"
-    "{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]},"
-    "\"default\":\"B\"},"
-    "{\"name\":\"o\",\"type\":[\"null\",\"string\"],\"default\":null},"
-    "{\"name\":\"p\",\"type\":[\"long\",\"null\"],\"default\":0},"
-    "{\"name\":\"a\",\"type\":{\"type\":\"array\",\"items\":[\"null\",\"int\"]},\"default\":[]},"
-    "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":{\"type\":\"array\",\"items\":"
-    "\"string\"}},"
-    "\"default\":{}},"
-    "{\"name\":\"u\",\"type\":[\"null\",\"string\",{\"type\":\"array\",\"items\":[\"long\","
-    "\"boolean\"]},"
-    "{\"type\":\"record\",\"name\":\"C\",\"fields\":[{\"name\":\"c\",\"type\":{\"type\":\"bytes\","
-    "\"logicalType\":\"decimal\",\"precision\":9,\"scale\":2}}]}],\"default\":null},"
-    "{\"name\":\"k\",\"type\":{\"type\":\"array\",\"items\":\"T\"},\"default\":[]}]}";
+#include "fuzz_codec.h"
 
 struct fixture {
     struct leat_schema *schema;
-    struct leat_plan *plan;
+    struct leat_plan *plan, *own_plan;
     const struct leat_type *type;
+    struct t own;             /* of leat_type_t */
     struct leat_arena *arena; /* of one input */
     struct leat_picker *avro_picker, *json_picker;
-    struct leat_buf a, b, c;
+    struct leat_buf a, b, c, own_avro;
     char *value;
 };
 
@@ -52,13 +34,15 @@ static inline struct fixture *fixture_get(void)
     leat_buf_init(&f.a, 1u << 20);
     leat_buf_init(&f.b, 1u << 20);
     leat_buf_init(&f.c, 1u << 20);
+    leat_buf_init(&f.own_avro, 1u << 20);
     static struct leat_arena *types;
     types = leat_arena_new(1u << 16, 0);
-    if (leat_schema_parse(leat_str_of(fixture_text), &f.schema, &err) != LEAT_OK)
+    if (leat_schema_parse(leat_str_of(leat_type_t.schema), &f.schema, &err) != LEAT_OK)
         abort();
     f.type = dynamic_type(types, f.schema);
     f.value = leat_arena_alloc(types, f.type->size);
     if (leat_plan_new(f.schema, f.type, &f.plan, &err) != LEAT_OK ||
+        leat_plan_new(f.schema, &leat_type_t, &f.own_plan, &err) != LEAT_OK ||
         leat_picker_new(f.schema, paths, FIXTURE_PATHS, &f.avro_picker, &err) != LEAT_OK ||
         leat_picker_new(NULL, paths, FIXTURE_PATHS, &f.json_picker, &err) != LEAT_OK)
         abort();
@@ -71,12 +55,36 @@ static inline void fixture_clear(struct fixture *f)
     leat_buf_clear(&f->a);
     leat_buf_clear(&f->b);
     leat_buf_clear(&f->c);
+    leat_buf_clear(&f->own_avro);
 }
 
 static inline void fixture_require(bool ok)
 {
     if (!ok)
         abort();
+}
+
+/* Reads the body with `plan`, and with `own` into the struct of `leat gen`; both find the same. */
+static inline leat_status fixture_decode(struct fixture *f, const struct leat_plan *plan,
+                                         const struct leat_plan *own, struct leat_str body)
+{
+    struct leat_error err = {0};
+    struct leat_error own_err = {0};
+    leat_status st = leat_decode_avro(plan, body, f->arena, f->value, &err);
+    leat_status own_st = leat_decode_avro(own, body, f->arena, &f->own, &own_err);
+    fixture_require(st == own_st && strcmp(err.msg, own_err.msg) == 0);
+    return st;
+}
+
+/* Writes what was read last, to `out`; both write the same. */
+static inline leat_status fixture_encode(struct fixture *f, struct leat_buf *out,
+                                         struct leat_error *err)
+{
+    leat_status st = leat_encode_avro(f->type, f->value, out, err);
+    leat_buf_clear(&f->own_avro);
+    fixture_require(leat_encode_avro(&leat_type_t, &f->own, &f->own_avro, err) == st);
+    fixture_require(st != LEAT_OK || leat_str_eq(leat_buf_str(out), leat_buf_str(&f->own_avro)));
+    return st;
 }
 
 #endif

@@ -18,7 +18,7 @@ static struct leat_schemas *schemas(void)
         return s;
     s = leat_schemas_new();
     fixture_require(leat_schemas_put(s, 1, LEAT_STR("T"), LEAT_STR(OLD), &err) == LEAT_OK);
-    fixture_require(leat_schemas_put(s, 2, LEAT_STR("T"), leat_str_of(fixture_text), &err) ==
+    fixture_require(leat_schemas_put(s, 2, LEAT_STR("T"), leat_str_of(leat_type_t.schema), &err) ==
                     LEAT_OK);
     return s;
 }

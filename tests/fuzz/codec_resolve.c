@@ -22,13 +22,12 @@ const char *__lsan_default_suppressions(void)
 static void check_value(struct fixture *f)
 {
     struct leat_error err = {0};
-    if (leat_encode_avro(f->type, f->value, &f->b, &err) != LEAT_OK) {
+    if (fixture_encode(f, &f->b, &err) != LEAT_OK) {
         fixture_require(f->b.overflow || err.status == LEAT_POISON);
         return;
     }
-    fixture_require(leat_decode_avro(f->plan, leat_buf_str(&f->b), f->arena, f->value, &err) ==
-                    LEAT_OK);
-    fixture_require(leat_encode_avro(f->type, f->value, &f->c, &err) == LEAT_OK);
+    fixture_require(fixture_decode(f, f->plan, f->own_plan, leat_buf_str(&f->b)) == LEAT_OK);
+    fixture_require(fixture_encode(f, &f->c, &err) == LEAT_OK);
     fixture_require(leat_str_eq(leat_buf_str(&f->b), leat_buf_str(&f->c)));
 }
 
@@ -36,6 +35,7 @@ static void read_body(struct fixture *f, const struct leat_schema *writer, struc
 {
     struct leat_error err = {0};
     struct leat_plan *plan = NULL;
+    struct leat_plan *own = NULL;
     leat_status text = leat_schema_to_json(writer, body, &f->a, &err);
     fixture_require(text == LEAT_OK || text == LEAT_POISON);
     leat_status made = leat_plan_new(writer, f->type, &plan, &err);
@@ -44,11 +44,13 @@ static void read_body(struct fixture *f, const struct leat_schema *writer, struc
         fixture_require(err.msg[0] != 0);
         return;
     }
-    leat_status read = leat_decode_avro(plan, body, f->arena, f->value, &err);
+    fixture_require(leat_plan_new(writer, &leat_type_t, &own, &err) == LEAT_OK);
+    leat_status read = fixture_decode(f, plan, own, body);
     fixture_require(read == LEAT_OK || read == LEAT_POISON);
     if (read == LEAT_OK)
         check_value(f);
     leat_plan_free(plan);
+    leat_plan_free(own);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -3,8 +3,9 @@
     codec_oracle.py <program codec_oracle> <cases> <seed>
 
 fastavro writes a value in the writer's schema; leat reads it into the reader's struct and writes
-Avro and JSON. Of two cases in a hundred the struct is made by `leat gen` and the compiler. Then: the same schema gives the same bytes; an evolved one gives what fastavro reads
-with both schemas; leat's bytes are read by fastavro; leat's JSON is the one documented.
+Avro and JSON. Of two cases in a hundred the struct is made by `leat gen` and the compiler. Then:
+the same schema gives the same bytes; an evolved one gives what fastavro reads with both schemas;
+leat's bytes are read by fastavro; leat's JSON is the one documented.
 Prints a line per failure and the number of cases; exits 1 on any failure.
 """
 
