@@ -7,6 +7,7 @@
 #include "cli/dlq.h"
 #include "cli/show.h"
 #include "cli/sweep_run.h"
+#include "query/by_id.h"
 
 #define LIMIT_DEFAULT 20
 #define OUTPUT_MAX    (64U << 20)
@@ -360,32 +361,6 @@ int leat_dlq_list(struct leat_session *s, const struct leat_dlq_options *o, char
 
 /* ---- show ---- */
 
-leat_status leat_dlq_find(struct leat_session *s, const char *processor, const struct leat_uuid *id,
-                          struct leat_dead_row *ret, struct leat_error *err)
-{
-    struct leat_dead_row *rows = NULL;
-    size_t n = 0, found = 0;
-    char text[LEAT_UUID_TEXT];
-    leat_uuid_format(id, text);
-    leat_status status = leat_store_dead_find(s->store, id, s->arena, &rows, &n, err);
-    if (status != LEAT_OK)
-        return status;
-    for (size_t i = 0; i < n; i++) {
-        if (processor == NULL || leat_str_eq(rows[i].processor, leat_str_of(processor)))
-            rows[found++] = rows[i];
-    }
-    if (found == 0)
-        return leat_fail(err, LEAT_ABSENT, "there is no dead letter %s", text);
-    if (found > 1) {
-        (void)leat_fail(err, LEAT_INVALID, "%s died at '%.*s' and at '%.*s'", text,
-                        LEAT_STR_FMT(rows[0].processor), LEAT_STR_FMT(rows[1].processor));
-        leat_error_hint(err, "Say which with --processor.");
-        return LEAT_INVALID;
-    }
-    *ret = rows[0];
-    return LEAT_OK;
-}
-
 int leat_dlq_show(struct leat_session *s, const struct leat_dlq_options *o, char **args, int n)
 {
     (void)n;
@@ -398,7 +373,7 @@ int leat_dlq_show(struct leat_session *s, const struct leat_dlq_options *o, char
     leat_buf_init(&text, OUTPUT_MAX);
     leat_status status = leat_sweep_ids(args, 1, s->arena, &id, &err);
     if (status == LEAT_OK)
-        status = leat_dlq_find(s, o->processor, id, &d, &err);
+        status = leat_dead_by_id(s->store, leat_str_of(o->processor), id, s->arena, &d, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
     leat_json_writer_init(&w, &json);

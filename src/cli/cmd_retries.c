@@ -9,6 +9,7 @@
 #include "cli/session.h"
 #include "cli/show.h"
 #include "cli/sweep_run.h"
+#include "query/by_id.h"
 #include "query/filters.h"
 
 #define LIMIT_DEFAULT 20
@@ -93,35 +94,6 @@ static leat_status make_filter(struct leat_session *s, const struct retries_opti
     }
     return ret->processor.len == 0 ? LEAT_OK
                                    : leat_processor_known(s->store, ret->processor, s->arena, err);
-}
-
-static leat_status find_one(struct leat_session *s, const char *processor,
-                            const struct leat_uuid *id, struct leat_waiter *ret,
-                            struct leat_error *err)
-{
-    struct leat_waiter *rows = NULL;
-    size_t n = 0, found = 0;
-    char text[LEAT_UUID_TEXT];
-    leat_uuid_format(id, text);
-    leat_status status = leat_store_waiter_find(s->store, id, s->arena, &rows, &n, err);
-    if (status != LEAT_OK)
-        return status;
-    for (size_t i = 0; i < n; i++) {
-        bool copy = found > 0 && leat_str_eq(rows[i].processor, rows[found - 1].processor) &&
-                    rows[i].slice == rows[found - 1].slice;
-        if (!copy && (processor == NULL || leat_str_eq(rows[i].processor, leat_str_of(processor))))
-            rows[found++] = rows[i];
-    }
-    if (found == 0)
-        return leat_fail(err, LEAT_ABSENT, "nothing waits under the id %s", text);
-    if (found > 1) {
-        (void)leat_fail(err, LEAT_INVALID, "%s waits at '%.*s' and at '%.*s'", text,
-                        LEAT_STR_FMT(rows[0].processor), LEAT_STR_FMT(rows[1].processor));
-        leat_error_hint(err, "Say which with --processor.");
-        return LEAT_INVALID;
-    }
-    *ret = rows[0];
-    return LEAT_OK;
 }
 
 /* ---- list, show ---- */
@@ -241,7 +213,7 @@ static int show(struct leat_session *s, const struct retries_options *o, char **
     leat_buf_init(&text, OUTPUT_MAX);
     leat_status status = leat_sweep_ids(args, n, s->arena, &id, &err);
     if (status == LEAT_OK)
-        status = find_one(s, o->processor, id, &r, &err);
+        status = leat_waiter_by_id(s->store, leat_str_of(o->processor), id, s->arena, &r, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
     leat_json_writer_init(&w, &json);
@@ -283,7 +255,7 @@ static leat_status find_all(struct leat_session *s, const char *processor, char 
     leat_status status = leat_sweep_ids(args, n, s->arena, &ids, err);
     for (int i = 0; status == LEAT_OK && i < n; i++) {
         struct leat_waiter r = {.slice = 0};
-        status = find_one(s, processor, &ids[i], &r, err);
+        status = leat_waiter_by_id(s->store, leat_str_of(processor), &ids[i], s->arena, &r, err);
         ret[i] = (struct leat_dead_ref){r.processor, r.slice, r.id};
     }
     return status;

@@ -27,10 +27,6 @@ LEAT_MUST_CHECK leat_status leat_dlq_filter(struct leat_session *s,
                                             const struct leat_dlq_options *o, uint32_t states,
                                             struct leat_dead_filter *ret, struct leat_error *err);
 bool leat_dlq_filtered(const struct leat_dlq_options *o); /* is any filter given? */
-/* The one of this id; `processor` NULL: at whichever it died. ABSENT; INVALID: at several. */
-LEAT_MUST_CHECK leat_status leat_dlq_find(struct leat_session *s, const char *processor,
-                                          const struct leat_uuid *id, struct leat_dead_row *ret,
-                                          struct leat_error *err);
 /* Nothing was found: says on standard error which value is nearest to one that is there. */
 void leat_dlq_suggest(struct leat_session *s, const struct leat_dead_filter *f);
 /* The histogram as a table. */

@@ -1,62 +1,13 @@
 /* leat dlq redrive and drop. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "cli/dlq.h"
 #include "cli/sweep_run.h"
+#include "query/by_id.h"
 
 #define OUTPUT_MAX (4U << 20)
 #define OPEN       (1U << LEAT_DEAD_DEAD | 1U << LEAT_DEAD_QUARANTINED)
-
-struct found { /* of ids that were given */
-    struct leat_dead_row row;
-    struct leat_dead_ref ref;
-};
-
-/* By slice, then in the order of their deaths. */
-static int compare(const void *a, const void *b)
-{
-    const struct leat_dead_row *x = &((const struct found *)a)->row;
-    const struct leat_dead_row *y = &((const struct found *)b)->row;
-    uint32_t n = x->processor.len < y->processor.len ? x->processor.len : y->processor.len;
-    int order = memcmp(x->processor.at, y->processor.at, n);
-    if (order == 0)
-        order = (x->processor.len > y->processor.len) - (x->processor.len < y->processor.len);
-    if (order == 0)
-        order = (x->slice > y->slice) - (x->slice < y->slice);
-    if (order == 0)
-        order = (x->last_at_us > y->last_at_us) - (x->last_at_us < y->last_at_us);
-    if (order == 0)
-        order = (x->offset > y->offset) - (x->offset < y->offset);
-    return order != 0 ? order : memcmp(x->id.b, y->id.b, sizeof x->id.b);
-}
-
-static leat_status by_ids(struct leat_session *s, const struct leat_dlq_options *o, char **args,
-                          int n, struct found **ret, size_t *ret_n, struct leat_error *err)
-{
-    struct leat_uuid *ids = NULL;
-    leat_status status = leat_sweep_ids(args, n, s->arena, &ids, err);
-    if (status != LEAT_OK)
-        return status;
-    struct found *all = leat_arena_zalloc(s->arena, (size_t)n + 1, sizeof *all);
-    size_t kept = 0;
-    for (int i = 0; i < n; i++) {
-        status = leat_dlq_find(s, o->processor, &ids[i], &all[i].row, err);
-        if (status != LEAT_OK)
-            return status;
-        all[i].ref = (struct leat_dead_ref){all[i].row.processor, all[i].row.slice, all[i].row.id};
-    }
-    qsort(all, (size_t)n, sizeof *all, compare);
-    for (int i = 0; i < n; i++) {
-        if (i == 0 || compare(&all[i], &all[i - 1]) != 0)
-            all[kept++] = all[i];
-    }
-    *ret = all;
-    *ret_n = kept;
-    return LEAT_OK;
-}
 
 /* ---- a dry run ---- */
 
@@ -87,7 +38,7 @@ static int print_groups(struct leat_session *s, const struct leat_dlq_options *o
     return code;
 }
 
-static int print_found(const struct leat_dlq_options *o, const struct found *all, size_t n)
+static int print_found(const struct leat_dlq_options *o, const struct leat_dead_row *all, size_t n)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf out;
     struct leat_json_writer w;
@@ -97,7 +48,7 @@ static int print_found(const struct leat_dlq_options *o, const struct found *all
     if (o->json)
         leat_json_begin_array(&w);
     for (size_t i = 0; i < n; i++) {
-        const struct leat_dead_row *d = &all[i].row;
+        const struct leat_dead_row *d = &all[i];
         leat_uuid_format(&d->id, id);
         if (o->json) {
             leat_json_begin_object(&w);
@@ -138,21 +89,22 @@ static int sweep(struct leat_session *s, const struct leat_dlq_options *o, char 
 {
     struct leat_error err = {0};
     struct leat_dead_filter f;
-    struct found *found = NULL;
+    struct leat_dead_row *found = NULL;
+    struct leat_uuid *ids = NULL;
     struct leat_dead_ref *refs = NULL;
     size_t count = 0;
     leat_status status = leat_dlq_filter(s, o, OPEN, &f, &err);
     if (status == LEAT_OK && n > 0)
-        status = by_ids(s, o, args, n, &found, &count, &err);
+        status = leat_sweep_ids(args, n, s->arena, &ids, &err);
+    if (status == LEAT_OK && n > 0)
+        status = leat_dead_by_ids(s->store, leat_str_of(o->processor), ids, (size_t)n, s->arena,
+                                  &found, &count, &err);
     if (status == LEAT_OK && o->dry_run)
         return n > 0 ? print_found(o, found, count) : print_groups(s, o, &f);
     if (status == LEAT_OK && n == 0)
         status = leat_store_dead_refs(s->store, &f, LEAT_SWEEP_MAX, s->arena, &refs, &count, &err);
-    if (status == LEAT_OK && n > 0) {
-        refs = leat_arena_zalloc(s->arena, count + 1, sizeof *refs);
-        for (size_t i = 0; i < count; i++)
-            refs[i] = found[i].ref;
-    }
+    if (status == LEAT_OK && n > 0)
+        refs = leat_dead_refs_of(found, count, s->arena);
     r->sweep->store = s->store;
     r->sweep->topology = s->topology;
     r->sweep->arena = s->arena;

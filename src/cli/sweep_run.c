@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -53,10 +55,10 @@ leat_status leat_sweep_ids(char **args, int n, struct leat_arena *arena, struct 
 struct leat_str leat_sweep_note(const char *text, struct leat_arena *arena)
 {
     const char *user = getenv("USER");
+    const struct passwd *entry = user == NULL || user[0] == '\0' ? getpwuid(getuid()) : NULL;
     if (user == NULL || user[0] == '\0')
-        user = getenv("LOGNAME");
-    return leat_str_of(leat_arena_printf(arena, "%.*s (by %.64s)", NOTE_MAX, text,
-                                         user == NULL || user[0] == '\0' ? "somebody" : user));
+        user = entry != NULL ? entry->pw_name : "somebody";
+    return leat_str_of(leat_arena_printf(arena, "%.*s (by %.64s)", NOTE_MAX, text, user));
 }
 
 /* ---- pace ---- */

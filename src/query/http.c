@@ -196,7 +196,8 @@ static void run_handler(struct leat_request *rq)
     atomic_fetch_add(&rq->http->requests, 1);
     if (rq->too_large) {
         answer_too_large(rq);
-    } else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "POST") == 0) {
+    } else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "GET") != 0 &&
+               strcmp(rq->method, "HEAD") != 0) {
         leat_answer_problem(rq, 503, "Not available now", NULL, "stopping", "");
     } else {
         rq->route->handle(rq);

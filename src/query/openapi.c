@@ -4,6 +4,7 @@
 
 #include "query/http.h"
 #include "query/queries.h"
+#include "query/routes_operators.h"
 
 #define PROBLEM "application/problem+json"
 
@@ -167,13 +168,16 @@ static const char *media_of(const char *pattern)
                                             : "application/json";
 }
 
-static void put_responses(struct leat_json_writer *w, bool post, const char *media)
+static void put_responses(struct leat_json_writer *w, const struct leat_route *r, const char *media)
 {
+    bool command = r != NULL && r->handle == leat_route_post_command;
     begin(w, "responses");
     put_response(
         w, &(struct response){
-               "200", post ? "Done, with its events and their position" : "The answer", media});
-    if (post) {
+               "200", command ? "Done, with its events and their position" : "The answer", media});
+    if (r != NULL && (r->handle == leat_route_hurry || r->handle == leat_route_cancel))
+        put_response(w, &(struct response){"409", "Not possible as it stands", PROBLEM});
+    if (command) {
         put_response(w, &(struct response){"202", "Sent; its outcome will be at Location",
                                            "application/json"});
         put_response(w, &(struct response){"413", "The body is too large", PROBLEM});
@@ -202,20 +206,22 @@ static void put_body(struct leat_json_writer *w)
 static void put_operation(const struct leat_topology *t, const struct leat_route *r,
                           struct leat_json_writer *w)
 {
-    bool post = strcmp(r->method, "POST") == 0;
-    begin(w, post ? "post" : "get");
+    bool command = r->handle == leat_route_post_command;
+    begin(w, strcmp(r->method, "POST") == 0     ? "post"
+             : strcmp(r->method, "DELETE") == 0 ? "delete"
+                                                : "get");
     leat_json_put_cstr(w, "summary", r->summary);
     leat_json_key(w, LEAT_STR("parameters"));
     leat_json_begin_array(w);
     put_path_parameters(t, r, w);
-    if (post)
+    if (command)
         put_command_headers(w);
     if (r->params != NULL)
         put_query_list(w, r->params, (struct leat_names){NULL, 0});
     leat_json_end_array(w);
-    if (post)
+    if (command || r->handle == leat_route_redrive || r->handle == leat_route_drop)
         put_body(w);
-    put_responses(w, post, media_of(r->pattern));
+    put_responses(w, r, media_of(r->pattern));
     leat_json_end_object(w);
 }
 
@@ -261,7 +267,7 @@ static void put_named_query(const struct leat_query *q, struct leat_json_writer 
     leat_json_begin_array(w);
     put_query_list(w, leat_query_params(q, arena), leat_query_needs(q));
     leat_json_end_array(w);
-    put_responses(w, false, "application/json");
+    put_responses(w, NULL, "application/json");
     leat_json_end_object(w);
     leat_json_end_object(w);
     leat_arena_free(arena);

@@ -1,7 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "query/filters.h"
 #include "query/http.h"
+#include "query/routes_operators.h"
 
 #define PATTERN_PARTS_MAX LEAT_SEGMENTS_MAX
 
@@ -19,6 +21,21 @@ const struct leat_route leat_routes[] = {
      "A named query of the topology."},
     {"GET", "/v1/streams/{id*}", leat_route_get_stream, "after,limit",
      "Events of one stream in order, with their payloads as JSON."},
+    {"GET", "/v1/retries", leat_route_list_waiting, LEAT_WAITER_FILTERS ",limit,cursor",
+     "What waits for another try, its turn or its time: a histogram and rows by due time."},
+    {"GET", "/v1/retries/{id}", leat_route_get_waiting, "processor",
+     "One message that waits, with its headers and value."},
+    {"DELETE", "/v1/retries/{id}", leat_route_cancel, "processor",
+     "Waits no more: a scheduled command is not sent, anything else becomes a dead letter."},
+    {"POST", "/v1/retries/{id}/now", leat_route_hurry, "processor", "Due at once."},
+    {"GET", "/v1/dlq", leat_route_list_dead, LEAT_DEAD_FILTERS ",limit,cursor",
+     "Dead letters: a histogram and rows, the newest first."},
+    {"GET", "/v1/dlq/{id}", leat_route_get_dead, "processor",
+     "One dead letter with its headers and value."},
+    {"POST", "/v1/dlq/redrive", leat_route_redrive, "",
+     "Another chance for those of the body's ids or filters; dry_run only counts."},
+    {"POST", "/v1/dlq/drop", leat_route_drop, "",
+     "Gives up those of the body's ids or filters, with a reason; dry_run only counts."},
     {"GET", "/healthz", leat_route_health, "", "The process runs."},
     {"GET", "/readyz", leat_route_ready, "", "The process can do its work; 503 says why not."},
     {"GET", "/metrics", leat_route_metrics, "", "Figures for Prometheus."},
