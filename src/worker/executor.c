@@ -300,6 +300,35 @@ static void commit_offsets(struct leat_executor *e)
         leat_group_commit_async(e->group, at, n);
 }
 
+/* A person who hurries, cancels or redrives what waits raises the epoch: the rows are read anew. A
+ * lane that has work is told so by its fence, an idle one by this. */
+static void check_epochs(struct leat_executor *e)
+{
+    struct leat_error err = {0};
+    int64_t now_ms = leat_now_ms();
+    int32_t partitions = e->c.worker->topology->partitions;
+    if (now_ms < e->epochs_due_ms || !leat_store_connected(e->store))
+        return;
+    e->epochs_due_ms = now_ms + EXECUTOR_IDLE_MS;
+    leat_arena_reset(e->arena);
+    int32_t *ks = leat_arena_alloc(e->arena, (size_t)partitions * sizeof *ks);
+    struct leat_fence_ask ask = {.processor = e->c.worker->processor->name, .ks = ks};
+    for (int32_t k = 0; k < partitions; k++)
+        if (leat_flow_epoch(e->flow, k) > 0)
+            ks[ask.n++] = k;
+    struct leat_fence_answer answer = {0};
+    if (ask.n == 0)
+        return;
+    if (leat_store_fences(e->store, &ask, e->arena, &answer, &err) != LEAT_OK) {
+        leat_log_limited(LEAT_LOG_WARN, "worker", "epoch-check", "%s", err.msg);
+        return;
+    }
+    for (size_t i = 0; i < ask.n; i++)
+        if (answer.fences[i].epoch != leat_flow_epoch(e->flow, ks[i]))
+            leat_flow_lose(e->flow, ks[i]);
+    give_back_lost(e);
+}
+
 static void wait_for_work(struct leat_executor *e)
 {
     int64_t now_ms = leat_now_ms(), due = leat_flow_due_ms(e->flow);
@@ -356,6 +385,7 @@ static void *executor_main(void *arg)
             wait_for_work(e);
         }
         commit_offsets(e);
+        check_epochs(e);
     }
     leat_executor_obey_stop(e);
     (void)pthread_mutex_lock(&e->mutex);

@@ -170,6 +170,8 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
 void leat_flow_unknown(struct leat_flow *f);
 /* What holds a lane; NULL = nothing does. */
 const struct leat_flow_hold *leat_flow_held(const struct leat_flow *f, size_t lane);
+/* As acquired; 0 = k is not ours. */
+int64_t leat_flow_epoch(const struct leat_flow *f, int32_t k);
 /* What is known of k can't be believed any more: it must be acquired again. */
 void leat_flow_lose(struct leat_flow *f, int32_t k);
 /* Next k that must be acquired again, or -1. */

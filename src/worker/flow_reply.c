@@ -7,6 +7,11 @@ void leat_flow_lose(struct leat_flow *f, int32_t k)
     f->slices[k].lost = true;
 }
 
+int64_t leat_flow_epoch(const struct leat_flow *f, int32_t k)
+{
+    return f->slices[k].epoch;
+}
+
 static void fences_replied(struct leat_flow *f, const struct leat_reply *reply)
 {
     for (size_t i = 0; i < f->batch.fence_count; i++) {

@@ -315,6 +315,7 @@ static void wait_stored(struct leat_flow *f, const struct leat_batch_wait *wait)
         break;
     case LEAT_WAIT_AGAIN:
         leat_waiting_again(f->waiting, &ref, row->due_ms);
+        f->slices[row->k].again = true;
         break;
     case LEAT_WAIT_CANCEL:
         break; /* found to be gone when it is due */
@@ -331,6 +332,23 @@ void flow_waits_replied(struct leat_flow *f, const struct leat_reply *reply)
     }
 }
 
+/* Rows that were on hand, but not in the batch, behind one of their key that now waits again. */
+static void drop_stale(struct leat_flow *f, struct flow_lane *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        struct flow_item *item = flow_item_at(l, i);
+        const struct leat_waiting_ref ref = {l->spec.k, item->wait->key, item->wait->ticket};
+        if (!item->settled && leat_waiting_stale(f->waiting, &ref)) {
+            leat_waiting_let_go(f->waiting, &ref);
+            flow_item_release(f, item);
+        } else {
+            *flow_item_at(l, kept++) = *item;
+        }
+    }
+    l->count = kept;
+}
+
 /* Rows that are settled, and those left to wait on, are no longer on hand. */
 void flow_room_advance(struct leat_flow *f, struct flow_lane *l)
 {
@@ -344,4 +362,6 @@ void flow_room_advance(struct leat_flow *f, struct flow_lane *l)
         l->count--;
         l->taken--;
     }
+    if (f->slices[l->spec.k].again)
+        drop_stale(f, l);
 }

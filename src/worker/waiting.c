@@ -21,6 +21,7 @@ struct entry {
     size_t on_hand; /* of them, from the first on */
     size_t heap_at; /* NOWHERE: on hand, or not due until somebody says so */
     bool parks;
+    bool stale; /* the rows on hand: the first one waits again */
     uint32_t key_len;
     char key[];
 };
@@ -302,6 +303,7 @@ void leat_waiting_again(struct leat_waiting *w, const struct leat_waiting_ref *r
     e->rows[e->first + at].due_ms = due_ms;
     if (at < e->on_hand)
         e->on_hand--;
+    e->stale = e->on_hand > 0;
     place(r, e);
 }
 
@@ -313,10 +315,18 @@ void leat_waiting_let_go(struct leat_waiting *w, const struct leat_waiting_ref *
     if (e == NULL || e->on_hand == 0)
         return;
     e->on_hand--;
+    e->stale = e->stale && e->on_hand > 0;
     place(r, e);
 }
 
 /* ---- asked ---- */
+
+bool leat_waiting_stale(const struct leat_waiting *w, const struct leat_waiting_ref *row)
+{
+    size_t at = 0;
+    const struct entry *e = find(room_of(w, row->k), row, &at);
+    return e != NULL && e->stale;
+}
 
 bool leat_waiting_parked(const struct leat_waiting *w, int32_t k, struct leat_str key)
 {
