@@ -1,8 +1,10 @@
-/* leat run: the roles of a topology in this process, until SIGTERM or SIGINT. */
+/* leat run: the roles of a topology, in processes that this one watches over, or with --dev in this
+ * one, until SIGTERM or SIGINT. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -11,19 +13,30 @@
 #include "base/log.h"
 #include "base/suggest.h"
 #include "cli/cli.h"
+#include "cli/crash_record.h"
+#include "cli/family.h"
 #include "cli/roles.h"
 #include "cli/run_only.h"
 #include "cli/session.h"
 #include "cli/supervise.h"
 
 #define RUN_PROCESSORS_MAX 64
+#define RUN_WORKERS_MAX    64
 #define RUN_STOP_MS        10000
 #define STOP_GRACE_S       5
+#define RUN_PUBLISH_MS     50 /* how old the figures are that others of the family see */
 
 struct run_options {
     const char *topology, *role, *processors, *instance, *data, *listen, *only_key;
-    int64_t session_timeout_ms, threads, workers, stop_timeout_ms;
+    const char *workers;
+    int64_t session_timeout_ms, threads, stop_timeout_ms;
     bool dev;
+};
+
+/* What this process is in its family; none: it was started by hand, and runs everything itself. */
+struct place {
+    struct leat_family *family;
+    int member;
 };
 
 #define FIELD(name) offsetof(struct run_options, name)
@@ -39,8 +52,8 @@ static const struct leat_opt options[] = {
      "LEAT_SESSION_TIMEOUT", 1000, 300000, "When a silent member's partitions go to others."},
     {"threads", 0, LEAT_OPT_INT, FIELD(threads), "N", "0", "LEAT_THREADS", 0, 64,
      "Executors of each processor; 0: as the topology says."},
-    {"workers", 'w', LEAT_OPT_INT, FIELD(workers), "N", "1", "LEAT_WORKERS", 1, 64,
-     "Processes: with 2 or more this one starts and restarts that many of itself."},
+    {"workers", 'w', LEAT_OPT_STR, FIELD(workers), "N", "1", "LEAT_WORKERS", 0, 0,
+     "Processes that handle messages, 1 to 64; auto: one for each processor of the machine."},
     {"data", 0, LEAT_OPT_STR, FIELD(data), "DIR", NULL, "LEAT_DATA", 0, 0,
      "Folder of the read models (default: .leat/<name> beside the topology)."},
     {"listen", 0, LEAT_OPT_STR, FIELD(listen), "ADDRESS", NULL, "LEAT_LISTEN", 0, 0,
@@ -55,9 +68,13 @@ static const struct leat_opt options[] = {
 
 static const struct leat_opt_spec spec = {
     .usage = "leat run [options]",
-    .summary =
-        "Run a topology: workers, relay, read models and HTTP, all in one process by default.",
+    .summary = "Run a topology: workers, relay, read models and HTTP.",
     .details =
+        "This process only watches over others: those that handle messages (worker and relay;\n"
+        "--workers says how many) and one for read models and HTTP. A handler that crashes, or\n"
+        "runs longer than its processor's timeout, ends its own process, which is started again\n"
+        "at once; a message that has done so three times is a dead letter. With --dev all runs\n"
+        "in this process.\n\n"
         "Stops on SIGTERM or SIGINT: finishes the batches under way, publishes what is\n"
         "committed, leaves its groups. A second signal ends it at once; nothing is lost.\n\n"
         "With --only-key K the commands of K are handled, and those in front of them in its\n"
@@ -73,22 +90,11 @@ static const struct leat_opt_spec spec = {
 
 /* ---- lists in options ---- */
 
-static const struct {
-    const char *name;
-    unsigned bit;
-} role_names[] = {{"worker", LEAT_ROLE_WORKER},
-                  {"relay", LEAT_ROLE_RELAY},
-                  {"projector", LEAT_ROLE_PROJECTOR},
-                  {"http", LEAT_ROLE_HTTP}};
-
 static leat_status add_role(struct leat_str name, unsigned *roles, struct leat_error *err)
 {
-    for (size_t i = 0; i < sizeof role_names / sizeof role_names[0]; i++) {
-        if (leat_str_eq(leat_str_of(role_names[i].name), name)) {
-            *roles |= role_names[i].bit;
-            return LEAT_OK;
-        }
-    }
+    *roles |= leat_role_of(name);
+    if (leat_role_of(name) != 0)
+        return LEAT_OK;
     (void)leat_fail(err, LEAT_INVALID, "--role: there is no role '%.*s'", LEAT_STR_FMT(name));
     leat_error_hint(err, "Roles are worker, relay, projector and http.");
     return LEAT_INVALID;
@@ -149,8 +155,10 @@ static leat_status parse_processors(const struct leat_topology *t, const char *l
 /* ---- running ---- */
 
 /* What is only not there yet is said, once per start. */
-static void log_unsupported(const struct leat_report *report)
+static void log_unsupported(const struct leat_report *report, const struct place *at)
 {
+    if (at->member > 0)
+        return;
     for (size_t i = 0; i < report->n; i++) {
         const struct leat_finding *f = &report->findings[i];
         leat_log(LEAT_LOG_WARN, "run", "not-run-yet", "%s:%u:%u: %s", f->place.file, f->place.line,
@@ -159,7 +167,7 @@ static void log_unsupported(const struct leat_report *report)
 }
 
 /* What would silently do something else than the file says must not run. */
-static int refuse_unsupported(const struct leat_topology *t)
+static int refuse_unsupported(const struct leat_topology *t, const struct place *at)
 {
     struct leat_report report = {0};
     struct leat_buf text;
@@ -169,19 +177,23 @@ static int refuse_unsupported(const struct leat_topology *t)
     if (errors > 0) {
         (void)fprintf(stderr, "%.*s", LEAT_STR_FMT(leat_buf_str(&text)));
     } else {
-        log_unsupported(&report);
+        log_unsupported(&report, at);
     }
     leat_buf_done(&text);
     leat_report_done(&report);
     return errors > 0 ? LEAT_EXIT_USAGE : LEAT_EXIT_GO_ON;
 }
 
-static int block_signals(void)
+/* A terminal's Ctrl-C goes to the whole family; its supervisor says to the others what it means. */
+static int block_signals(bool supervised)
 {
     sigset_t set;
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
+    if (supervised)
+        (void)signal(SIGINT, SIG_IGN);
+    else
+        (void)sigaddset(&set, SIGINT);
     (void)signal(SIGPIPE, SIG_IGN);
     /* Before any thread starts: all inherit the mask, only the descriptor hears them. */
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
@@ -267,7 +279,8 @@ static void wait_for_signal(struct leat_roles *roles, int fd, bool dev)
 {
     char last[256] = "", line[256];
     for (;;) {
-        int sig = signal_within(fd, dev ? 2000 : -1);
+        leat_roles_publish(roles);
+        int sig = signal_within(fd, dev ? 2000 : RUN_PUBLISH_MS);
         if (sig != 0) {
             leat_log(LEAT_LOG_INFO, "run", "stopping", "%s: finishing what is under way",
                      sig == SIGINT ? "SIGINT" : "SIGTERM");
@@ -280,7 +293,8 @@ static void wait_for_signal(struct leat_roles *roles, int fd, bool dev)
     }
 }
 
-static int run_roles(struct leat_session *s, const struct run_options *o, unsigned roles, int fd)
+static int run_roles(struct leat_session *s, const struct run_options *o, const struct place *at,
+                     unsigned roles, int fd)
 {
     struct leat_error err = {0};
     struct leat_str processors[RUN_PROCESSORS_MAX];
@@ -304,9 +318,16 @@ static int run_roles(struct leat_session *s, const struct run_options *o, unsign
                                    .data_dir = s->data_dir,
                                    .listen = o->listen,
                                    .stop_timeout_ms = (int)o->stop_timeout_ms};
+    if (at->family != NULL) {
+        rc.family = at->family;
+        rc.member = &at->family->members[at->member];
+        leat_running_start(&rc.member->running);
+    }
     struct leat_roles *running = NULL;
     if (leat_roles_start(&rc, &running, &err) != LEAT_OK)
         return leat_cli_fail(&err);
+    if (rc.member != NULL)
+        atomic_store(&rc.member->up, true);
     leat_log_kv(LEAT_LOG_INFO, "run", "started",
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("topology", s->topology->name),
                                 LEAT_LOG_CSTR("roles", o->role),
@@ -335,7 +356,7 @@ static int apply_first(struct leat_cli *cli, const struct run_options *o)
     return leat_cmd_apply(cli, 3, argv);
 }
 
-static leat_status check_only_key(const struct run_options *o, struct leat_error *err)
+static leat_status check_only_key(const struct run_options *o, int workers, struct leat_error *err)
 {
     if (o->only_key == NULL)
         return LEAT_OK;
@@ -345,11 +366,46 @@ static leat_status check_only_key(const struct run_options *o, struct leat_error
         leat_error_hint(err, "leat run --dev --only-key %.100s", o->only_key);
         return LEAT_INVALID;
     }
-    if (o->workers > 1)
+    if (workers > 1)
         return leat_fail(err, LEAT_INVALID, "--only-key runs in one process: leave --workers out");
     if (o->only_key[0] == 0)
         return leat_fail(err, LEAT_INVALID, "--only-key: no record has an empty key");
     return LEAT_OK;
+}
+
+static leat_status parse_workers(const char *text, int *ret, struct leat_error *err)
+{
+    char *end = NULL;
+    long n = strtol(text, &end, 10);
+    if (strcmp(text, "auto") == 0) {
+        n = sysconf(_SC_NPROCESSORS_ONLN);
+        n = n < 1 ? 1 : n > RUN_WORKERS_MAX ? RUN_WORKERS_MAX : n;
+    } else if (end == text || *end != 0 || n < 1 || n > RUN_WORKERS_MAX) {
+        return leat_fail(err, LEAT_INVALID,
+                         "--workers: '%.40s' is no number from 1 to %d, nor auto", text,
+                         RUN_WORKERS_MAX);
+    }
+    *ret = (int)n;
+    return LEAT_OK;
+}
+
+/* In this process. */
+static int run_here(const struct run_options *o, const struct place *at, unsigned roles)
+{
+    int code, fd = block_signals(at->family != NULL);
+    struct leat_session s;
+    if (fd < 0)
+        return leat_cli_errno("could not take signals");
+    if ((code = leat_session_open(&s, o->topology, o->data)) != LEAT_EXIT_GO_ON)
+        return code;
+    if (o->instance != NULL)
+        leat_log_set_process(o->instance);
+    code = refuse_unsupported(s.topology, at);
+    if (code == LEAT_EXIT_GO_ON)
+        code = run_roles(&s, o, at, roles, fd);
+    leat_session_close(&s);
+    (void)close(fd);
+    return code;
 }
 
 int leat_cmd_run(struct leat_cli *cli, int argc, char **argv);
@@ -358,31 +414,25 @@ int leat_cmd_run(struct leat_cli *cli, int argc, char **argv)
 {
     struct run_options o = {0};
     struct leat_error err = {0};
-    int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
+    struct place at = {0};
+    int workers = 1, args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
+    unsigned roles = 0;
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    unsigned roles = 0;
-    if (parse_roles(o.role, &roles, &err) != LEAT_OK || check_only_key(&o, &err) != LEAT_OK)
+    at.family = leat_family_join(&at.member);
+    if (at.family != NULL && at.member == LEAT_FAMILY_RECORDER)
+        return leat_crash_record(at.family, o.topology);
+    if (parse_roles(o.role, &roles, &err) != LEAT_OK ||
+        parse_workers(o.workers, &workers, &err) != LEAT_OK ||
+        check_only_key(&o, workers, &err) != LEAT_OK)
         return leat_cli_fail(&err);
     if (o.dev) {
         leat_log_set_format(LEAT_LOG_TEXT);
         if ((code = apply_first(cli, &o)) != LEAT_EXIT_OK)
             return code;
     }
-    if (o.workers > 1)
-        return leat_supervise(cli, (int)o.workers, o.instance, argc, argv);
-    int fd = block_signals();
-    if (fd < 0)
-        return leat_cli_errno("could not take signals");
-    struct leat_session s;
-    if ((code = leat_session_open(&s, o.topology, o.data)) != LEAT_EXIT_GO_ON)
-        return code;
-    if (o.instance != NULL)
-        leat_log_set_process(o.instance);
-    code = refuse_unsupported(s.topology);
-    if (code == LEAT_EXIT_GO_ON)
-        code = run_roles(&s, &o, roles, fd);
-    leat_session_close(&s);
-    (void)close(fd);
-    return code;
+    if (at.family != NULL || (o.dev && workers == 1))
+        return run_here(&o, &at, roles);
+    struct leat_supervise c = {roles, workers, o.instance, argc, argv};
+    return leat_supervise(cli, &c);
 }

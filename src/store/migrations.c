@@ -15,7 +15,8 @@
     M(7, 0007_snapshots)                                                                           \
     M(8, 0008_waiting)                                                                             \
     M(9, 0011_operators)                                                                           \
-    M(10, 0010_effects)
+    M(10, 0010_effects)                                                                            \
+    M(11, 0009_crashes)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

@@ -3,12 +3,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/crashes.h"
 #include "worker/worker_internal.h"
 
 struct step {
     const int32_t *ks;
     size_t n;
     struct leat_fence_answer got;
+    struct leat_crash *crashes; /* of the ks */
+    size_t crash_count;
 };
 
 static struct leat_fence_ask ask_of(const struct leat_worker *w, const struct step *s,
@@ -209,6 +212,14 @@ static void step_claim(struct leat_worker *w, struct step *s)
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
+static bool has_suspects(const struct step *s, int32_t k)
+{
+    for (size_t i = 0; i < s->crash_count; i++)
+        if (s->crashes[i].k == k)
+            return true;
+    return false;
+}
+
 static bool start_one(struct leat_worker *w, const struct step *s, int32_t k, bool seek)
 {
     struct leat_error err = {0};
@@ -227,6 +238,7 @@ static bool start_one(struct leat_worker *w, const struct step *s, int32_t k, bo
                                         .first_lane = first,
                                         .n = n,
                                         .seek = seek,
+                                        .suspects = has_suspects(s, k),
                                         .lanes = lanes};
     leat_executor_start(w->executors[k % w->executor_count], &start);
     return true;
@@ -245,7 +257,9 @@ static void start_lanes(struct leat_worker *w, struct step *s)
     }
     w->fresh = false;
     struct leat_fence_ask ask = ask_of(w, s, NULL);
-    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK) {
+    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK ||
+        leat_store_suspects(w->store, w->c.processor->name, s->ks, s->n, w->arena, &s->crashes,
+                            &s->crash_count, &err) != LEAT_OK) {
         failed(w, "read lanes", &err);
         return;
     }

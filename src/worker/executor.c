@@ -145,6 +145,7 @@ static leat_status append(struct leat_executor *e, const struct leat_batch *batc
     if (e->c.worker->appended != NULL)
         e->c.worker->appended(e->c.worker->arg, batch, &reply);
     leat_flow_replied(e->flow, &reply, leat_now_ms());
+    leat_executor_acquit(e);
     e->failures = 0;
     return LEAT_OK;
 }

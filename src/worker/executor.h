@@ -16,6 +16,7 @@ struct leat_executor_start {
     size_t first_lane, n;
     bool seek;                    /* the lanes have been read from before: place them anew */
     struct leat_flow_lane *lanes; /* copied */
+    bool suspects;                /* the store knows messages of k that have crashed before */
 };
 
 struct leat_executor_config {

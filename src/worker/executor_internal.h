@@ -59,6 +59,7 @@ void leat_executor_drop_orders(struct leat_executor *e); /* mutex held, or nobod
 void leat_executor_publish(struct leat_executor *e);     /* figures */
 /* executor_running.c: tells the supervisor what is being run. */
 void leat_executor_watched(struct leat_executor *e, struct leat_flow_config *fc);
+void leat_executor_acquit(struct leat_executor *e); /* after a reply: who had crashed, is settled */
 /* executor.c */
 void leat_executor_done(struct leat_executor *e);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/crashes.h"
 #include "worker/executor_internal.h"
 
 /* ---- the executor's end ---- */
@@ -65,16 +66,46 @@ static bool waiting_keys(struct leat_executor *e, int32_t k, struct leat_waiting
     return status == LEAT_OK;
 }
 
+/* In the same arena, which the keys that wait have been put into. */
+static bool suspects(struct leat_executor *e, const struct leat_executor_start *s,
+                     struct leat_flow_suspect **ret, size_t *ret_n)
+{
+    struct leat_error err = {0};
+    struct leat_crash *found = NULL;
+    size_t n = 0;
+    if (!s->suspects)
+        return true;
+    if (leat_store_suspects(e->store, e->c.worker->processor->name, &s->k, 1, e->arena, &found, &n,
+                            &err) != LEAT_OK) {
+        leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", &err);
+        return false;
+    }
+    *ret = leat_arena_alloc(e->arena, (n + 1) * sizeof **ret);
+    for (size_t i = 0; i < n; i++)
+        (*ret)[i] = (struct leat_flow_suspect){.id = found[i].id,
+                                               .topic = found[i].topic,
+                                               .offset = found[i].offset,
+                                               .tries = found[i].tries,
+                                               .hung = found[i].hung,
+                                               .text = found[i].text};
+    *ret_n = n;
+    return true;
+}
+
 static void obey_start(struct leat_executor *e, const struct leat_executor_start *s)
 {
     struct leat_waiting_rows waiting = {0};
+    struct leat_flow_suspect *known = NULL;
+    size_t n_known = 0;
     leat_flow_stop(e->flow, s->k);
-    if (!waiting_keys(e, s->k, &waiting) || (s->seek && !seek_lanes(e, s))) {
+    if (!waiting_keys(e, s->k, &waiting) || !suspects(e, s, &known, &n_known) ||
+        (s->seek && !seek_lanes(e, s))) {
         e->c.lost(e->c.arg, s->k);
         return;
     }
     size_t first = leat_flow_start(e->flow, s->k, s->epoch, s->head_seq, s->lanes, s->n);
     leat_flow_waiting(e->flow, s->k, waiting.at, waiting.n);
+    leat_flow_suspects(e->flow, s->k, known, n_known);
     for (size_t i = 0; i < s->n; i++)
         lane_slot(e, first + i, s->first_lane + i);
     lane_slot(e, first + s->n, SIZE_MAX); /* the flow's own */

@@ -1,12 +1,16 @@
-/* What the runners of an executor are at, for the supervisor (running.h). */
+/* What the runners of an executor are at, for the supervisor (running.h), and what became of those
+ * it found. */
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "store/crashes.h"
 #include "worker/executor_internal.h"
 
 static void entering(void *arg, const struct leat_flow_running *what)
 {
     const struct leat_executor *e = arg;
-    struct leat_running_call call = {.topic = what->lane->topic,
+    bool waited = what->lane->kind == LEAT_LANE_WAITING;
+    struct leat_running_call call = {.topic = waited ? "" : what->lane->topic,
                                      .k = what->lane->k,
                                      .offset = what->offset,
                                      .id = &what->id,
@@ -37,4 +41,15 @@ void leat_executor_watched(struct leat_executor *e, struct leat_flow_config *fc)
             leat_running_slot(p->name, leat_dispatch_version(e->c.dispatch), p->timeout_ms);
     fc->entering = entering;
     fc->left = left;
+}
+
+/* If it fails the next owner's question cleans up. */
+void leat_executor_acquit(struct leat_executor *e)
+{
+    struct leat_crash settled = {0};
+    while (leat_flow_acquitted(e->flow, &settled.k, &settled.id)) {
+        struct leat_error err = {0};
+        if (leat_store_acquit(e->store, e->c.worker->processor->name, &settled, 1, &err) != LEAT_OK)
+            leat_log_error(LEAT_LOG_WARN, "worker", "acquit-failed", &err);
+    }
 }

@@ -35,6 +35,7 @@ void leat_flow_free(struct leat_flow *f)
     free(f->slices);
     leat_cache_free(f->cache);
     leat_waiting_free(f->waiting);
+    flow_suspects_free(f);
     flow_rooms_free(f);
     leat_arena_free(f->arena);
     leat_buf_done(&f->scratch);
@@ -157,6 +158,7 @@ void leat_flow_stop(struct leat_flow *f, int32_t k)
     f->slices[k].lost = false;
     leat_cache_drop_slice(f->cache, k);
     leat_waiting_drop(f->waiting, k);
+    flow_suspects_stop(f, k);
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
         if (l->gone || l->spec.k != k)

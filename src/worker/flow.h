@@ -145,6 +145,23 @@ struct leat_flow_waiter {
 void leat_flow_fetched(struct leat_flow *f, const struct leat_waiting_ref *asked, size_t n_asked,
                        const struct leat_flow_waiter *found, size_t n);
 
+/* ---- crashes: messages whose handler has ended its process (running.h) ---- */
+
+struct leat_flow_suspect {
+    struct leat_uuid id;
+    struct leat_str topic; /* as of its lane, "" = from the waiting room */
+    int64_t offset;
+    int32_t tries; /* so far; with the third one it is a dead letter */
+    bool hung;
+    struct leat_str text; /* what happened, one line */
+};
+/* All that the store knows of k, after leat_flow_start. Copied. Each of them is handled in a batch
+ * of its own. */
+void leat_flow_suspects(struct leat_flow *f, int32_t k, const struct leat_flow_suspect *rows,
+                        size_t n);
+/* After a reply, until false: it is settled, whatever became of it; the store may forget it. */
+bool leat_flow_acquitted(struct leat_flow *f, int32_t *ret_k, struct leat_uuid *ret_id);
+
 /* Anything to decide now? Records on hand that are not held back. */
 bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms);
 /* When something held back or waiting becomes due (unix ms), or INT64_MAX. */

@@ -27,7 +27,8 @@ static void entering(const struct leat_flow *f, const struct flow_work *w,
     if (f->c.entering == NULL)
         return;
     struct leat_flow_running what = {.lane = &f->lanes[w->lane].spec,
-                                     .offset = w->item->in.offset,
+                                     .offset = w->item->wait != NULL ? w->item->wait->offset
+                                                                     : w->item->in.offset,
                                      .id = w->id,
                                      .key = w->key,
                                      .type = w->type,
@@ -110,7 +111,8 @@ static struct jobs make_jobs(struct leat_flow *f)
     for (size_t i = 0; i < f->work_count; i++) {
         struct flow_work *w = &f->work[i];
         bool unreadable = w->stream != NULL && w->stream->unreadable != NULL;
-        cut[w->lane] |= w->what == FLOW_LATER || w->what == FLOW_HOLE || unreadable;
+        cut[w->lane] |=
+            w->what == FLOW_LATER || w->what == FLOW_HOLE || unreadable || flow_is_condemned(f, w);
         if (w->what == FLOW_COMMAND && !cut[w->lane])
             add_to_job(&j, w);
     }

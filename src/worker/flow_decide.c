@@ -334,6 +334,11 @@ static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
             flow_park(f, w, now_ms);
         return;
     }
+    if (flow_is_condemned(f, w)) {
+        f->lanes[w->lane].tries = 0;
+        flow_condemn(f, w, now_ms);
+        return;
+    }
     if (call == NULL && key != NULL && key->unreadable != NULL) {
         flow_hold(f, w, now_ms, leat_str_of(key->unreadable));
         return;

@@ -117,6 +117,14 @@ struct flow_stuck { /* keys of which a message of this batch waits: the later on
     size_t mask, count;
 };
 
+struct flow_suspect { /* struct leat_flow_suspect, kept */
+    int32_t k, tries;
+    struct leat_uuid id;
+    int64_t offset;
+    char *topic, *text;
+    bool hung, settled;
+};
+
 struct flow_room { /* what a call of a handler is made in */
     struct leat_arena *arena;
     struct leat_buf *scratch;
@@ -150,6 +158,8 @@ struct leat_flow {
     size_t command_cap, event_cap, outbox_cap, wait_cap, dead_cap;
     struct leat_waiting *waiting;
     struct flow_stuck stuck;
+    struct flow_suspect *suspects; /* of all ks; few, if any */
+    size_t suspect_count;
     bool under_way; /* decided, reply awaited */
     bool refreshed; /* schemas were asked for in this batch */
     leat_status refresh_status;
@@ -209,6 +219,14 @@ static inline bool flow_in_room(const struct leat_flow *f, const struct flow_wor
 {
     return f->lanes[w->lane].spec.kind == LEAT_LANE_WAITING;
 }
+/* flow_suspects.c */
+void flow_suspects_stop(struct leat_flow *f, int32_t k);
+void flow_suspects_free(struct leat_flow *f);
+bool flow_item_is_suspect(const struct leat_flow *f, const struct flow_lane *l,
+                          const struct flow_item *item);
+bool flow_is_condemned(const struct leat_flow *f, const struct flow_work *w);
+void flow_condemn(struct leat_flow *f, struct flow_work *w, int64_t now_ms); /* a dead letter */
+void flow_suspect_replied(struct leat_flow *f, const struct flow_work *w);   /* it is stored */
 /* flow_decide.c: the record can't be handled now; its lane waits until then. */
 void flow_hold(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why);
 /* flow_rows.c: rows of the batch. */

@@ -88,6 +88,8 @@ static void work_replied(struct leat_flow *f, const struct leat_reply *reply)
         if (settled == LEAT_SETTLED_STORED)
             count_stored(f, &f->batch.commands[w->batch_command]);
         command_replied(f, w, settled);
+        if (settled == LEAT_SETTLED_STORED || settled == LEAT_SETTLED_DUPLICATE)
+            flow_suspect_replied(f, w);
     }
     f->figures.events += f->batch.event_count;
     for (size_t i = 0; i < f->batch.snapshot_count; i++)

@@ -8,13 +8,16 @@ static bool open_now(const struct flow_lane *l, int64_t now_ms)
            l->held_until_ms <= now_ms;
 }
 
-/* Takes up to `room` more records of the lane's prefix; settled ones cost nothing. */
-static size_t take(struct leat_flow *f, size_t lane, size_t room)
+/* Takes up to `room` more records of the lane's prefix; settled ones cost nothing. Suspects go one
+ * at a time, in batches of their own. */
+static size_t take_of(struct leat_flow *f, size_t lane, size_t room, bool suspects)
 {
     struct flow_lane *l = &f->lanes[lane];
     size_t n = 0;
     while (l->taken < l->count && n < room) {
         struct flow_item *item = flow_item_at(l, l->taken);
+        if (!suspects && f->suspect_count > 0 && !item->settled && flow_item_is_suspect(f, l, item))
+            break;
         l->taken++;
         l->batch_next = item->in.offset + 1;
         if (item->settled)
@@ -24,6 +27,11 @@ static size_t take(struct leat_flow *f, size_t lane, size_t room)
         n++;
     }
     return n;
+}
+
+static size_t take(struct leat_flow *f, size_t lane, size_t room)
+{
+    return take_of(f, lane, room, false);
 }
 
 static const struct leat_priority *priority_of(const struct leat_flow *f, const struct flow_lane *l)
@@ -90,9 +98,25 @@ static void select_conflicts(struct leat_flow *f, size_t room)
         struct flow_lane *l = &f->lanes[i];
         while (!l->gone && l->stopped == NULL && l->taken < l->count &&
                (flow_item_at(l, l->taken)->settled || flow_item_at(l, l->taken)->conflicts > 0))
-            if (take(f, i, 1) > 0 && --room == 0)
+            if (take_of(f, i, 1, true) > 0 && --room == 0)
                 return;
     }
+}
+
+/* One that stands first in its lane now, alone. */
+static bool select_suspect(struct leat_flow *f, int64_t now_ms)
+{
+    for (size_t i = 0; i < f->lane_count; i++) {
+        const struct flow_lane *l = &f->lanes[i];
+        size_t at = 0;
+        if (!open_now(l, now_ms))
+            continue;
+        while (at < l->count && flow_item_at(l, at)->settled)
+            at++;
+        if (at < l->count && flow_item_is_suspect(f, l, flow_item_at(l, at)))
+            return take_of(f, i, 1, true) > 0;
+    }
+    return false;
 }
 
 void flow_select(struct leat_flow *f, int64_t now_ms)
@@ -104,6 +128,8 @@ void flow_select(struct leat_flow *f, int64_t now_ms)
         select_conflicts(f, room);
         return;
     }
+    if (f->suspect_count > 0 && select_suspect(f, now_ms))
+        return;
     size_t used = select_overdue(f, now_ms, room / 2);
     used += select_weighted(f, now_ms, room - used);
     (void)select_rest(f, now_ms, room - used);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -44,6 +45,14 @@ static void on_fatal(int sig, siginfo_t *info, void *context)
         (void)raise(sig);
 }
 
+/* exit() runs this on the thread that called it. */
+static void on_exit_in_call(void)
+{
+    struct leat_running_slot *slot = mine;
+    if (slot != NULL && (atomic_load_explicit(&slot->turn, memory_order_relaxed) & 1) != 0)
+        atomic_store_explicit(&slot->verdict, LEAT_RUNNING_EXITED, memory_order_release);
+}
+
 static void stack_free(void *stack)
 {
     stack_t none = {.ss_flags = SS_DISABLE};
@@ -72,6 +81,7 @@ void leat_running_start(struct leat_running_table *t)
     leat_assert(table == NULL && pthread_key_create(&stack_key, stack_free) == 0);
     for (size_t i = 0; i < FATAL_SIGNALS; i++)
         (void)sigaction(fatal_signals[i], &action, &before[i]); /* fails for no valid signal */
+    (void)atexit(on_exit_in_call);
     table = t;
 }
 

@@ -14,8 +14,10 @@
 #include "base/uuid.h"
 #include "leat/str.h"
 
-#define LEAT_RUNNING_SLOTS 512  /* threads that run handlers in a process; more are not watched */
-#define LEAT_RUNNING_HUNG  1000 /* a verdict, beside the numbers of signals */
+#define LEAT_RUNNING_SLOTS 512 /* threads that run handlers in a process; more are not watched */
+/* Verdicts beside the numbers of signals: */
+#define LEAT_RUNNING_HUNG   1000 /* ran too long */
+#define LEAT_RUNNING_EXITED 1001 /* called exit() */
 
 /* What runs, as text that outlives the process. Names that are too long are cut. */
 struct leat_running {
@@ -29,7 +31,7 @@ struct leat_running {
 };
 struct leat_running_slot {
     _Atomic uint64_t turn;   /* odd: a call is under way; the next number: it is over */
-    _Atomic int32_t verdict; /* a fatal signal of the call's own, or LEAT_RUNNING_HUNG */
+    _Atomic int32_t verdict; /* a fatal signal of the call's own, or one of the above */
     struct leat_running what;
 };
 /* Of one process; all zero at its start. */
@@ -78,7 +80,7 @@ bool leat_running_hung(struct leat_running_table *t, const struct leat_running_c
 /* After the process has ended: the next marked slot from *at on, and its verdict; 0 = no more. */
 int32_t leat_running_evidence(const struct leat_running_table *t, uint32_t *at,
                               struct leat_running *ret);
-/* "SIGSEGV", "hung"; static text. */
+/* "SIGSEGV", "hung", "exit()"; static text. */
 const char *leat_running_verdict_name(int32_t verdict);
 
 #endif

@@ -75,9 +75,10 @@ const char *leat_running_verdict_name(int32_t verdict)
     static const struct {
         int32_t verdict;
         const char *name;
-    } names[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},         {SIGFPE, "SIGFPE"},
-                 {SIGILL, "SIGILL"},   {SIGABRT, "SIGABRT"},       {SIGSYS, "SIGSYS"},
-                 {SIGTRAP, "SIGTRAP"}, {LEAT_RUNNING_HUNG, "hung"}};
+    } names[] = {
+        {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},          {SIGFPE, "SIGFPE"},
+        {SIGILL, "SIGILL"},   {SIGABRT, "SIGABRT"},        {SIGSYS, "SIGSYS"},
+        {SIGTRAP, "SIGTRAP"}, {LEAT_RUNNING_HUNG, "hung"}, {LEAT_RUNNING_EXITED, "exit()"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].verdict == verdict)
             return names[i].name;

@@ -388,14 +388,13 @@ def several_processes_share_the_partitions_and_are_started_again():
     url = f"http://127.0.0.1:{servers.free_port()}"
     process = h.start("--workers", 3, "--listen", url[7:], "--instance", "shared", name="shared")
     wait.until(lambda: api.get(url + "/readyz").status == 200, 90, "leat to be ready")
-    pids = [int(line.split()[0]) for line in os.popen(f"ps -o pid= --ppid {process.pid}")]
-    check.equal(len(pids), 3)
+    pids = process.children("worker")
+    check.equal((len(pids), len(process.children())), (3, 4))
     kafka.produce(COLD, [(f"w{i}", command(f"w{i}", i), headers()) for i in range(2000)])
     os.kill(pids[-1], signal.SIGKILL)
     _system["url"] = url
     wait.equals(lambda: events("stream like 'thing-w%'"), 2000, 90)
-    wait.until(lambda: len(os.popen(f"ps -o pid= --ppid {process.pid}").readlines()) == 3, 30,
-               "the killed worker to be started again")
+    wait.until(lambda: len(process.children()) == 4, 30, "the killed worker to be started again")
     check.equal(process.stop(40), 0)
 
 

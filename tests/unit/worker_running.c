@@ -76,6 +76,11 @@ static void killed(void)
     (void)kill(getpid(), SIGKILL);
 }
 
+static void leave_process(void)
+{
+    exit(3);
+}
+
 static int run_child(struct leat_running_table *t, void (*crash)(void), bool in_call)
 {
     pid_t pid = fork();
@@ -91,17 +96,16 @@ static int run_child(struct leat_running_table *t, void (*crash)(void), bool in_
     }
     int status = 0;
     cr_assert_eq(waitpid(pid, &status, 0), pid);
-    cr_assert(WIFSIGNALED(status), "it ended with %#x", status);
-    return WTERMSIG(status);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void is_marked(void (*crash)(void), int sig)
+static void is_marked(void (*crash)(void), int end, int verdict)
 {
     struct leat_running_table *t = shared_table();
     struct leat_running what;
     uint32_t at = 0;
-    cr_assert_eq(run_child(t, crash, true), sig);
-    cr_assert_eq(leat_running_evidence(t, &at, &what), sig);
+    cr_assert_eq(run_child(t, crash, true), end);
+    cr_assert_eq(leat_running_evidence(t, &at, &what), verdict);
     cr_assert_str_eq(what.processor, "orders");
     cr_assert_str_eq(what.topic, "shop.orders.hot");
     cr_assert_str_eq(what.type, "PlaceOrder");
@@ -125,19 +129,21 @@ static void is_not_marked(void (*crash)(void), bool in_call)
 
 Test(worker_running, marks_a_crash_in_a_call)
 {
-    is_marked(fault, SIGSEGV);
-    is_marked(give_up, SIGABRT);
+    is_marked(fault, SIGSEGV, SIGSEGV);
+    is_marked(give_up, SIGABRT, SIGABRT);
+    is_marked(leave_process, 3, LEAT_RUNNING_EXITED);
 }
 
 Test(worker_running, marks_an_overflow_of_the_stack)
 {
-    is_marked(overflow, SIGSEGV);
+    is_marked(overflow, SIGSEGV, SIGSEGV);
 }
 
 Test(worker_running, marks_nothing_else)
 {
     is_not_marked(fault, false);
     is_not_marked(give_up, false);
+    is_not_marked(leave_process, false);
     is_not_marked(from_outside, true);
     is_not_marked(killed, true);
 }

@@ -84,6 +84,15 @@ class Home:
         wait.until(lambda: not kafka.topics(f"{name}."), 20, f"the topics of {name} to be gone")
 
 
+def _roles(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as f:
+            words = f.read().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "".join(w for w in words if w.startswith("--role="))
+
+
 class Process:
     """A leat process, in a process group of its own, with its output in <home>/<name>.log."""
 
@@ -120,10 +129,21 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    def children(self, role=""):
+        """Pids of the processes it supervises, or of those with a role, the oldest first."""
+        try:
+            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as f:
+                return [int(pid) for pid in f.read().split() if role in _roles(pid)]
+        except FileNotFoundError:
+            return []
+
     def kill(self):
-        """SIGKILL for this process alone, as a crash; what it supervises notices by itself."""
+        """SIGKILL for this process alone, as a crash; those it supervises end with it."""
+        children = self.children()
         self.signal(signal.SIGKILL)
         self.popen.wait()
+        wait.until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), 10,
+                   f"the processes of {self.name} to be gone")
 
     def stop(self, seconds=30):
         """SIGTERM; returns the exit code."""

@@ -1,0 +1,75 @@
+/* jobs.c - does what it is told, to the process it runs in as well. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "unruly.h"
+
+static void done(struct job_state *s, const struct done *e)
+{
+    (void)e;
+    s->count++;
+}
+
+LEAT_AGGREGATE(job, 1, FOLD_DONE(done));
+
+/* $UNRULY_TRACE has a line for each call that is about to do something odd. */
+static void trace(const struct do_ *c)
+{
+    const char *path = getenv("UNRULY_TRACE");
+    FILE *f = path == NULL ? NULL : fopen(path, "ae");
+    if (f == NULL)
+        return;
+    (void)fprintf(f, "%.*s %.*s\n", LEAT_STR_FMT(c->job), LEAT_STR_FMT(c->mode));
+    (void)fclose(f);
+}
+
+static void overflow(volatile char *at)
+{
+    volatile char room[4096];
+    room[0] = at == NULL ? 1 : at[0];
+    if (room[0] == 1)
+        overflow(room);
+    room[1] = room[0]; /* keeps the call from being a jump */
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec wait = {ms / 1000, ms % 1000 * 1000000};
+    (void)nanosleep(&wait, NULL);
+}
+
+static bool is(const struct do_ *c, const char *mode)
+{
+    return leat_str_eq(c->mode, leat_str_of(mode));
+}
+
+static void be_unruly(const struct do_ *c)
+{
+    volatile int *nowhere = NULL;
+    trace(c);
+    if (is(c, "segv"))
+        *nowhere = 1;
+    if (is(c, "abort"))
+        abort();
+    if (is(c, "overflow"))
+        overflow(NULL);
+    if (is(c, "exit"))
+        exit(2);
+    while (is(c, "hang"))
+        pause_ms(10);
+    if (is(c, "slow"))
+        pause_ms(800);
+}
+
+static leat_answer work(struct leat_ctx *ctx, const struct do_ *c, const struct job_state *s)
+{
+    if (c->mode.len > 0)
+        be_unruly(c);
+    emit_done(ctx, &(struct done){.job = c->job, .number = s->count + 1});
+    return LEAT_DONE;
+}
+
+LEAT_PROCESSOR(jobs, 3, ON_DO(work));
