@@ -45,14 +45,16 @@ struct sum_state {
 static const struct leat_field add_fields[] = {TEXT(add, id), TEXT(add, how), LONG(add, value)};
 static const struct leat_field added_fields[] = {TEXT(added, id), LONG(added, value)};
 static const struct leat_field state_fields[] = {LONG(sum_state, sum), LONG(sum_state, times)};
-static const struct leat_type add_type = {"Add", sizeof(struct add), add_fields,
-                                          3,     ADD_SCHEMA,         "id"};
-static const struct leat_type added_type = {"Added", sizeof(struct added), added_fields,
-                                            2,       ADDED_SCHEMA,         "id"};
-static const struct leat_type note_type = {"Note", sizeof(struct added), added_fields,
-                                           2,      NOTE_SCHEMA,          "id"};
-static const struct leat_type state_type = {
-    "SumState", sizeof(struct sum_state), state_fields, 2, STATE_SCHEMA, NULL};
+#define TYPE(tag, name_, fields_, schema_, key_)                                                   \
+    {                                                                                              \
+        .name = (name_), .size = sizeof(struct tag), .fields = (fields_),                          \
+        .field_count = sizeof(fields_) / sizeof(fields_)[0], .schema = (schema_), .key = (key_)    \
+    }
+static const struct leat_type add_type = TYPE(add, "Add", add_fields, ADD_SCHEMA, "id");
+static const struct leat_type added_type = TYPE(added, "Added", added_fields, ADDED_SCHEMA, "id");
+static const struct leat_type note_type = TYPE(added, "Note", added_fields, NOTE_SCHEMA, "id");
+static const struct leat_type state_type =
+    TYPE(sum_state, "SumState", state_fields, STATE_SCHEMA, NULL);
 
 static void fold_added(void *state, const void *event)
 {
