@@ -161,12 +161,11 @@ def a_second_chance_starts_from_nothing():
 @check.test
 def a_worker_killed_while_it_runs_counts_against_nobody():
     system()
-    slow = send(WARM, ("k-slow", "slow"))[0]
-    others = send(WARM, *[(f"d{i}", "") for i in range(100)])
+    *others, slow = send(WARM, *[(f"d{i}", "") for i in range(100)], ("k-slow", "slow"))
     for n in range(1, 6):
         wait.until(lambda: calls("k-slow") == n, 30, f"call {n} of the slow handler")
         os.kill(worker(), signal.SIGKILL)
-    all_settled([slow] + others, 30)
+    all_settled(others + [slow], 30)
     check.equal(outcomes([slow])[slow]["outcome"], "accepted")
     each_once("k-slow", 1)
     each_once("d", 100)
