@@ -28,19 +28,19 @@ leat_status leat_store_record_crash(struct leat_store *s, const struct leat_cras
     return LEAT_OK;
 }
 
-leat_status leat_store_suspects(struct leat_store *s, struct leat_str processor, const int32_t *ks,
-                                size_t n, struct leat_arena *arena, struct leat_crash **ret,
-                                size_t *ret_n, struct leat_error *err)
+leat_status leat_store_suspects(struct leat_store *s, const struct leat_fence_ask *ask,
+                                struct leat_arena *arena, struct leat_crash **ret, size_t *ret_n,
+                                struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_text(&s->params, processor);
-    leat_pg_int4s(&s->params, ks, n);
+    leat_pg_text(&s->params, ask->processor);
+    leat_pg_int4s(&s->params, ask->ks, ask->n);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_WRITE,
                           "select k, id, topic, record_offset, tries, signal, hung, handler, text"
                           " from @.suspects($1,$2)",
                           &result, err),
-             err, "could not read what crashed of '%.*s'", LEAT_STR_FMT(processor));
+             err, "could not read what crashed of '%.*s'", LEAT_STR_FMT(ask->processor));
     struct leat_pg_reply r = leat_reply_of(result, 9, arena);
     struct leat_crash *found = leat_arena_zalloc(arena, (size_t)r.rows + 1, sizeof *found);
     for (int i = 0; i < r.rows && !r.bad; i++) {

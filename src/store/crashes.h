@@ -24,8 +24,8 @@ LEAT_MUST_CHECK leat_status leat_store_record_crash(struct leat_store *s,
                                                     const struct leat_crash *c, int32_t *ret_tries,
                                                     struct leat_error *err);
 /* What stands against messages of the ks that are not settled, by k; in the arena. */
-LEAT_MUST_CHECK leat_status leat_store_suspects(struct leat_store *s, struct leat_str processor,
-                                                const int32_t *ks, size_t n,
+LEAT_MUST_CHECK leat_status leat_store_suspects(struct leat_store *s,
+                                                const struct leat_fence_ask *ask,
                                                 struct leat_arena *arena, struct leat_crash **ret,
                                                 size_t *ret_n, struct leat_error *err);
 /* These are settled (k and id count): nothing stands against them any more. */

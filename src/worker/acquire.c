@@ -258,8 +258,8 @@ static void start_lanes(struct leat_worker *w, struct step *s)
     w->fresh = false;
     struct leat_fence_ask ask = ask_of(w, s, NULL);
     if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK ||
-        leat_store_suspects(w->store, w->c.processor->name, s->ks, s->n, w->arena, &s->crashes,
-                            &s->crash_count, &err) != LEAT_OK) {
+        leat_store_suspects(w->store, &ask, w->arena, &s->crashes, &s->crash_count, &err) !=
+            LEAT_OK) {
         failed(w, "read lanes", &err);
         return;
     }

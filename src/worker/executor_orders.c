@@ -75,8 +75,8 @@ static bool suspects(struct leat_executor *e, const struct leat_executor_start *
     size_t n = 0;
     if (!s->suspects)
         return true;
-    if (leat_store_suspects(e->store, e->c.worker->processor->name, &s->k, 1, e->arena, &found, &n,
-                            &err) != LEAT_OK) {
+    struct leat_fence_ask ask = {.processor = e->c.worker->processor->name, .ks = &s->k, .n = 1};
+    if (leat_store_suspects(e->store, &ask, e->arena, &found, &n, &err) != LEAT_OK) {
         leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", &err);
         return false;
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A handler that crashes or hangs takes its worker process with it, three times, and is a dead letter
-then; all others are done once. kill -9 counts against nobody."""
+"""A handler that crashes or hangs takes its worker process with it, three times, and is a dead
+letter then; all others are done once. kill -9 counts against nobody."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def outcomes(ids):
 
 
 def all_settled(ids, seconds):
-    wait.until(lambda: len(outcomes(ids)) == len(ids), seconds, f"{len(ids)} commands to be settled")
+    wait.until(lambda: len(outcomes(ids)) == len(ids), seconds, f"{len(ids)} commands settled")
 
 
 def each_once(prefix, n):
