@@ -176,5 +176,6 @@ void leat_flow_unknown(struct leat_flow *f)
 const struct leat_flow_hold *leat_flow_held(const struct leat_flow *f, size_t lane)
 {
     const struct flow_lane *l = &f->lanes[lane];
-    return l->gone || l->count == 0 || l->tries == 0 ? NULL : &l->hold;
+    bool room = l->spec.kind == LEAT_LANE_WAITING; /* nobody outside knows that lane */
+    return l->gone || room || l->count == 0 || l->tries == 0 ? NULL : &l->hold;
 }
