@@ -44,6 +44,8 @@ static struct leat_str text_of(struct leat_ctx *ctx, const char *fmt, va_list ap
 leat_answer leat_reject(struct leat_ctx *ctx, const char *code, const char *fmt, ...)
 {
     want_memory(ctx, "leat_reject");
+    if (ctx->failed) /* that is what is told */
+        return LEAT_ANSWER_REJECTED;
     va_list ap;
     va_start(ap, fmt);
     ctx->call->text = text_of(ctx, fmt, ap);
@@ -55,6 +57,8 @@ leat_answer leat_reject(struct leat_ctx *ctx, const char *code, const char *fmt,
 leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
 {
     want_memory(ctx, "leat_retry");
+    if (ctx->failed) /* that is what is told */
+        return LEAT_ANSWER_RETRY;
     va_list ap;
     va_start(ap, fmt);
     ctx->call->text = text_of(ctx, fmt, ap);
@@ -65,6 +69,8 @@ leat_answer leat_retry(struct leat_ctx *ctx, const char *fmt, ...)
 leat_answer leat_poison(struct leat_ctx *ctx, const char *fmt, ...)
 {
     want_memory(ctx, "leat_poison");
+    if (ctx->failed) /* that is what is told */
+        return LEAT_ANSWER_POISON;
     va_list ap;
     va_start(ap, fmt);
     ctx->call->text = text_of(ctx, fmt, ap);

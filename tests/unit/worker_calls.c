@@ -255,7 +255,7 @@ Test(calls, begin_and_end_come_in_pairs)
 static leat_answer asks_an_unknown_one(struct leat_ctx *ctx)
 {
     cr_expect_str_eq(leat_call_url(ctx, "pps"), "");
-    return LEAT_DONE;
+    return leat_retry(ctx, "no address");
 }
 
 Test(calls, an_unknown_service_is_poison)
