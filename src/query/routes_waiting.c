@@ -86,13 +86,13 @@ static leat_status change(struct leat_request *rq, struct leat_store *store, str
     leat_status status = leat_request_id(rq, &id, &processor, err);
     if (status == LEAT_OK)
         status = leat_waiter_by_id(store, processor, &id, rq->arena, &r, err);
-    struct leat_dead_ref ref = {.slice = 0};
     if (status == LEAT_OK) {
-        ref = (struct leat_dead_ref){r.processor, r.slice, r.id};
+        struct leat_dead_ref *ref = leat_arena_zalloc(rq->arena, 1, sizeof *ref);
+        *ref = (struct leat_dead_ref){r.processor, r.slice, r.id}; /* as long as the sweep */
         s->store = store;
         s->topology = rq->http->c.topology;
         s->arena = rq->arena;
-        status = leat_sweep_start(s, &ref, 1, err);
+        status = leat_sweep_start(s, ref, 1, err);
     }
     if (status == LEAT_OK)
         status = leat_sweep_step(s, 1, &more, err);
