@@ -22,7 +22,7 @@ leat_status leat_store_effect_claim(struct leat_store *s, const struct leat_effe
     leat_pg_bytes(p, ask->effect.key.at, ask->effect.key.len);
     leat_pg_bytes(p, ask->by.b, sizeof ask->by.b);
     leat_pg_bool(p, ask->unused);
-    leat_pg_bool(p, ask->repeat);
+    leat_pg_text(p, ask->on_unknown);
     leat_pg_int4(p, s->lock_timeout_ms);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_WRITE,

@@ -24,7 +24,7 @@ struct leat_effect_ask {
     int64_t epoch;
     struct leat_uuid by; /* this process */
     bool unused;         /* claimed before by this process, which did not make it for certain */
-    bool repeat;         /* one that is unknown is claimed again */
+    struct leat_str on_unknown; /* hold: a person is wanted; give_up; repeat: it is claimed again */
 };
 /* *ret_result in the arena. After RETRY it may have been claimed: ask again with `unused`. */
 LEAT_MUST_CHECK leat_status leat_store_effect_claim(

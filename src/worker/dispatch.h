@@ -140,7 +140,7 @@ struct leat_effect {
     struct leat_uuid id;
     struct leat_str service, key;
     uint32_t n;
-    bool repeat; /* `on_unknown: repeat`: one of unknown outcome is claimed again */
+    leat_on_unknown on_unknown;
 };
 struct leat_effect_keeper {
     leat_claim (*claim)(void *arg, const struct leat_effect *e, struct leat_arena *arena,

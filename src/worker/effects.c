@@ -37,7 +37,7 @@ static struct leat_effect effect_of(const struct leat_ctx *ctx, uint32_t service
                                 .service = c->name,
                                 .key = ctx->call->key,
                                 .n = n,
-                                .repeat = c->on_unknown == LEAT_ON_UNKNOWN_REPEAT};
+                                .on_unknown = c->on_unknown};
 }
 
 leat_claim leat_effect_claim(struct leat_ctx *ctx, const char *name, uint32_t n,

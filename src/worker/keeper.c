@@ -204,6 +204,9 @@ static leat_claim claim(void *arg, const struct leat_effect *e, struct leat_aren
                                         [LEAT_EFFECT_DONE] = LEAT_CLAIM_DONE,
                                         [LEAT_EFFECT_UNKNOWN] = LEAT_CLAIM_UNKNOWN,
                                         [LEAT_EFFECT_FENCED] = LEAT_CLAIM_AWAY};
+    static const char *const names[] = {[LEAT_ON_UNKNOWN_HOLD] = "hold",
+                                        [LEAT_ON_UNKNOWN_GIVE_UP] = "give_up",
+                                        [LEAT_ON_UNKNOWN_REPEAT] = "repeat"};
     struct leat_keeper *k = arg;
     struct leat_error err = {0};
     leat_effect_state state = LEAT_EFFECT_FENCED;
@@ -217,7 +220,7 @@ static leat_claim claim(void *arg, const struct leat_effect *e, struct leat_aren
                                     .epoch = e->epoch,
                                     .by = k->self,
                                     .unused = unused,
-                                    .repeat = e->repeat};
+                                    .on_unknown = leat_str_of(names[e->on_unknown])};
     if (ask(k, &asked, arena, &state, ret_result, &err) != LEAT_OK) {
         remember(k, e, NULL);
         tell(k, e, "an effect can't be claimed", &err);

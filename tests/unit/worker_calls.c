@@ -402,7 +402,7 @@ Test(calls, an_effect_is_made_once_and_its_result_comes_back)
     cr_expect_eq(kept.settled, 1);
     cr_expect_eq(kept.undone, 0);
     cr_expect_eq(kept.last.n, 3);
-    cr_expect_not(kept.last.repeat);
+    cr_expect_eq(kept.last.on_unknown, LEAT_ON_UNKNOWN_HOLD);
     cr_expect(leat_str_eq(kept.last.service, LEAT_STR("smtp")));
     kept.next = LEAT_CLAIM_DONE;
     got[0] = '\0';
@@ -421,7 +421,7 @@ Test(calls, an_unknown_outcome_is_held_given_up_or_repeated)
     cr_expect_eq(run(mails, 1).answer, LEAT_DONE, "give_up: the handler goes on");
     service = "sms";
     (void)run(mails, 1);
-    cr_expect(kept.last.repeat, "repeat: the keeper is told");
+    cr_expect_eq(kept.last.on_unknown, LEAT_ON_UNKNOWN_REPEAT, "the keeper is told");
 }
 
 Test(calls, a_claim_whose_call_was_refused_is_taken_back)

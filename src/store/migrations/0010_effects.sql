@@ -15,18 +15,18 @@ create table @schema@.effects (
     claims int not null default 1,
     key bytea not null,
     claimed_at timestamptz not null default clock_timestamp(),
-    settled_at timestamptz,
+    settled_at timestamptz, -- when it was done, or given up
     unknown_at timestamptz, -- since when somebody is wanted to say what came of it
     primary key (processor, slice, id, service, n)
 );
 create index effects_unknown on @schema@.effects (unknown_at) where unknown_at is not null;
 
 -- state: 0 yours, 1 done (result), 2 unknown, 3 fenced. p_unused: this process has claimed it before
--- and knows that it was not made. p_repeat: an unknown one may be made again. The owner's row is
--- not locked: the executor that asks may hold it.
+-- and knows that it was not made. p_on_unknown: hold, give_up or repeat. The owner's row is not
+-- locked: the executor that asks may hold it.
 create function @schema@.claim_effect(
     p_processor text, p_slice int, p_epoch bigint, p_id uuid, p_service text, p_n int,
-    p_key bytea, p_by uuid, p_unused boolean, p_repeat boolean, p_lock_timeout_ms int,
+    p_key bytea, p_by uuid, p_unused boolean, p_on_unknown text, p_lock_timeout_ms int,
     out state smallint, out result bytea)
 language plpgsql volatile as $$
 declare
@@ -54,7 +54,7 @@ begin
     elsif v_effect.done then
         state := 1;
         result := v_effect.result;
-    elsif p_repeat or (p_unused and v_effect.claimed_by = p_by) then
+    elsif p_on_unknown = 'repeat' or (p_unused and v_effect.claimed_by = p_by) then
         state := 0;
         update @schema@.effects e
         set claimed_by = p_by, claims = e.claims + (not p_unused)::int, unknown_at = null,
@@ -63,9 +63,12 @@ begin
             and e.service = p_service and e.n = p_n;
     else
         state := 2;
-        update @schema@.effects e set unknown_at = clock_timestamp()
+        update @schema@.effects e
+        set unknown_at = case when p_on_unknown = 'hold' then clock_timestamp() end,
+            settled_at = case when p_on_unknown = 'give_up' then clock_timestamp() end
         where e.processor = p_processor and e.slice = p_slice and e.id = p_id
-            and e.service = p_service and e.n = p_n and e.unknown_at is null;
+            and e.service = p_service and e.n = p_n
+            and e.unknown_at is null and e.settled_at is null;
     end if;
 end $$;
 
