@@ -19,6 +19,7 @@ struct use {              /* where an expression stands */
     struct leat_str type; /* of the event or command */
     const struct leat_place *place;
     const char *path; /* "projections.orders.from.OrderPlaced.set.total" */
+    bool foreign;     /* of a record of somebody else, who may give more than the type has */
 };
 
 struct kind { /* of a value, as far as it is known before there is one */
@@ -73,9 +74,9 @@ static const char *show(const struct check *c, const struct leat_expr *e)
 
 /* --- fields --- */
 
-void leat_check_no_field(struct leat_report *report, const struct leat_place *place,
-                         const struct leat_schema *s, struct leat_str type,
-                         const struct leat_str *path, uint32_t known)
+void leat_check_no_field(struct leat_report *report, leat_severity severity,
+                         const struct leat_place *place, const struct leat_schema *s,
+                         struct leat_str type, const struct leat_str *path, uint32_t known)
 {
     struct leat_choice choice;
     struct leat_str name;
@@ -83,14 +84,14 @@ void leat_check_no_field(struct leat_report *report, const struct leat_place *pl
     uint32_t ignored = 0;
     if (known > 0 && leat_schema_field(s, path, known, &outer, &ignored) &&
         outer.kind != LEAT_FIELD_RECORD) {
-        leat_report_add(report, LEAT_SEVERITY_ERROR, place,
+        leat_report_add(report, severity, place,
                         "'%.*s': field '%.*s' is of type %s, it has no fields such as '%.*s'",
                         LEAT_STR_FMT(type), LEAT_STR_FMT(path[known - 1]), outer.type,
                         LEAT_STR_FMT(path[known]));
         return;
     }
-    leat_report_add(report, LEAT_SEVERITY_ERROR, place, "'%.*s' has no field '%.*s'%s%.*s",
-                    LEAT_STR_FMT(type), LEAT_STR_FMT(path[known]), known == 0 ? "" : " in ",
+    leat_report_add(report, severity, place, "'%.*s' has no field '%.*s'%s%.*s", LEAT_STR_FMT(type),
+                    LEAT_STR_FMT(path[known]), known == 0 ? "" : " in ",
                     known == 0 ? 0 : (int)path[known - 1].len,
                     known == 0 ? "" : path[known - 1].at);
     leat_choice_start(&choice, path[known]);
@@ -109,7 +110,8 @@ static struct kind kind_of_field(const struct check *c, const struct use *u,
     if (s == NULL)
         return nothing;
     if (!leat_schema_field(s, e->path, e->n_path, &f, &known)) {
-        leat_check_no_field(c->report, u->place, s, u->type, e->path, known);
+        leat_check_no_field(c->report, u->foreign ? LEAT_SEVERITY_WARNING : LEAT_SEVERITY_ERROR,
+                            u->place, s, u->type, e->path, known);
         return nothing;
     }
     return (struct kind){true, f.kind, f.type, f.symbols, f.symbol_count};
@@ -331,7 +333,8 @@ static void check_from(const struct check *c, const struct leat_projection *p,
 {
     struct use u = {from->event, &from->place,
                     leat_arena_printf(c->arena, "projections.%.*s.from.%.*s", LEAT_STR_FMT(p->name),
-                                      LEAT_STR_FMT(from->event))};
+                                      LEAT_STR_FMT(from->event)),
+                    false};
     for (uint32_t i = 0; i < from->n_when; i++) {
         struct use w = u;
         w.place = leat_topology_place(c->t, &from->when[i], u.place);
@@ -351,7 +354,8 @@ static void check_keys(const struct check *c, const struct leat_projection *p,
 {
     for (uint32_t i = 0; i < p->n_keys; i++) {
         struct use u = {from->event, leat_topology_place(c->t, p->keys[i], &p->place),
-                        leat_arena_printf(c->arena, "projections.%.*s.key", LEAT_STR_FMT(p->name))};
+                        leat_arena_printf(c->arena, "projections.%.*s.key", LEAT_STR_FMT(p->name)),
+                        false};
         struct kind k = kind_of(c, &u, p->keys[i]);
         if (!k.known || (is_scalar(&k) && k.class != LEAT_FIELD_BYTES))
             continue;
@@ -400,7 +404,7 @@ static void check_source(const struct check *c, const struct leat_source *s, str
             continue;
         struct use u = {
             type, leat_topology_place(c->t, exprs[i], &s->place),
-            leat_arena_printf(c->arena, "sources.%.*s.%s", LEAT_STR_FMT(s->name), names[i])};
+            leat_arena_printf(c->arena, "sources.%.*s.%s", LEAT_STR_FMT(s->name), names[i]), true};
         struct kind k = kind_of(c, &u, exprs[i]);
         if (k.known && !is_scalar(&k))
             wrong(c, &u, "'%s' is of type %s", show(c, exprs[i]), k.type);

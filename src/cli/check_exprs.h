@@ -9,8 +9,8 @@
 void leat_check_exprs(const struct leat_topology *t, const struct leat_schemas *schemas,
                       struct leat_report *report);
 /* "'OrderPlaced' has no field 'totl_cents'" with the nearest: step `known` of the path is wrong. */
-void leat_check_no_field(struct leat_report *report, const struct leat_place *place,
-                         const struct leat_schema *s, struct leat_str type,
-                         const struct leat_str *path, uint32_t known);
+void leat_check_no_field(struct leat_report *report, leat_severity severity,
+                         const struct leat_place *place, const struct leat_schema *s,
+                         struct leat_str type, const struct leat_str *path, uint32_t known);
 
 #endif

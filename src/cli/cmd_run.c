@@ -400,7 +400,9 @@ static int run_here(const struct run_options *o, const struct place *at, unsigne
         return code;
     if (o->instance != NULL)
         leat_log_set_process(o->instance);
-    code = refuse_unsupported(s.topology, at);
+    code = leat_session_check(&s);
+    if (code == LEAT_EXIT_GO_ON)
+        code = refuse_unsupported(s.topology, at);
     if (code == LEAT_EXIT_GO_ON)
         code = run_roles(&s, o, at, roles, fd);
     leat_session_close(&s);

@@ -7,7 +7,10 @@ static const char *const section_names[] = {"topics", "store", "schemas", "model
 int leat_change_plan_open(struct leat_change_plan *p, const char *topology_path)
 {
     *p = (struct leat_change_plan){.n = 0};
-    return leat_session_files(&p->s, topology_path, NULL);
+    int code = leat_session_files(&p->s, topology_path, NULL);
+    if (code == LEAT_EXIT_GO_ON && (code = leat_session_check(&p->s)) != LEAT_EXIT_GO_ON)
+        leat_session_close(&p->s);
+    return code;
 }
 
 void leat_change_plan_close(struct leat_change_plan *p)

@@ -1,7 +1,12 @@
 #include "cli/session.h"
 
+#include <stdio.h>
+
+#include "cli/check_exprs.h"
 #include "cli/cli.h"
 #include "projection/rules.h"
+
+#define FINDINGS_BYTES_MAX ((size_t)512 * 1024)
 
 static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
 {
@@ -45,6 +50,21 @@ int leat_session_files(struct leat_session *s, const char *topology_path, const 
         return LEAT_EXIT_GO_ON;
     leat_session_close(s);
     return leat_cli_fail(&err);
+}
+
+int leat_session_check(const struct leat_session *s)
+{
+    struct leat_report report = {0};
+    LEAT_AUTO(leat_buf_done) struct leat_buf text;
+    leat_buf_init(&text, FINDINGS_BYTES_MAX);
+    leat_check_exprs(s->topology, s->schemas, &report);
+    size_t mistakes = report.errors;
+    if (mistakes > 0) {
+        leat_report_text_from(&report, LEAT_SEVERITY_ERROR, &text);
+        (void)fwrite(text.at, 1, text.len, stderr);
+    }
+    leat_report_done(&report);
+    return mistakes > 0 ? LEAT_EXIT_USAGE : LEAT_EXIT_GO_ON;
 }
 
 static leat_status open_store(struct leat_session *s, struct leat_error *err)

@@ -18,7 +18,10 @@ struct leat_session {
 /* Topology and the schema files of all its types; no server is asked. Returns LEAT_EXIT_GO_ON or
  * the code to return; errors are printed. `data` NULL: the default. */
 int leat_session_files(struct leat_session *s, const char *topology_path, const char *data);
-/* The same, then connects, checks that the store is ready (else says: leat apply) and takes over
+/* Whether read models and sources fit the schemas, as `leat check` looks at it: LEAT_EXIT_GO_ON, or
+ * the code to return; mistakes are printed. For what would act on them. */
+int leat_session_check(const struct leat_session *s);
+/* The files, then connects, checks that the store is ready (else says: leat apply) and takes over
  * the schema ids. */
 int leat_session_open(struct leat_session *s, const char *topology_path, const char *data);
 /* For what only reads events: types are as the store has them, the newest of each; schema files are

@@ -219,7 +219,7 @@ def compatible_schemas_are_registered():
     home = applied()
     home.schema("Added", SCHEMAS["Added"] + [("why", "string", "")])
     home.schema("Add", [("counter_id", "string"), ("n", "double")])
-    home.schema("CounterState", [("total", "double")])
+    home.schema("CounterState", [("total", "double", 0)])
     found = {k: v for k, v in plan(home).items() if k[0] == "schemas"}
     check.equal(set(found), {("schemas", "~", t) for t in SCHEMAS})
     check.equal(home.must_json("apply")["schemas_registered"], 3)
@@ -233,6 +233,7 @@ def a_schema_that_cannot_read_what_was_written_is_refused():
     home = applied()
     home.schema("Added", SCHEMAS["Added"] + [("why", "string")])
     refuses(home, "Added", "'why'", "no default")
+    change(home, "add: {n: $.n}", "set: {n: $.n}")
     home.schema("Added", [("counter_id", "string"), ("n", "string")])
     refuses(home, "Added", "field 'n'", "long can't be read as string")
     home.schema("Added", SCHEMAS["Added"])
@@ -342,6 +343,20 @@ def a_store_of_a_newer_leat_is_refused():
     home = applied()
     pg.execute(f"insert into {NAME}.migrations (number, name, hash) values (999, 'later', 'x')")
     refuses(home, f"schema {NAME}", "newer leat")
+
+
+@check.test
+def what_check_calls_a_mistake_is_neither_planned_nor_applied_nor_run():
+    home = applied()
+    change(home, "key: $.counter_id", "key: $.conter_id")
+    told = home.cli("check").stdout.splitlines()[0]
+    check.contains(told, "'Added' has no field 'conter_id' (did you mean 'counter_id'?)")
+    before = live()
+    for verb in (("plan",), ("apply",), ("run",), ("run", "--dev")):
+        done = home.cli(*verb)
+        check.equal(done.returncode, 2, " ".join(verb))
+        check.contains(done.stderr, told)
+    check.equal(live(), before)
 
 
 @check.test
