@@ -47,7 +47,7 @@ static const struct leat_opt options[] = {
     {"processors", 'p', LEAT_OPT_STR, FIELD(processors), "LIST", NULL, "LEAT_PROCESSORS", 0, 0,
      "Processors to run here (default: all)."},
     {"instance", 'i', LEAT_OPT_STR, FIELD(instance), "NAME", NULL, "LEAT_INSTANCE", 0, 0,
-     "Static group membership under this name: a quick restart keeps its partitions."},
+     "Name in the consumer groups, of nobody else: a quick restart under it keeps its partitions."},
     {"session-timeout", 0, LEAT_OPT_DURATION, FIELD(session_timeout_ms), "DURATION", "6s",
      "LEAT_SESSION_TIMEOUT", 1000, 300000, "When a silent member's partitions go to others."},
     {"threads", 0, LEAT_OPT_INT, FIELD(threads), "N", "0", "LEAT_THREADS", 0, 64,

@@ -64,5 +64,8 @@ int leat_crash_record(struct leat_family *f, const char *topology_path)
         if (!atomic_load(&f->evidence[i].written))
             status = record(s.store, &f->evidence[i], &err);
     leat_session_close(&s);
-    return status == LEAT_OK ? LEAT_EXIT_OK : leat_cli_fail(&err);
+    if (status == LEAT_OK)
+        return LEAT_EXIT_OK;
+    leat_log_error(LEAT_LOG_WARN, "run", "crash-not-recorded", &err);
+    return LEAT_EXIT_FAILED;
 }

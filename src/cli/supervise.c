@@ -82,7 +82,7 @@ static void exec_child(const struct supervisor *s, int member, pid_t parent)
                          sizeof role - strlen(role));
         argv[n++] = role;
     }
-    if (member >= 0 && s->c->instance != NULL) {
+    if (member >= 0) {
         argv[n++] = (char *)(uintptr_t) "--instance";
         argv[n++] = (char *)(uintptr_t)s->children[member].name;
     }
@@ -282,18 +282,27 @@ static void supervise(struct supervisor *s, int fd)
     }
 }
 
+/* Workers have an id in their groups, so that one that is started again has its partitions back at
+ * once; without --instance one that nobody else has. Who is told to stop leaves all the same. */
 static void name_child(struct supervisor *s, int i)
 {
     struct child *c = &s->children[i];
-    const char *given = s->c->instance, *what = given == NULL ? "worker" : given;
     bool worker = (uint32_t)i < s->family->worker_count;
-    if (!worker)
-        (void)snprintf(c->name, sizeof c->name, "%s%s", given == NULL ? "" : given,
-                       given == NULL ? "http" : "-http");
-    else if (s->family->worker_count > 1)
-        (void)snprintf(c->name, sizeof c->name, "%s-%d", what, i);
+    const char *given = s->c->instance;
+    char name[LEAT_UUID_TEXT + 16];
+    if (given == NULL) {
+        char id[LEAT_UUID_TEXT];
+        struct leat_uuid random = leat_uuid_v4();
+        leat_uuid_format(&random, id);
+        (void)snprintf(name, sizeof name, "%s-%.8s", worker ? "worker" : "http", id);
+        given = name;
+    }
+    if (!worker && s->c->instance != NULL)
+        (void)snprintf(c->name, sizeof c->name, "%s-http", given);
+    else if (worker && s->c->instance != NULL && s->family->worker_count > 1)
+        (void)snprintf(c->name, sizeof c->name, "%s-%d", given, i);
     else
-        (void)snprintf(c->name, sizeof c->name, "%s", what);
+        (void)snprintf(c->name, sizeof c->name, "%s", given);
     c->roles = s->c->roles &
                (worker ? LEAT_ROLE_WORKER | LEAT_ROLE_RELAY : LEAT_ROLE_PROJECTOR | LEAT_ROLE_HTTP);
 }

@@ -8,7 +8,7 @@
 struct leat_supervise {
     unsigned roles; /* asked for, LEAT_ROLE_*: worker and relay run in processes of their own */
     int workers;    /* how many of those */
-    const char *instance; /* NULL: members without an id */
+    const char *instance; /* NULL: ids of their own making */
     int argc;             /* of `leat run`: what its children get, and more */
     char **argv;
 };

@@ -123,6 +123,11 @@ class Process:
 
         wait.until(there, seconds, f"{text!r} in the log of {self.name}")
 
+    def said(self, event):
+        """Its lines in the log of that name, as objects."""
+        lines = (json.loads(x) for x in self.log().splitlines() if x.startswith("{"))
+        return [line for line in lines if line.get("event") == event]
+
     def tail(self):
         return " | ".join(self.log().splitlines()[-6:])
 

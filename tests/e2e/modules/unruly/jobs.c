@@ -54,7 +54,7 @@ static void be_unruly(const struct do_ *c)
     while (is(c, "hang"))
         (void)poll(NULL, 0, 10);
     if (is(c, "slow"))
-        (void)poll(NULL, 0, 800);
+        (void)poll(NULL, 0, 400);
 }
 
 static leat_answer work(struct leat_ctx *ctx, const struct do_ *c, const struct job_state *s)
