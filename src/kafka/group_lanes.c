@@ -198,6 +198,18 @@ size_t leat_group_take(struct leat_group *g, size_t lane, struct leat_record *re
     return n;
 }
 
+int64_t leat_group_high(struct leat_group *g, size_t lane)
+{
+    int64_t low = 0, high = -1;
+    pthread_rwlock_rdlock(&g->lock);
+    if (lane < g->lane_count &&
+        rd_kafka_get_watermark_offsets(g->rk, g->lanes[lane].topic, g->lanes[lane].partition, &low,
+                                       &high) != 0)
+        high = -1;
+    pthread_rwlock_unlock(&g->lock);
+    return high < 0 ? -1 : high;
+}
+
 /* ---- the group's thread looks after lanes ---- */
 
 struct failure {

@@ -104,6 +104,8 @@ LEAT_MUST_CHECK leat_status leat_group_seek(struct leat_group *g, const struct l
  * returned: they go to partition_error. The fd is written when the queue stops being empty, so take
  * until fewer than `max` come before waiting for it. */
 size_t leat_group_take(struct leat_group *g, size_t lane, struct leat_record *ret, size_t max);
+/* End of the lane's partition as Kafka's last answer had it, without asking; -1 = not known. */
+int64_t leat_group_high(struct leat_group *g, size_t lane);
 /* Leaves at once when `leave`; else keeps the static membership for a quick restart. Waits at most
  * timeout_ms. All records must have been freed. */
 void leat_group_free(struct leat_group *g, bool leave, int timeout_ms);

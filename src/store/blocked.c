@@ -18,6 +18,7 @@ static const char sql[] =
 
 void leat_store_say_who_blocks(struct leat_store *s, struct leat_error *err)
 {
+    s->blocked_by = 0;
     if (err == NULL || strcmp(s->sqlstate, LOCK_TIMEOUT_STATE) != 0)
         return;
     leat_pg_clear(&s->params);
@@ -33,6 +34,7 @@ void leat_store_say_who_blocks(struct leat_store *s, struct leat_error *err)
         struct leat_str state = leat_reply_bytes(&r, 0, 2);
         struct leat_str who = leat_reply_bytes(&r, 0, 3);
         if (!r.bad) {
+            s->blocked_by = pid;
             leat_error_hint(err,
                             "Postgres process %d (%.*s, %.*s) has been in its transaction for "
                             "%lld ms; it may be what holds the lock.",
@@ -40,4 +42,11 @@ void leat_store_say_who_blocks(struct leat_store *s, struct leat_error *err)
         }
     }
     leat_arena_free(arena);
+}
+
+int32_t leat_store_blocked_by(struct leat_store *s)
+{
+    int32_t pid = s->blocked_by;
+    s->blocked_by = 0;
+    return pid;
 }

@@ -77,7 +77,8 @@ struct leat_store {
     char *url, *schema, *application_name;
     char *quoted; /* schema as an identifier */
     char *append_sql, *append_with_sql;
-    char sqlstate[6]; /* of the last failure, "" when it had none */
+    char sqlstate[6];   /* of the last failure, "" when it had none */
+    int32_t blocked_by; /* blocked.h */
     struct leat_pg_params params;
     struct leat_store_counts counts;
 };

@@ -38,6 +38,9 @@ struct leat_store_counts {
     uint64_t write_trips, read_trips, batches;
 };
 struct leat_store_counts leat_store_counts(const struct leat_store *s);
+/* After a call that waited for a lock in vain: the Postgres process that may hold it, once; else 0.
+ */
+int32_t leat_store_blocked_by(struct leat_store *s);
 
 /* ---- ownership of (processor, k): one fence row for all priorities ---- */
 

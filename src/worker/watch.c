@@ -62,10 +62,9 @@ static leat_stall why(const struct leat_lane_watch *w, const struct leat_executo
 static bool look_due(const struct leat_lane_watch *w, const struct leat_executor_seen *e,
                      leat_stall reason, int64_t now_ms)
 {
-    bool stuck =
-        reason == LEAT_STALL_STARVED ||
-        (reason == LEAT_STALL_UNKNOWN && e->doing == LEAT_DOING_NOTHING &&
-         now_ms - e->since_ms >= LEAT_STARVED_MS);
+    bool stuck = reason == LEAT_STALL_STARVED ||
+                 (reason == LEAT_STALL_UNKNOWN && e->doing == LEAT_DOING_NOTHING &&
+                  now_ms - e->since_ms >= LEAT_STARVED_MS);
     return stuck && now_ms - w->since_ms >= LEAT_STARVED_MS && now_ms >= w->look_at_ms;
 }
 

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEAT_STALL_MS         5000   /* without progress for longer: it is told */
-#define LEAT_BUSY_MS          1000   /* the store or a handler takes longer: that is the reason */
-#define LEAT_STARVED_MS       10000  /* without progress or reason for longer: looked at, restarted */
+#define LEAT_STALL_MS         5000  /* without progress for longer: it is told */
+#define LEAT_BUSY_MS          1000  /* the store or a handler takes longer: that is the reason */
+#define LEAT_STARVED_MS       10000 /* without progress or reason for longer: looked at, restarted */
 #define LEAT_LOOK_BACKOFF_MAX 300000 /* between two looks at the same lane, at most */
 
 typedef enum leat_stall {
@@ -51,10 +51,10 @@ struct leat_executor_seen {
 
 struct leat_lane_watch {       /* zero: never seen */
     struct leat_lane_seen now; /* as last seen */
-    int64_t since_ms;          /* of the last progress, or when it had no lag last; 0 = never seen */
-    int64_t quiet_high;        /* another reader found nothing before this end either; 0 = none */
-    int64_t looks;             /* in a row, without progress between them */
-    int64_t look_at_ms;        /* not looked at before */
+    int64_t since_ms;   /* of the last progress, or when it had no lag last; 0 = never seen */
+    int64_t quiet_high; /* another reader found nothing before this end either; 0 = none */
+    int64_t looks;      /* in a row, without progress between them */
+    int64_t look_at_ms; /* not looked at before */
 };
 
 /* The lane as it is now. `fresh`: what was before does not count (it was somebody else's). */
