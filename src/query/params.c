@@ -140,8 +140,11 @@ leat_status leat_target_allow(const struct leat_target *t, const char *allowed,
         if (!in_list(allowed, name, &nearest)) {
             leat_status status = leat_fail(err, LEAT_INVALID, "there is no parameter '%.*s'",
                                            (int)(name.len < 100 ? name.len : 100), name.at);
-            if (nearest.best.len > 0)
+            if (nearest.best.len > 0) {
                 leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(nearest.best));
+            } else if (*allowed != 0) {
+                leat_error_hint(err, "here are: %s", allowed);
+            }
             return status;
         }
         for (uint32_t j = 0; j < i; j++) {

@@ -73,6 +73,9 @@ Test(params, unknown_and_doubled_parameters_are_named)
     cr_assert_eq(leat_target_allow(&target, "index,from,to,limit,cursor", &err), LEAT_INVALID);
     cr_assert_str_eq(err.msg, "there is no parameter 'limti'");
     cr_assert_str_eq(err.hint, "did you mean 'limit'?");
+    cr_assert_eq(parse("/x?status=open"), LEAT_OK);
+    cr_assert_eq(leat_target_allow(&target, "index,from,to", &err), LEAT_INVALID);
+    cr_assert_str_eq(err.hint, "here are: index,from,to");
     cr_assert_eq(parse("/x?limit=5&limit=5"), LEAT_OK);
     cr_assert_eq(leat_target_allow(&target, "limit", &err), LEAT_INVALID);
     cr_assert_str_eq(err.msg, "parameter 'limit' is given twice");
