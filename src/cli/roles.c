@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "cli/http_get.h"
 #include "cli/roles_internal.h"
 #include "projection/projection.h"
 #include "query/query.h"
@@ -12,6 +14,7 @@
 #include "worker/worker.h"
 
 #define ROLES_CACHE_BYTES (24u << 20)
+#define DOOR_TIMEOUT_MS   2000
 
 static void on_appended(void *arg, const struct leat_batch *batch, const struct leat_reply *reply)
 {
@@ -115,8 +118,41 @@ static leat_status start_projector(struct leat_roles *r, struct leat_error *err)
     return leat_projector_start(&pc, &r->projector, err);
 }
 
+/* Processes of one topology share its address, as the workers of one `leat run` do. Another
+ * topology's would take half of each other's requests. */
+static leat_status check_door(const struct leat_roles *r, struct leat_error *err)
+{
+    static const char label[] = "leat_build_info{topology=\"";
+    const char *listen = r->c.listen != NULL                  ? r->c.listen
+                         : r->c.topology->http.listen != NULL ? r->c.topology->http.listen
+                                                              : LEAT_LISTEN_DEFAULT;
+    struct leat_address at;
+    struct leat_http_answer answer = {0};
+    struct leat_error ignored = {0};
+    struct leat_arena *arena = leat_arena_new(16 * 1024, 0);
+    leat_status status = LEAT_OK;
+    if (leat_address_parse(listen, &at, &ignored) == LEAT_OK &&
+        leat_http_get(&at, "/metrics", DOOR_TIMEOUT_MS, arena, &answer, &ignored) == LEAT_OK) {
+        const char *text = leat_arena_cstr(arena, answer.body), *name = strstr(text, label);
+        size_t len = 0;
+        if (name != NULL) {
+            name += sizeof label - 1;
+            len = strcspn(name, "\"");
+        }
+        if (len > 0 && !leat_str_eq((struct leat_str){name, (uint32_t)len}, r->c.topology->name)) {
+            status = leat_fail(err, LEAT_INVALID, "'%s' is where leat answers for topology '%.*s'",
+                               listen, (int)len, name);
+            leat_error_hint(err, "Choose another address: --listen, or `listen` in the section "
+                                 "http of the topology.");
+        }
+    }
+    leat_arena_free(arena);
+    return status;
+}
+
 static leat_status start_http(struct leat_roles *r, struct leat_error *err)
 {
+    LEAT_TRY(check_door(r, err), err, "listen");
     struct leat_http_config hc = {.topology = r->c.topology,
                                   .store = &r->c.store,
                                   .schemas = r->c.schemas,

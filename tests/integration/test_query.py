@@ -9,7 +9,7 @@ import urllib.parse
 
 from lib import api, check, leat, servers, store, wait
 
-NAME = "leat_query"
+NAME, OTHER = "leat_query", "leat_query_other"
 TOPOLOGY = f"""
 leat: 1
 name: {NAME}
@@ -226,6 +226,19 @@ def queries_are_in_the_interface_and_checked():
         check.equal(done.returncode, 2, line)
         check.contains(done.stdout + done.stderr, message)
         check.contains(done.stdout + done.stderr, "bad.yaml:")
+
+
+@check.test
+def an_address_where_another_topology_answers_is_not_shared():
+    url, _ = system()
+    other = leat.Home(TOPOLOGY.replace(NAME, OTHER), schemas=SCHEMAS)
+    other.forget(OTHER)
+    other.must("apply")
+    done = other.cli("run", "--role", "http", "--listen", url[7:])
+    other.forget(OTHER)
+    check.equal(done.returncode, 2, done.stderr)
+    check.contains(done.stderr, f"'{url[7:]}' is where leat answers for topology '{NAME}'")
+    check.contains(done.stderr, "Choose another address: --listen")
 
 
 @check.at_end
