@@ -215,6 +215,11 @@ int64_t leat_flow_committed(const struct leat_flow *f, size_t lane)
     return f->lanes[lane].committed;
 }
 
+int32_t leat_flow_on_hand(const struct leat_flow *f, size_t lane)
+{
+    return (int32_t)f->lanes[lane].count;
+}
+
 const struct leat_flow_figures *leat_flow_figures(const struct leat_flow *f)
 {
     return &f->figures;

@@ -92,8 +92,15 @@ struct leat_flow_lane {
     int64_t next_seq;     /* EVENTS */
 };
 
+typedef enum leat_hold_cause {
+    LEAT_HELD_BY_RETRY = 0, /* it can't be judged now: history, schema, too many conflicts */
+    LEAT_HELD_BY_CIRCUIT,   /* a service its handler calls is away */
+    LEAT_HELD_BY_ROOM,      /* it would wait, and the waiting room is full */
+} leat_hold_cause;
+
 /* The record that can not be handled now, through no fault of its own, and holds its lane. */
 struct leat_flow_hold {
+    leat_hold_cause cause;
     int64_t offset, since_ms, until_ms; /* unix ms: the first time; when it is tried again */
     struct leat_uuid id;                /* of the command, or of the event on an EVENTS lane */
     int32_t attempt;                    /* times so far, from 1 */
@@ -119,6 +126,8 @@ int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms);
 /* Where a lane stands: offset of the next record wanted from Kafka. */
 int64_t leat_flow_position(const struct leat_flow *f, size_t lane);
 int64_t leat_flow_committed(const struct leat_flow *f, size_t lane); /* durable low-water mark */
+
+int32_t leat_flow_on_hand(const struct leat_flow *f, size_t lane); /* taken, not settled */
 
 /* Takes records (in offset order). False: the lane is stopped now, with the reason in
  * leat_flow_lane_stopped (the record before next_offset is not the one the store knows: topic

@@ -295,6 +295,7 @@ static void hold_record(struct flow_lane *l, const struct flow_work *w, int64_t 
     if (l->tries == 0 || h->offset != in->offset)
         *h = (struct leat_flow_hold){.offset = in->offset, .since_ms = now_ms};
     h->until_ms = l->held_until_ms;
+    h->cause = LEAT_HELD_BY_RETRY;
     h->id = w->id;
     h->attempt++;
     hold_text(h->key, sizeof h->key, w->key.len > 0 ? w->key : in->key);
@@ -351,6 +352,7 @@ static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     w->text = call->text;
     if (call->answer == LEAT_ANSWER_RETRY && call->unavailable) {
         hold_until(f, w, call->unavailable_until_ms, now_ms, call->text);
+        f->lanes[w->lane].hold.cause = LEAT_HELD_BY_CIRCUIT;
         return;
     }
     f->lanes[w->lane].tries = 0;

@@ -195,6 +195,7 @@ static bool is_full(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
                                             "its waiting room is full (%lld messages, see "
                                             "retry.max_waiting)",
                                             (long long)rows)));
+    f->lanes[w->lane].hold.cause = LEAT_HELD_BY_ROOM;
     return true;
 }
 
