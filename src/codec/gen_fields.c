@@ -175,9 +175,12 @@ static void write_record(struct leat_gen *g, const struct leat_gen_def *d)
                     "    .name = \"%s\",\n    .size = sizeof(struct %s),\n"
                     "    .fields = leat_fields_%s,\n    .field_count = %u,\n",
                     d->snake, d->name.at, d->snake, d->snake, n->count);
-    if (has_wire)
-        leat_buf_printf(out, "    .read = leat_reads_%s,\n    .write = leat_writes_%s,\n", d->snake,
-                        d->snake);
+    if (has_wire) {
+        leat_buf_printf(out,
+                        "    .read = LEAT_OWN(leat_reads_%s),\n"
+                        "    .write = LEAT_OWN(leat_writes_%s),\n",
+                        d->snake, d->snake);
+    }
     if (d->key != NULL)
         leat_buf_printf(out, "    .key = \"%s\",\n", d->key);
     if (d->text.len > 0) {

@@ -62,7 +62,7 @@ struct leat_type {
     uint32_t field_count;
     const char *schema; /* Avro schema as JSON text, self-contained; NULL for nested records */
     const char *key;    /* field that holds the stream's key; NULL when the topology names none */
-    leat_read_fn *read; /* both or none */
+    leat_read_fn *read; /* both or none: then the codec reads and writes by `fields` alone */
     leat_write_fn *write;
 };
 

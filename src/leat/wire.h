@@ -203,4 +203,11 @@ static inline uint8_t *leat_write_has(uint8_t *p, bool has, uint8_t null_branch)
         *ret_at = p;                                                                               \
         return index_;
 
+/* A type's function; NULL where the compiler does not optimise, as the codec is faster then. */
+#ifdef __OPTIMIZE__
+#define LEAT_OWN(fn_) (fn_)
+#else
+#define LEAT_OWN(fn_) NULL
+#endif
+
 #endif
