@@ -65,3 +65,63 @@ leat_status leat_store_effect_settle(struct leat_store *s, const struct leat_eff
                    : leat_fail(err, LEAT_ABSENT, "effect %u on '%.*s' is not claimed, or done",
                                effect->n, LEAT_STR_FMT(effect->service));
 }
+
+/* ---- for people ---- */
+
+static void put_or_null(struct leat_pg_params *p, struct leat_str s)
+{
+    if (s.len == 0)
+        leat_pg_null(p);
+    else
+        leat_pg_text(p, s);
+}
+
+static void read_found(struct leat_pg_reply *r, int i, struct leat_effect_found *ret)
+{
+    *ret = (struct leat_effect_found){.effect = {.processor = leat_reply_bytes(r, i, 0),
+                                                 .slice = leat_reply_int4(r, i, 1),
+                                                 .id = leat_reply_uuid(r, i, 2),
+                                                 .service = leat_reply_bytes(r, i, 3),
+                                                 .n = (uint32_t)leat_reply_int4(r, i, 4),
+                                                 .key = leat_reply_bytes(r, i, 5)},
+                                      .done = leat_reply_bool(r, i, 6),
+                                      .result = leat_reply_bytes(r, i, 7),
+                                      .claims = leat_reply_int4(r, i, 8),
+                                      .claimed_ms = leat_reply_unix_ms(r, i, 9),
+                                      .settled_ms = leat_reply_unix_ms(r, i, 10),
+                                      .unknown_ms = leat_reply_unix_ms(r, i, 11)};
+}
+
+leat_status leat_store_effects(struct leat_store *s, const struct leat_effect_filter *f,
+                               struct leat_arena *arena, struct leat_effect_found **ret,
+                               size_t *ret_n, struct leat_error *err)
+{
+    struct leat_pg_params *p = &s->params;
+    leat_pg_clear(p);
+    put_or_null(p, f->processor);
+    put_or_null(p, f->service);
+    if (f->id == NULL)
+        leat_pg_null(p);
+    else
+        leat_pg_bytes(p, f->id->b, sizeof f->id->b);
+    leat_pg_bool(p, f->all);
+    leat_pg_int4(p, f->limit);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
+                          "select processor, slice, id, service, n, key, done, result, claims, "
+                          "claimed_at, settled_at, unknown_at from @.effects "
+                          "where ($1::text is null or processor = $1) "
+                          "and ($2::text is null or service = $2) "
+                          "and ($3::uuid is null or id = $3) and ($4 or unknown_at is not null) "
+                          "order by unknown_at, claimed_at, id, service, n limit $5::int",
+                          &result, err),
+             err, "could not read the effects");
+    struct leat_pg_reply r = leat_reply_of(result, 12, arena);
+    struct leat_effect_found *found = leat_arena_zalloc(arena, (size_t)r.rows + 1, sizeof *found);
+    for (int i = 0; i < r.rows && !r.bad; i++)
+        read_found(&r, i, &found[i]);
+    LEAT_TRY(leat_reply_ok(&r, "effects", err), err, "could not read the effects");
+    *ret = found;
+    *ret_n = (size_t)r.rows;
+    return LEAT_OK;
+}

@@ -36,4 +36,26 @@ LEAT_MUST_CHECK leat_status leat_store_effect_settle(struct leat_store *s,
                                                      const struct leat_str *result,
                                                      struct leat_error *err);
 
+/* ---- for people ---- */
+
+struct leat_effect_filter {
+    struct leat_str processor, service; /* "" = any */
+    const struct leat_uuid *id;         /* NULL = any */
+    bool all;                           /* else those alone that wait for a person */
+    int32_t limit;
+};
+struct leat_effect_found {
+    struct leat_effect_row effect;
+    bool done;
+    struct leat_str result;
+    int32_t claims;
+    int64_t claimed_ms, settled_ms, unknown_ms; /* unix; 0 = not */
+};
+/* Those unknown for longest first, then by when they were claimed; in the arena. */
+LEAT_MUST_CHECK leat_status leat_store_effects(struct leat_store *s,
+                                               const struct leat_effect_filter *f,
+                                               struct leat_arena *arena,
+                                               struct leat_effect_found **ret, size_t *ret_n,
+                                               struct leat_error *err);
+
 #endif

@@ -172,21 +172,22 @@ def killed_in_mid_call_what_is_unknown_is_held_for_a_person():
 @check.test
 def a_person_settles_it_and_redrives():
     s = system()
-    rows = pg.rows(f"select slice, id, convert_from(key, 'UTF8') as box from {NAME}.effects "
-                   "where unknown_at is not null order by box")
+    rows = s["home"].must_json("effects", "list", "--call", "hold")
+    check.equal({r["state"] for r in rows}, {"unknown"})
     again, known = rows[0], rows[1:]
-    pg.execute("".join(
-        f"select {NAME}.settle_effect('mailers', {r['slice']}, '{r['id']}', 'hold', 0, 'by-hand');"
-        for r in known))
-    pg.execute(f"select {NAME}.settle_effect('mailers', {again['slice']}, '{again['id']}', "
-               "'hold', 0, null)")
-    s["home"].must("dlq", "redrive", "--processor", "mailers")
+    for r in known:
+        check.equal(len(s["home"].must_json("effects", "settle", r["id"], "--done", "by-hand")), 1)
+    s["home"].must("effects", "settle", again["id"], "--not-done")
+    check.equal(s["home"].cli("effects", "settle", again["id"], "--not-done").returncode, 3)
+    check.equal(s["home"].cli("effects", "settle", again["id"]).returncode, 2)
+    check.equal(s["home"].must_json("effects", "list"), [])
+    s["home"].must("dlq", "redrive", "--code", "effect-unknown")
     wait.equals(lambda: commands("c", "accepted"), BOXES)
     taken, made = s["server"].taken("c"), events("c")
-    check.equal(taken.pop(again["box"]), 2, "it was said not to have been sent")
+    check.equal(taken.pop(again["key"]), 2, "it was said not to have been sent")
     check.equal(set(taken.values()), {1})
     for r in known:
-        check.equal(made[r["box"]], [("MailSent", "by-hand")])
+        check.equal(made[r["key"]], [("MailSent", "by-hand")])
 
 
 @check.test
