@@ -42,8 +42,14 @@ static leat_status fail_unknown(const char *option, struct leat_str wrong,
     }
     (void)leat_fail(err, LEAT_INVALID, "--%s: no processor %s '%s'", option,
                     commands ? "handles" : "emits", wrong.at);
-    if (s.best.len > 0)
+    if (s.best.len > 0) {
         leat_error_hint(err, "Did you mean '%.*s'?", LEAT_STR_FMT(s.best));
+    } else {
+        leat_error_hint(err,
+                        "First the processor that %s it, with its schema: `leat new "
+                        "processor`, or by hand.",
+                        commands ? "handles" : "emits");
+    }
     return LEAT_INVALID;
 }
 

@@ -116,6 +116,7 @@ def wrong_additions_say_why_and_write_nothing():
     for words, text in (
             (("processor", "orders"), "there is a processor 'orders' already"),
             (("processor", "x", "--events", "ItemCreatd"), "Did you mean 'ItemCreated'?"),
+            (("processor", "x", "--events", "GuestLeft"), "First the processor that emits it"),
             (("processor", "x", "--events", "ItemCreated", "--sends", "CancelOder"),
              "Did you mean 'CancelOrder'?"),
             (("processor", "x", "--aggregate", "item"), "which commands to it?"),
