@@ -20,6 +20,12 @@ void check_lane(struct sim *w, const struct sim_call *c, const struct sim_lane *
                 int64_t next_seq);
 void check_recorded(struct sim *w, const struct leat_published *move);
 
+/* Before the command is stored: is it its turn among those of its key? */
+void check_turn(struct sim *w, const struct sim_call *c, uint32_t index);
+void check_released(struct sim *w, const struct leat_waiting_row *row); /* a scheduled command */
+bool check_behind(const struct sim *w, const struct sim_waiting *r); /* another parks before it */
+void check_cancelled(struct sim *w, int32_t processor, const struct leat_waiting_row *row);
+
 /* ---- what clients have sent ---- */
 struct sim_sent {
     int32_t processor, k;
@@ -28,6 +34,7 @@ struct sim_sent {
     bool dead;     /* undecodable or poison */
     bool may_reject;
     bool left_out; /* not sent at all */
+    bool may_die;  /* tries used up, or given up by a person */
     int32_t priority, other_priority, again_priority;
     struct sim_command command;
     struct sim_record *record;
@@ -35,6 +42,7 @@ struct sim_sent {
 struct sim_check {
     struct sim_sent *sent;
     int32_t sent_count;
+    int64_t cancelled;              /* by a person, of all times */
     uint64_t settled;               /* records so far */
     int64_t wait_max_us, waited_us; /* longest allowed, and longest time that a record of a class
                                        with max_wait had to wait */
@@ -51,6 +59,9 @@ void check_back(struct sim *w, const struct sim_check_mark *m);
 /* NULL when nothing is left to do, else what is (static text until the next call). */
 const char *check_unfinished(struct sim *w);
 void check_end(struct sim *w);
+/* check_waiting.c */
+const char *check_waiting_left(const struct sim *w, char *text, size_t size);
+void check_scheduled(struct sim *w);
 void check_recreated(struct sim *w); /* after SIM_FAULT_RECREATE, instead of all else */
 
 /* client.c: schedules everything clients send during the run. */

@@ -74,6 +74,7 @@ static void behave_oddly(struct sim *w, struct sim_sent *s, int64_t at_us, int64
         c->behaviour = SIM_RETRY;
         c->ready_ms = at_us / SIM_MS + sim_rng_in(&w->work, 0, 3000);
         s->may_reject = false;
+        s->may_die = true; /* its tries may be used up before */
     }
 }
 
@@ -82,12 +83,19 @@ static void behave(struct sim *w, struct sim_sent *s, int64_t at_us)
 {
     struct sim_command *c = &s->command;
     int64_t dice = sim_rng_in(&w->work, 0, 99), odd = sim_rng_in(&w->work, 0, 999);
+    int64_t later_ms = sim_rng_in(&w->work, 1, 4000);
+    const struct sim_sent *other = &w->check->sent[sim_rng_in(&w->work, 0, c->number)];
     c->magic = SIM_MAGIC;
     c->events = (uint8_t)(dice < 75 ? 1 : dice < 93 ? 2 : 0);
     c->amount = sim_rng_in(&w->work, 1, 100);
     c->behaviour = SIM_ACCEPT;
     c->send = s->processor == 0 && dice % 4 == 0;
     c->mail = s->known_id && s->processor == 0 && dice % 5 == 0;
+    c->later_ms = c->send && dice % 8 == 0 ? (uint16_t)later_ms : 0;
+    /* Only who has the key knows of it, and is in the slice where it waits. */
+    c->cancels = s->processor == 0 && dice % 7 == 3 && other->known_id &&
+                 other->command.later_ms > 0 && other->command.key[0] == c->key[0];
+    c->target = other->id;
     c->slow_ms = odd >= 900 && odd < 925 ? (uint16_t)(100 + odd % 25 * 30) : 0;
     if (s->processor == 1) {
         c->behaviour = SIM_DEBIT;

@@ -121,7 +121,7 @@ static void trouble_crash(struct sim *w, struct sim_slot *s)
     struct sim_worker *p = s->kind == SIM_WORKER ? s->process : NULL;
     sim_trace(w, "%s is killed", actor_of(s)->name);
     for (size_t i = 0; p != NULL && sim_off(w, SIM_D_EVIDENCE) && i < SIM_EXECUTORS; i++) {
-        if (p->executors[i].slow.topic >= 0)
+        if (p->executors[i].slow.k >= 0)
             blame(w, &p->executors[i].slow); /* planted: whoever was there did it */
     }
     crash(s);
@@ -162,7 +162,7 @@ void sim_cluster_await(struct sim *w, const struct sim_actor *a)
 
 void sim_cluster_hunt(struct sim *w, struct sim_executor *e, int64_t within_us)
 {
-    if (e->slow.topic >= 0 && sim_faulty(w, SIM_FAULT_KILL, 300))
+    if (e->slow.k >= 0 && sim_faulty(w, SIM_FAULT_KILL, 300))
         die_in(w, &e->worker->actor, sim_rng_in(&w->trouble, 0, within_us));
 }
 
@@ -292,6 +292,66 @@ static void trouble(struct sim *w, void *who, void *data)
         trouble_redis(w, c);
 }
 
+/* ---- a person at the waiting room ---- */
+
+static void operated(struct sim *w, struct sim_call *c)
+{
+    static const char *const names[] = {"now", "cancel", "redrive", "drop"};
+    if (!c->failed && c->changed)
+        sim_trace(w, "somebody does %s to a message of slice %d", names[c->operation], c->slice);
+}
+
+static void operate_on(struct sim *w, const struct sim_suspect *on, sim_operation what)
+{
+    int32_t times = what == SIM_OPERATE_REDRIVE ? 2 : 1; /* the button is clicked twice */
+    for (int32_t i = 0; i < times; i++) {
+        struct sim_call *c =
+            sim_call_new(w, SIM_CALL_OPERATE, &w->cluster->supervisor, operated, NULL);
+        c->session = sim_store_session(w);
+        c->operation = what;
+        c->processor = on->processor;
+        c->slice = on->k;
+        c->id = on->id;
+        sim_call_send(w, c);
+    }
+}
+
+/* Where a key is held since a death of its own, nothing goes on until somebody decides. */
+static void decide_held(struct sim *w)
+{
+    const struct sim_store *s = w->store;
+    for (int32_t i = 0; i < s->waiting_count; i++) {
+        const struct sim_waiting *r = &s->waiting[i];
+        if (r->row.reason == LEAT_WAIT_HELD)
+            operate_on(w, &(struct sim_suspect){r->processor, r->row.k, 0, r->row.id},
+                       SIM_OPERATE_DROP);
+    }
+}
+
+static void operate(struct sim *w, void *who, void *data)
+{
+    (void)data;
+    const struct sim_store *s = w->store;
+    struct sim_task t = {.what = "operate", .fire = operate, .who = who};
+    sim_after(w, sim_rng_in(&w->trouble, 100, 2500) * SIM_MS, &t);
+    if (w->quiet) {
+        decide_held(w);
+        return;
+    }
+    int64_t any = sim_rng_in(&w->trouble, 0, 1 << 20);
+    bool dead = sim_rng_permille(&w->trouble, 500);
+    sim_operation what = (sim_operation)sim_rng_in(&w->trouble, 0, 3);
+    if ((w->o.faults & SIM_FAULT_PERSON) == 0 || !sim_may_fail(w))
+        return;
+    if (dead && s->dead_count > 0) {
+        const struct sim_dead *d = &s->dead[any % s->dead_count];
+        operate_on(w, &(struct sim_suspect){d->processor, d->k, 0, d->id}, what);
+    } else if (!dead && s->waiting_count > 0) {
+        const struct sim_waiting *r = &s->waiting[any % s->waiting_count];
+        operate_on(w, &(struct sim_suspect){r->processor, r->row.k, 0, r->row.id}, what);
+    }
+}
+
 /* ---- the store goes back ---- */
 
 static void adopt(struct sim *w, void *who, void *data)
@@ -378,6 +438,8 @@ void sim_cluster_start(struct sim *w)
     sim_after(w, SIM_SECOND, &t);
     c->supervisor = (struct sim_actor){.name = "supervisor", .index = 0};
     sim_actor_start(w, &c->supervisor);
+    struct sim_task person = {.what = "operate", .fire = operate, .who = c};
+    sim_after(w, SIM_SECOND, &person);
     struct sim_task back = {.what = "lag", .fire = lag};
     int64_t at_us = sim_rng_in(&w->trouble, w->o.busy_us / 5, w->o.busy_us * 3 / 2);
     if ((w->o.faults & SIM_FAULT_BACK) != 0 && at_us < w->o.busy_us * 3 / 4)

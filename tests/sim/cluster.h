@@ -40,7 +40,7 @@ struct sim_executor {
     bool settling; /* planted: lanes are read instead of acquired */
     int64_t retry_at_us, tail_at_us, epoch_at_us;
     int32_t failures;
-    struct sim_letter letters[SIM_LETTERS_MAX];
+    struct sim_letter letters[SIM_LETTERS_MAX], starting;
     size_t first_letter, letter_count;
     struct { /* per lane of the flow */
         int32_t topic, k;
@@ -54,8 +54,8 @@ struct sim_executor {
         struct sim_fences lane_epochs;
     } ks[SIM_PARTITIONS];
     struct sim_suspect at[SIM_RUNNERS_MAX]; /* what each runner is at */
-    struct sim_suspect slow;                /* the last slow one; topic -1 = none runs */
-    struct sim_suspect crashed;             /* its handler has ended the process; topic -1 = none */
+    struct sim_suspect slow;                /* the last slow one; k -1 = none runs */
+    struct sim_suspect crashed;             /* its handler has ended the process; k -1 = none */
     int64_t out;                            /* records not yet released */
 };
 
@@ -152,7 +152,7 @@ struct sim_slot { /* an instance id and who runs under it now; NULL = down */
 struct sim_cluster {
     struct sim_slot slots[SIM_SLOTS];
     struct sim_file file, redis, redis_copy;
-    struct sim_actor supervisor; /* of all workers: never fails */
+    struct sim_actor supervisor; /* of all workers; also a person who operates: never fails */
     struct {                     /* SIM_FAULT_RECREATE: which lane, and where it stood */
         bool done;
         int32_t topic, k;

@@ -316,10 +316,21 @@ static void send(struct leat_call *call, const struct sim_command *c)
         .id = id,
         .topic = sim_topic_name(SIM_AUDITS * SIM_PRIORITIES + (call->priority > 0)),
         .partition = leat_partition(key, SIM_PARTITIONS),
+        .due_ms = c->later_ms == 0 ? 0 : sim_now_ms(call->dispatch->w) + c->later_ms,
+        .type_name = leat_str_of(types[SIM_AUDITS]),
+        .priority = call->priority > 0 ? LEAT_STR("cold") : LEAT_STR("hot"),
         .key = key,
         .headers = leat_arena_copy(call->arena, leat_buf_str(&headers)),
         .value = {(const char *)out, sizeof *out}};
     leat_buf_done(&headers);
+}
+
+/* Of what another command has scheduled, if that is still to be sent. */
+static void cancel(struct leat_call *call, const struct sim_command *c)
+{
+    call->cancels = leat_arena_alloc(call->arena, sizeof *call->cancels);
+    call->cancels[0] = leat_uuid_child(&c->target, leat_dispatch_name(call->dispatch), 'c', 0);
+    call->cancel_count = 1;
 }
 
 static leat_answer run(struct leat_call *call, const struct sim_command *c,
@@ -341,6 +352,8 @@ static leat_answer run(struct leat_call *call, const struct sim_command *c,
         emit(call, c, *s);
     if (c->send)
         send(call, c);
+    if (c->cancels)
+        cancel(call, c);
     return LEAT_DONE;
 }
 
@@ -350,7 +363,7 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     (void)handler;
     call->events = NULL;
     call->commands = NULL;
-    call->event_count = call->command_count = 0;
+    call->event_count = call->command_count = call->cancel_count = 0;
     call->dispatch->doing->slow = ((const struct sim_command *)message)->slow_ms > 0;
     call->dispatch->doing->spent_us += ((const struct sim_command *)message)->slow_ms * SIM_MS;
     call->answer = run(call, message, state);

@@ -23,14 +23,16 @@ static const struct leat_str topics[SIM_PROCESSORS][SIM_PRIORITIES] = {
 static const struct leat_str alert_on = {"Deposited", 9};
 static const struct leat_str command_types[SIM_PROCESSORS] = {
     {"Deposit", 7}, {"Withdraw", 8}, {"Audit", 5}};
-static const int64_t delays[] = {200, 400, 800};
+static const int64_t delays[] = {200, 400, 800, 5000};
 
 #define PROCESSOR(i, text, aggregate_)                                                             \
     {                                                                                              \
         .index = (i), .name = LEAT_STR(text), .aggregate = (aggregate_),                           \
         .commands = {&command_types[i], 1}, .priorities = {priorities, SIM_PRIORITIES, 1},         \
-        .retry = {delays, 3, 0, LEAT_ORDERING_KEY}, .group = "sim." text, .topics = topics[i],     \
-        .anchor = 1, .dlq_topic = LEAT_STR("sim." text ".dlq"), .threads = 2, .concurrency = 1     \
+        .retry = {delays, 4, 0.1, LEAT_ORDERING_KEY, (i) == 1 ? 5 : 1000},                         \
+        .on_dead = (i) == 1 ? LEAT_ON_DEAD_HOLD : LEAT_ON_DEAD_CONTINUE, .group = "sim." text,     \
+        .topics = topics[i], .anchor = 1, .dlq_topic = LEAT_STR("sim." text ".dlq"), .threads = 2, \
+        .concurrency = 1                                                                           \
     }
 static const struct leat_processor processors[SIM_PROCESSORS] = {
     PROCESSOR(0, "deposits", &aggregates[0]),
@@ -40,7 +42,7 @@ static const struct leat_processor processors[SIM_PROCESSORS] = {
      .name = LEAT_STR("alerts"),
      .events = {&alert_on, 1},
      .priorities = {priorities, SIM_PRIORITIES, 1},
-     .retry = {delays, 3, 0, LEAT_ORDERING_KEY},
+     .retry = {delays, 4, 0, LEAT_ORDERING_NONE, 1000},
      .group = "sim.alerts",
      .dlq_topic = LEAT_STR("sim.alerts.dlq"),
      .threads = 2,

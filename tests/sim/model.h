@@ -50,9 +50,10 @@ struct sim_command {
     uint8_t behaviour, events, send, spare;
     uint32_t number;
     int64_t amount, ready_ms;
-    uint16_t slow_ms;  /* so long the handler takes */
-    uint8_t mail, pad; /* mail: it calls the world outside, once */
-    uint32_t pad2;
+    uint16_t slow_ms;      /* so long the handler takes */
+    uint8_t mail, cancels; /* mail: it calls the world outside, once; cancels: what `target` sent */
+    uint16_t later_ms, pad; /* what it sends goes out so much later */
+    struct leat_uuid target;
     char key[8]; /* the account's name, NUL-padded: for records without a Kafka key */
 };
 #define SIM_MAGIC 0x7e4a11edu

@@ -36,8 +36,8 @@ static void release(void *data)
 }
 
 static const char *const call_names[] = {
-    "fences",    "claim",       "load",   "lock",  "append", "abort",
-    "published", "relay claim", "record", "slice", "outbox", "blame",
+    "fences", "claim", "load",   "lock",  "append",  "abort", "published", "relay claim",
+    "record", "slice", "outbox", "blame", "waiting", "due",   "operate",
 };
 
 static void arrive_back(struct sim *w, void *who, void *data)
@@ -171,9 +171,9 @@ static bool blocks(uint64_t lock, uint64_t session)
 
 static bool must_wait(const struct sim_store *s, const struct sim_call *c)
 {
-    bool fences =
-        c->kind == SIM_CALL_CLAIM || c->kind == SIM_CALL_APPEND || c->kind == SIM_CALL_LOCK;
-    if (!fences)
+    if (c->kind == SIM_CALL_OPERATE)
+        return s->owners[c->processor][c->slice].lock != 0;
+    if (c->kind != SIM_CALL_CLAIM && c->kind != SIM_CALL_APPEND && c->kind != SIM_CALL_LOCK)
         return false;
     for (size_t i = 0; c->kind == SIM_CALL_CLAIM && i < c->n; i++) {
         if (blocks(s->owners[c->processor][c->ks[i]].lock, c->session))
@@ -298,6 +298,9 @@ static bool work(struct sim *w, struct sim_call *c)
     case SIM_CALL_SLICE:
     case SIM_CALL_OUTBOX:
     case SIM_CALL_BLAME:
+    case SIM_CALL_WAITING:
+    case SIM_CALL_DUE:
+    case SIM_CALL_OPERATE:
         break;
     }
     sim_store_perform(w, c);

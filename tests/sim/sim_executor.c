@@ -75,15 +75,24 @@ static struct leat_incoming take_record(struct sim_executor *e, const struct sim
     return in;
 }
 
-static struct sim_suspect *suspect(struct sim_executor *e, size_t lane, int64_t offset)
+static bool tried_enough(const struct sim_executor *e, int32_t k, const struct leat_uuid *id)
 {
-    int32_t k = e->lanes[lane].k;
     for (size_t i = 0; i < e->ks[k].suspect_count; i++) {
-        struct sim_suspect *s = &e->ks[k].suspects[i];
-        if (s->topic == e->lanes[lane].topic && s->offset == offset)
-            return s;
+        if (leat_uuid_eq(&e->ks[k].suspects[i].id, id))
+            return e->ks[k].suspects[i].tries >= TRIES_MAX;
     }
-    return NULL;
+    return false;
+}
+
+/* What has ended its process too often is not handled again: as if it could not be decoded. */
+static struct leat_str unreadable(struct sim *w, struct leat_str value)
+{
+    struct sim_command c;
+    if (value.len != sizeof c)
+        return value;
+    memcpy(&c, value.at, sizeof c);
+    c.magic = 0;
+    return leat_arena_copy(w->arena, (struct leat_str){(const char *)&c, sizeof c});
 }
 
 /* Planted: the owner of one partition handles what belongs to another, under a key that its own
@@ -109,21 +118,21 @@ static void take_stray(struct sim_executor *e, size_t lane, struct sim_record *r
 static bool take_one(struct sim_executor *e, size_t lane, const struct sim_record *from,
                      int64_t offset, struct leat_incoming *ret)
 {
-    static const struct sim_command unreadable = {0};
     struct sim *w = e->worker->w;
+    int32_t k = e->lanes[lane].k;
     struct sim_record r = *from;
     struct sim_position at;
-    struct sim_command c;
-    const struct sim_suspect *tried = suspect(e, lane, offset);
+    struct leat_str text;
+    struct leat_uuid id;
     if (e->lanes[lane].topic == SIM_TOPIC_EVENTS) {
         /* Of another store: what the slice had lost there has no seq here. */
         if (!sim_off(w, SIM_D_STORE_ID) && sim_position_of(from, &at) &&
-            !leat_uuid_eq(&at.store_id, &e->ks[e->lanes[lane].k].store_id))
+            !leat_uuid_eq(&at.store_id, &e->ks[k].store_id))
             return false;
-    } else if (tried != NULL && tried->tries >= TRIES_MAX && r.value.len == sizeof c) {
-        memcpy(&c, r.value.at, sizeof c); /* without a call of its handler: as if undecodable */
-        c.magic = unreadable.magic;
-        r.value = leat_arena_copy(w->arena, (struct leat_str){(const char *)&c, sizeof c});
+    } else if (e->ks[k].suspect_count > 0 &&
+               leat_headers_find(r.headers, LEAT_STR("ce_id"), &text) &&
+               leat_uuid_parse(text, &id) && tried_enough(e, k, &id)) {
+        r.value = unreadable(w, r.value);
     }
     take_stray(e, lane, &r);
     *ret = take_record(e, &r, offset);
@@ -138,6 +147,8 @@ static void take_lane(struct sim_executor *e, size_t lane)
 {
     struct sim *w = e->worker->w;
     struct leat_incoming in[64];
+    if (e->lanes[lane].topic < 0)
+        return; /* the flow's own: the waiting room */
     int32_t quota = leat_flow_quota(e->flow, lane, sim_wall_ms(&e->worker->actor, w));
     if (quota <= 0 || sim_kafka_away(w))
         return;
@@ -162,6 +173,22 @@ static void take_lane(struct sim_executor *e, size_t lane)
 }
 
 /* ---- orders ---- */
+
+static void done(struct sim_executor *e);
+
+static struct sim_call *call(struct sim_executor *e, sim_call_kind kind, sim_reply reply)
+{
+    struct sim_call *c = sim_call_new(e->worker->w, kind, &e->worker->actor, reply, e);
+    c->processor = e->worker->processor;
+    c->session = e->session;
+    c->in_transaction = e->in_transaction;
+    if (sim_off(e->worker->w, SIM_D_ONE_FENCE)) {
+        c->lane_epochs = leat_arena_alloc(c->arena, sizeof *c->lane_epochs);
+        for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+            (*c->lane_epochs)[k] = e->ks[k].lane_epochs;
+    }
+    return c;
+}
 
 static const struct leat_lane_position *position(const struct sim_letter *l, const char *topic)
 {
@@ -219,7 +246,8 @@ static bool has_lane(const struct sim_executor *e, const struct sim_letter *l, i
     return !sim_off(e->worker->w, SIM_D_ONE_FENCE) || l->lane_epochs.epoch[priority] > 0;
 }
 
-static void obey_start(struct sim_executor *e, const struct sim_letter *l)
+static void begin(struct sim_executor *e, const struct sim_letter *l,
+                  const struct leat_waiting_row *waiting, size_t waiting_count)
 {
     struct leat_flow_lane lanes[SIM_PRIORITIES + 1];
     int32_t topics[SIM_PRIORITIES + 1];
@@ -232,7 +260,9 @@ static void obey_start(struct sim_executor *e, const struct sim_letter *l)
     }
     leat_flow_stop(e->flow, l->k);
     size_t first = leat_flow_start(e->flow, l->k, l->epoch, l->head, lanes, n);
-    leat_assert(first + n <= 64);
+    leat_assert(first + n < 64);
+    leat_flow_waiting(e->flow, l->k, waiting, waiting_count);
+    e->lanes[first + n].topic = -1;
     for (size_t i = 0; i < n; i++) {
         e->lanes[first + i].topic = topics[i];
         e->lanes[first + i].k = l->k;
@@ -245,19 +275,45 @@ static void obey_start(struct sim_executor *e, const struct sim_letter *l)
     memcpy(e->ks[l->k].suspects, l->suspects, sizeof l->suspects);
 }
 
+static void waiting_back(struct sim *w, struct sim_call *c)
+{
+    struct sim_executor *e = c->who;
+    const struct sim_letter l = e->starting;
+    if (c->failed) {
+        e->session = sim_store_session(w);
+        sim_worker_lost(e->worker, l.k);
+    } else {
+        begin(e, &l, c->waiting, c->row_count);
+    }
+    sim_worker_started(e->worker, l.k, !c->failed);
+    done(e);
+}
+
+/* Which keys are parked must be known before anything of k is handled. */
+static void obey_start(struct sim_executor *e, const struct sim_letter *l)
+{
+    leat_flow_stop(e->flow, l->k);
+    e->ks[l->k].epoch = 0;
+    e->starting = *l;
+    struct sim_call *c = call(e, SIM_CALL_WAITING, waiting_back);
+    c->slice = l->k;
+    e->busy = true;
+    sim_call_send(e->worker->w, c);
+}
+
 static void obey(struct sim_executor *e)
 {
-    while (e->letter_count > 0) {
+    while (e->letter_count > 0 && !e->busy) {
         struct sim_letter l = e->letters[e->first_letter];
         e->first_letter = (e->first_letter + 1) % SIM_LETTERS_MAX;
         e->letter_count--;
         if (l.epoch > 0) {
             obey_start(e, &l);
-        } else {
-            leat_flow_stop(e->flow, l.k);
-            e->ks[l.k].epoch = 0;
+            continue;
         }
-        sim_worker_started(e->worker, l.k, l.epoch > 0);
+        leat_flow_stop(e->flow, l.k);
+        e->ks[l.k].epoch = 0;
+        sim_worker_started(e->worker, l.k, false);
     }
 }
 
@@ -277,20 +333,6 @@ void sim_executor_post(struct sim_executor *e, const struct sim_letter *l)
 }
 
 /* ---- one batch ---- */
-
-static struct sim_call *call(struct sim_executor *e, sim_call_kind kind, sim_reply reply)
-{
-    struct sim_call *c = sim_call_new(e->worker->w, kind, &e->worker->actor, reply, e);
-    c->processor = e->worker->processor;
-    c->session = e->session;
-    c->in_transaction = e->in_transaction;
-    if (sim_off(e->worker->w, SIM_D_ONE_FENCE)) {
-        c->lane_epochs = leat_arena_alloc(c->arena, sizeof *c->lane_epochs);
-        for (int32_t k = 0; k < SIM_PARTITIONS; k++)
-            (*c->lane_epochs)[k] = e->ks[k].lane_epochs;
-    }
-    return c;
-}
 
 static void give_back_lost(struct sim_executor *e)
 {
@@ -336,7 +378,7 @@ static void settle_back(struct sim *w, struct sim_call *c)
                 l.at[l.lane_count++] = c->lanes[i];
         }
         if (e->worker->held[k].hold == LEAT_HOLD_OWNED)
-            obey_start(e, &l);
+            sim_executor_post(e, &l);
     }
     done(e);
 }
@@ -375,7 +417,7 @@ static void send_batch(struct sim *w, void *who, void *data)
 {
     (void)w;
     struct sim_executor *e = who;
-    e->slow.topic = -1;
+    e->slow.k = -1;
     sim_call_send(e->worker->w, data);
 }
 
@@ -390,7 +432,7 @@ static void send_after(struct sim_executor *e, struct sim_call *c)
 {
     struct sim *w = e->worker->w;
     int64_t spent_us = sim_dispatch_spent_us(e->worker->dispatch);
-    if (e->crashed.topic >= 0) {
+    if (e->crashed.k >= 0) {
         drop_batch(c);
         sim_cluster_signal(w, e);
         return;
@@ -412,7 +454,7 @@ static void send_after(struct sim_executor *e, struct sim_call *c)
 static void decide(struct sim_executor *e)
 {
     struct sim *w = e->worker->w;
-    e->crashed.topic = -1;
+    e->crashed.k = -1;
     const struct leat_batch *b = leat_flow_decide(e->flow, sim_wall_ms(&e->worker->actor, w));
     if (b != NULL) {
         struct sim_call *c = call(e, SIM_CALL_APPEND, append_back);
@@ -420,7 +462,7 @@ static void decide(struct sim_executor *e)
         send_after(e, c);
         return;
     }
-    e->slow.topic = -1;
+    e->slow.k = -1;
     if (e->in_transaction)
         sim_call_send(w, call(e, SIM_CALL_ABORT, NULL));
     e->in_transaction = false;
@@ -552,6 +594,75 @@ static bool fill_holes(struct sim_executor *e)
     return true;
 }
 
+/* ---- the waiting room ---- */
+
+static struct leat_flow_waiter waiter(struct sim_executor *e, const struct leat_waiting_row *row,
+                                      size_t asked)
+{
+    struct leat_flow_waiter v = {.asked = asked, .row = *row};
+    struct leat_str *texts[] = {&v.row.key,        &v.row.type,  &v.row.priority, &v.row.topic,
+                                &v.row.error_code, &v.row.error, &v.row.headers,  &v.row.value};
+    const size_t n = sizeof texts / sizeof texts[0];
+    size_t bytes = 0;
+    if (tried_enough(e, row->k, &row->id))
+        v.row.value = unreadable(e->worker->w, row->value);
+    for (size_t i = 0; i < n; i++)
+        bytes += texts[i]->len;
+    struct taken *t = malloc(sizeof *t + bytes + 1);
+    leat_assert(t != NULL);
+    char *at = t->bytes;
+    for (size_t i = 0; i < n; i++)
+        *texts[i] = put(&at, *texts[i]);
+    t->headers = v.row.headers;
+    t->seq[0] = '\0';
+    e->out++;
+    v.in = (struct leat_incoming){.offset = row->offset,
+                                  .timestamp_ms = row->received_at_ms,
+                                  .key = v.row.key,
+                                  .value = v.row.value,
+                                  .value_null = row->value_null,
+                                  .handle = t};
+    return v;
+}
+
+static void due_back(struct sim *w, struct sim_call *c)
+{
+    struct sim_executor *e = c->who;
+    if (c->failed) { /* what is on hand has not come: as if its ks were new */
+        for (size_t i = 0; i < c->n; i++)
+            leat_flow_lose(e->flow, c->refs_asked[i].k);
+        trouble(e);
+        done(e);
+        return;
+    }
+    (void)w;
+    struct leat_flow_waiter *found = leat_arena_alloc(c->arena, (c->row_count + 1) * sizeof *found);
+    for (size_t i = 0; i < c->row_count; i++)
+        found[i] = waiter(e, &c->waiting[i], c->asked[i]);
+    leat_flow_fetched(e->flow, c->refs_asked, c->n, found, c->row_count);
+    done(e);
+}
+
+static bool fetch_due(struct sim_executor *e)
+{
+    struct leat_waiting_ref due[16];
+    size_t n = leat_flow_due(e->flow, sim_wall_ms(&e->worker->actor, e->worker->w), due, 16);
+    if (n == 0)
+        return false;
+    struct sim_call *c = call(e, SIM_CALL_DUE, due_back);
+    struct leat_waiting_ref *refs = leat_arena_alloc(c->arena, sizeof due);
+    memcpy(refs, due, n * sizeof *due);
+    for (size_t i = 0; i < n; i++)
+        refs[i].key = leat_arena_copy(c->arena, due[i].key);
+    c->refs_asked = refs;
+    c->n = n;
+    e->busy = true;
+    sim_call_send(e->worker->w, c);
+    return true;
+}
+
+/* ---- idle ---- */
+
 static void tail_back(struct sim *w, struct sim_call *c)
 {
     (void)w;
@@ -650,7 +761,7 @@ static void turn(struct sim_executor *e)
         wait_for_work(e);
         return;
     }
-    if (fill_holes(e))
+    if (fill_holes(e) || fetch_due(e))
         return;
     bool locked = false, again = leat_flow_again(e->flow, &locked);
     for (size_t i = 0; !again && i < leat_flow_lane_count(e->flow); i++)
@@ -684,10 +795,7 @@ static void entering(void *arg, const struct leat_flow_running *what)
 {
     struct sim_executor *e = arg;
     e->at[what->runner] =
-        (struct sim_suspect){.processor = e->worker->processor,
-                             .topic = sim_topic_find(leat_str_of(what->lane->topic)),
-                             .k = what->lane->k,
-                             .offset = what->offset};
+        (struct sim_suspect){.processor = e->worker->processor, .k = what->lane->k, .id = what->id};
 }
 
 static void left(void *arg, int32_t runner)
@@ -713,10 +821,8 @@ void sim_executor_init(struct sim_executor *e, struct sim_worker *p)
                                  .entering = entering,
                                  .left = left,
                                  .arg = e};
-    *e = (struct sim_executor){.worker = p,
-                               .session = sim_store_session(p->w),
-                               .slow = {.topic = -1},
-                               .crashed = {.topic = -1}};
+    *e = (struct sim_executor){
+        .worker = p, .session = sim_store_session(p->w), .slow = {.k = -1}, .crashed = {.k = -1}};
     e->flow = leat_flow_new(&c);
     wait_for_work(e);
 }

@@ -123,9 +123,8 @@ static void blame(struct sim *w, struct sim_call *c)
     struct sim_store *s = w->store;
     int32_t i = 0;
     while (i < s->suspect_count &&
-           (s->suspects[i].processor != c->suspect.processor ||
-            s->suspects[i].topic != c->suspect.topic || s->suspects[i].k != c->suspect.k ||
-            s->suspects[i].offset != c->suspect.offset))
+           (s->suspects[i].processor != c->suspect.processor || s->suspects[i].k != c->suspect.k ||
+            !leat_uuid_eq(&s->suspects[i].id, &c->suspect.id)))
         i++;
     leat_assert(i < SIM_SUSPECTS_MAX);
     if (i == s->suspect_count) {
@@ -310,6 +309,15 @@ void sim_store_perform(struct sim *w, struct sim_call *c)
     case SIM_CALL_BLAME:
         blame(w, c);
         break;
+    case SIM_CALL_WAITING:
+        sim_waiting_keys(w, c);
+        break;
+    case SIM_CALL_DUE:
+        sim_waiting_rows(w, c);
+        break;
+    case SIM_CALL_OPERATE:
+        sim_operate(w, c);
+        break;
     case SIM_CALL_LOAD:
         load(w, c);
         break;
@@ -344,6 +352,8 @@ void sim_store_init(struct sim *w)
     struct sim_store *s = leat_arena_zalloc(w->arena, 1, sizeof *s);
     s->events = leat_arena_zalloc(w->arena, SIM_EVENTS_MAX, sizeof *s->events);
     s->rows = leat_arena_zalloc(w->arena, SIM_COMMANDS_MAX, sizeof *s->rows);
+    s->waiting = leat_arena_alloc(w->arena, SIM_WAITING_MAX * sizeof *s->waiting);
+    s->dead = leat_arena_alloc(w->arena, SIM_DEAD_MAX * sizeof *s->dead);
     s->row_hash = leat_arena_alloc(w->arena, SIM_COMMANDS_MAX * sizeof *s->row_hash);
     for (size_t i = 0; i < SIM_COMMANDS_MAX; i++)
         s->row_hash[i] = -1;

@@ -9,6 +9,8 @@ struct sim_standby {
     struct sim_store tables;
     int32_t row_hash[SIM_COMMANDS_MAX];
     struct sim_row *rows;
+    struct sim_waiting *waiting;
+    struct sim_dead *dead;
     struct sim_check_mark *mark;
 };
 
@@ -20,6 +22,10 @@ struct sim_standby *sim_standby_copy(struct sim *w)
     memcpy(s->row_hash, w->store->row_hash, sizeof s->row_hash);
     s->rows = leat_arena_alloc(w->arena, (n + 1) * sizeof *s->rows);
     memcpy(s->rows, w->store->rows, n * sizeof *s->rows);
+    s->waiting = leat_arena_alloc(w->arena, SIM_WAITING_MAX * sizeof *s->waiting);
+    memcpy(s->waiting, w->store->waiting, (size_t)w->store->waiting_count * sizeof *s->waiting);
+    s->dead = leat_arena_alloc(w->arena, SIM_DEAD_MAX * sizeof *s->dead);
+    memcpy(s->dead, w->store->dead, (size_t)w->store->dead_count * sizeof *s->dead);
     s->mark = check_mark(w);
     return s;
 }
@@ -41,6 +47,8 @@ void sim_standby_promote(struct sim *w, const struct sim_standby *s)
     memset(store->transactions, 0, sizeof store->transactions);
     memcpy(store->row_hash, s->row_hash, sizeof s->row_hash);
     memcpy(store->rows, s->rows, (size_t)store->row_count * sizeof *s->rows);
+    memcpy(store->waiting, s->waiting, (size_t)store->waiting_count * sizeof *s->waiting);
+    memcpy(store->dead, s->dead, (size_t)store->dead_count * sizeof *s->dead);
     store->sessions = store->dead_session = sessions;
     store->timeline++;
     for (int32_t k = 0; k < SIM_PARTITIONS; k++) {

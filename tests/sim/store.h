@@ -26,14 +26,23 @@ typedef enum sim_call_kind {
     SIM_CALL_SLICE,
     SIM_CALL_OUTBOX,
     SIM_CALL_BLAME,
+    SIM_CALL_WAITING, /* keys of a k */
+    SIM_CALL_DUE,     /* rows asked for, whole */
+    SIM_CALL_OPERATE,
 } sim_call_kind;
+typedef enum sim_operation {
+    SIM_OPERATE_NOW,
+    SIM_OPERATE_CANCEL,
+    SIM_OPERATE_REDRIVE,
+    SIM_OPERATE_DROP,
+} sim_operation;
 
 struct sim_fences { /* planted: an epoch per lane */
     int64_t epoch[SIM_PRIORITIES];
 };
 struct sim_suspect { /* tries of a message that ended with a fatal signal of its own */
-    int32_t processor, topic, k, tries;
-    int64_t offset;
+    int32_t processor, k, tries;
+    struct leat_uuid id;
 };
 #define SIM_SUSPECTS_MAX 64
 
@@ -63,6 +72,9 @@ struct sim_call {
     uint64_t member;                                  /* CLAIM: as the coordinator confirmed it */
     struct sim_fences (*lane_epochs)[SIM_PARTITIONS]; /* when SIM_D_ONE_FENCE is off; in and out */
     struct sim_suspect suspect;                       /* BLAME */
+    const struct leat_waiting_ref *refs_asked;        /* DUE */
+    sim_operation operation;                          /* OPERATE */
+    struct leat_uuid id;
     /* out */
     struct leat_fence_state *fences;
     struct leat_lane_position *lanes;
@@ -75,6 +87,9 @@ struct sim_call {
     size_t row_count;
     struct leat_uuid store_id, parent; /* PUBLISHED, SLICE: of the (first) slice asked */
     int64_t fork_seq;
+    struct leat_waiting_row *waiting; /* [row_count] */
+    size_t *asked;
+    bool changed;                 /* OPERATE */
     struct sim_suspect *suspects; /* CLAIM */
     size_t suspect_count;
     /* the network's */
@@ -123,6 +138,27 @@ struct sim_row { /* of `commands` */
     uint64_t settled; /* order of settling, over all */
     int32_t next;     /* hash chain */
 };
+struct sim_waiting {
+    int32_t processor;
+    struct leat_waiting_row row;
+};
+typedef enum sim_dead_state {
+    SIM_DEAD,
+    SIM_REDRIVING,
+    SIM_DEAD_SETTLED,
+    SIM_DROPPED,
+    SIM_QUARANTINED,
+} sim_dead_state;
+struct sim_dead { /* a dead letter, with all it takes to handle it again */
+    int32_t processor, k, redrives;
+    sim_dead_state state;
+    struct leat_uuid id;
+    struct leat_waiting_row row;
+};
+#define SIM_WAITING_MAX  2048
+#define SIM_DEAD_MAX     1024
+#define SIM_RELEASED_MAX 1024
+
 struct sim_outbox {
     int64_t seq;
     int32_t topic, partition;
@@ -182,7 +218,12 @@ struct sim_store {
     uint64_t sessions, settled;
     uint64_t dead_session; /* connections up to this one are cut */
     int64_t timeline, adopted;
-    int64_t refused; /* outbox rows put aside */
+    struct sim_waiting *waiting; /* [SIM_WAITING_MAX] */
+    struct sim_dead *dead;       /* [SIM_DEAD_MAX] */
+    struct leat_uuid released[SIM_RELEASED_MAX];
+    int32_t waiting_count, dead_count, released_count;
+    int64_t scheduled, unscheduled, parked, retried, cancelled; /* figures of the rows */
+    int64_t refused;                                            /* outbox rows put aside */
     uint64_t appends, conflicts, fenced, duplicates, snapshots, snapshots_read; /* figures */
 };
 
@@ -198,6 +239,18 @@ void sim_store_perform(struct sim *w, struct sim_call *c);
 /* store_append.c: SIM_CALL_APPEND carried out; false: it ended in an error, nothing is done. */
 bool sim_store_append(struct sim *w, struct sim_call *c);
 int32_t sim_store_stream(struct sim *w, int32_t k, struct leat_str name);
+/* The row of a message that a person gives up. */
+void sim_store_bury(struct sim *w, int32_t processor, const struct leat_waiting_row *row);
+
+/* ---- sim_waiting.c ---- */
+void sim_waits_copy(struct sim_call *c, const struct leat_batch *b);
+void sim_wait_do(struct sim *w, const struct sim_call *c, const struct leat_batch_wait *wait,
+                 leat_settled settled);
+void sim_dead_do(struct sim *w, const struct sim_call *c, const struct leat_batch_dead *dead);
+void sim_dead_settled(struct sim *w, int32_t processor, int32_t k, const struct leat_uuid *id);
+void sim_waiting_keys(struct sim *w, struct sim_call *c);
+void sim_waiting_rows(struct sim *w, struct sim_call *c);
+void sim_operate(struct sim *w, struct sim_call *c);
 
 /* ---- sim_call.c: the server as a whole ---- */
 

@@ -59,11 +59,11 @@ struct append {
     struct sim_store *s;
     struct sim_call *c;
     const struct leat_batch *b;
-    bool *lost;             /* [fence] */
-    int32_t *fence_of;      /* [k] */
-    bool *tainted;          /* [stream]: a duplicate or conflict of it came before */
-    int64_t *made;          /* [stream]: events stored by this batch */
-    uint32_t event, outbox; /* next of the batch */
+    bool *lost;                         /* [fence] */
+    int32_t *fence_of;                  /* [k] */
+    bool *tainted;                      /* [stream]: a duplicate or conflict of it came before */
+    int64_t *made;                      /* [stream]: events stored by this batch */
+    uint32_t event, outbox, wait, dead; /* next of the batch */
 };
 
 /* What a relay repeats when it crashes has a defence of its own: without that of what clients send
@@ -133,11 +133,14 @@ static bool conflicts(struct append *a, const struct leat_batch_command *c, int3
     if (c->expected_version < 0 || c->expected_version == version_seen(a, stream) ||
         sim_off(a->w, SIM_D_VERSIONS))
         return false;
+    /* What only waits makes no event: whatever version it names harms nobody. */
+    if (f->since == r->head_before && c->outcome == LEAT_OUTCOME_WAITING)
+        return false;
     if (f->since == r->head_before && a->c->seen == NULL && !sim_off(a->w, SIM_D_TAINT)) {
         sim_fail(a->w, "since",
-                 "%s says that %.*s is at version %lld as of seq %lld; it is at %lld",
-                 a->c->actor->name, LEAT_STR_FMT(st->name), (long long)c->expected_version,
-                 (long long)f->since, (long long)st->version);
+                 "%s says (outcome %d) that %.*s is at version %lld as of seq %lld; it is at %lld",
+                 a->c->actor->name, (int)c->outcome, LEAT_STR_FMT(st->name),
+                 (long long)c->expected_version, (long long)f->since, (long long)st->version);
         return false;
     }
     return true;
@@ -149,13 +152,15 @@ static bool known(const struct append *a, const struct leat_batch_command *c)
     bool wide = sim_off(a->w, SIM_D_DEDUPE_NARROW), brief = sim_off(a->w, SIM_D_DEDUPE_LONG);
     if (!looks_up(a->w, a->c->processor))
         return false;
-    if (!wide && !brief && a->c->seen == NULL)
-        return sim_store_row(s, c->k, a->c->processor, &c->id) != NULL;
+    if (!wide && !brief && a->c->seen == NULL) {
+        const struct sim_row *r = sim_store_row(s, c->k, a->c->processor, &c->id);
+        return r != NULL && r->outcome != LEAT_OUTCOME_DEAD;
+    }
     int32_t n = a->c->seen == NULL ? s->row_count : a->c->seen->rows;
     for (int32_t i = 0; i < n; i++) {
         const struct sim_row *r = &s->rows[i];
-        if (leat_uuid_eq(&r->id, &c->id) && (wide || r->processor == a->c->processor) &&
-            (wide || r->k == c->k) &&
+        if (leat_uuid_eq(&r->id, &c->id) && r->outcome != LEAT_OUTCOME_DEAD &&
+            (wide || r->processor == a->c->processor) && (wide || r->k == c->k) &&
             (!brief || r->at_us / SIM_TIME_PARTITION_US == a->w->now_us / SIM_TIME_PARTITION_US))
             return true;
     }
@@ -166,7 +171,12 @@ static leat_settled judge(struct append *a, const struct leat_batch_command *c, 
 {
     if (c->outcome == LEAT_OUTCOME_FORWARDED)
         return LEAT_SETTLED_STORED;
-    if (known(a, c)) {
+    /* Of what is to wait the id is looked up only where others of the batch make it so. */
+    bool looked_up = c->outcome != LEAT_OUTCOME_WAITING || sim_rng_permille(&a->w->net, 500);
+    bool is_known = looked_up && known(a, c);
+    if (c->stream.len == 0) /* alone: settled whatever becomes of others */
+        return is_known ? LEAT_SETTLED_DUPLICATE : LEAT_SETTLED_STORED;
+    if (is_known) {
         a->tainted[stream] = true;
         return LEAT_SETTLED_DUPLICATE;
     }
@@ -215,36 +225,92 @@ static void store_outbox(struct append *a, const struct leat_batch_outbox *o, in
     slice->outbox_end = &row->next;
 }
 
+/* A row of one that had died is replaced: it has been given another chance. */
+static struct sim_row *row_for(struct sim_store *s, int32_t k, int32_t processor,
+                               const struct leat_uuid *id)
+{
+    uint64_t slot = row_key(k, processor, id) % SIM_COMMANDS_MAX;
+    for (int32_t i = s->row_hash[slot]; i >= 0; i = s->rows[i].next) {
+        struct sim_row *r = &s->rows[i];
+        if (r->k == k && r->processor == processor && leat_uuid_eq(&r->id, id) &&
+            r->outcome == LEAT_OUTCOME_DEAD)
+            return r;
+    }
+    leat_assert(s->row_count < SIM_COMMANDS_MAX);
+    s->rows[s->row_count] = (struct sim_row){.next = s->row_hash[slot]};
+    s->row_hash[slot] = s->row_count++;
+    return &s->rows[s->row_hash[slot]];
+}
+
 static void store_row(struct append *a, const struct leat_batch_command *c, uint32_t events,
                       uint32_t sends)
 {
     struct sim_store *s = a->s;
-    leat_assert(s->row_count < SIM_COMMANDS_MAX);
-    uint64_t slot = row_key(c->k, a->c->processor, &c->id) % SIM_COMMANDS_MAX;
-    s->rows[s->row_count] = (struct sim_row){.k = c->k,
-                                             .processor = a->c->processor,
-                                             .lane = c->lane,
-                                             .id = c->id,
-                                             .outcome = c->outcome,
-                                             .events = events,
-                                             .sends = sends,
-                                             .offset = c->offset,
-                                             .settled = ++s->settled,
-                                             .at_us = a->w->now_us,
-                                             .next = s->row_hash[slot]};
-    s->row_hash[slot] = s->row_count++;
+    struct sim_row *r = row_for(s, c->k, a->c->processor, &c->id);
+    *r = (struct sim_row){.k = c->k,
+                          .processor = a->c->processor,
+                          .lane = c->lane,
+                          .id = c->id,
+                          .outcome = c->outcome,
+                          .events = events,
+                          .sends = sends,
+                          .offset = c->offset,
+                          .settled = ++s->settled,
+                          .at_us = a->w->now_us,
+                          .next = r->next};
+    if (c->outcome != LEAT_OUTCOME_DEAD)
+        sim_dead_settled(a->w, a->c->processor, c->k, &c->id);
+}
+
+void sim_store_bury(struct sim *w, int32_t processor, const struct leat_waiting_row *row)
+{
+    struct sim_row *r = row_for(w->store, row->k, processor, &row->id);
+    *r = (struct sim_row){.k = row->k,
+                          .processor = processor,
+                          .lane = -1,
+                          .id = row->id,
+                          .outcome = LEAT_OUTCOME_DEAD,
+                          .offset = row->offset,
+                          .settled = ++w->store->settled,
+                          .at_us = w->now_us,
+                          .next = r->next};
+}
+
+/* Those of a command, and those before it that have the fence alone. */
+static void step_waits(struct append *a, int32_t upto)
+{
+    for (; a->wait < a->b->wait_count && a->b->waits[a->wait].command <= upto; a->wait++) {
+        const struct leat_batch_wait *wait = &a->b->waits[a->wait];
+        leat_settled settled = a->lost[a->fence_of[wait->row.k]] ? LEAT_SETTLED_LEFT_OUT
+                               : wait->command < 0
+                                   ? LEAT_SETTLED_STORED
+                                   : (leat_settled)a->c->result.settled[wait->command];
+        sim_wait_do(a->w, a->c, wait, settled);
+    }
+}
+
+static bool leaves_row(const struct append *a, const struct leat_batch_command *c)
+{
+    return c->outcome != LEAT_OUTCOME_FORWARDED &&
+           (c->outcome != LEAT_OUTCOME_WAITING || sim_off(a->w, SIM_D_WAITING_OPEN));
 }
 
 static void step_command(struct append *a, uint32_t index)
 {
     const struct leat_batch *b = a->b;
     const struct leat_batch_command *c = &b->commands[index];
-    int32_t stream = sim_store_stream(a->w, c->k, c->stream);
+    bool alone = c->stream.len == 0;
+    int32_t stream = alone ? 0 : sim_store_stream(a->w, c->k, c->stream);
     leat_settled settled = a->lost[a->fence_of[c->k]] ? LEAT_SETTLED_LEFT_OUT : judge(a, c, stream);
     a->c->result.settled[index] = (uint8_t)settled;
     bool stored = settled == LEAT_SETTLED_STORED;
-    if (stored)
+    sim_trace(a->w, "%s: %.*s outcome %d lane %d offset %lld expects %lld: settled %d",
+              a->c->actor->name, LEAT_STR_FMT(c->stream), (int)c->outcome, c->lane,
+              (long long)c->offset, (long long)c->expected_version, (int)settled);
+    if (stored) {
         check_command(a->w, c, &a->s->streams[stream]);
+        check_turn(a->w, a->c, index);
+    }
     uint32_t events = 0, sends = 0;
     for (; a->event < b->event_count && b->events[a->event].command == index; a->event++) {
         if (stored && ++events > 0)
@@ -254,8 +320,13 @@ static void step_command(struct append *a, uint32_t index)
         if (stored && ++sends > 0)
             store_outbox(a, &b->outbox[a->outbox], c->k);
     }
-    if (stored && c->outcome != LEAT_OUTCOME_FORWARDED)
+    if (stored && leaves_row(a, c))
         store_row(a, c, events, sends);
+    step_waits(a, (int32_t)index);
+    for (; a->dead < b->dead_count && b->dead[a->dead].command == index; a->dead++) {
+        if (stored)
+            sim_dead_do(a->w, a->c, &b->dead[a->dead]);
+    }
     a->c->result.conflicts += settled == LEAT_SETTLED_CONFLICT;
     a->c->result.duplicates += settled == LEAT_SETTLED_DUPLICATE;
     if (settled == LEAT_SETTLED_STORED || settled == LEAT_SETTLED_DUPLICATE)
@@ -357,6 +428,7 @@ static void steps(struct append *a)
     }
     for (uint32_t i = 0; i < b->command_count; i++)
         step_command(a, i);
+    step_waits(a, INT32_MAX);
     for (size_t i = 0; i < b->snapshot_count; i++)
         step_snapshot(a, &b->snapshots[i]);
     for (size_t i = 0; i < b->lane_count; i++)
@@ -421,6 +493,7 @@ void sim_call_copy_batch(struct sim_call *c, const struct leat_batch *b)
     to->commands = keep_array(c, b->commands, b->command_count, sizeof *b->commands);
     to->events = keep_array(c, b->events, b->event_count, sizeof *b->events);
     to->outbox = keep_array(c, b->outbox, b->outbox_count, sizeof *b->outbox);
+    sim_waits_copy(c, b);
     to->snapshots = keep_array(c, b->snapshots, b->snapshot_count, sizeof *b->snapshots);
     for (size_t i = 0; i < b->snapshot_count; i++)
         to->snapshots[i].state = keep(c, b->snapshots[i].state);

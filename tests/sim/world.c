@@ -59,9 +59,9 @@ bool sim_rng_permille(struct sim_rng *r, int32_t permille)
 
 const char *sim_fault_name(sim_fault f)
 {
-    static const char *const names[] = {"crash", "pause", "twin",  "cut",  "late",    "member",
-                                        "copy",  "stray", "tail",  "odd",  "away",    "disk",
-                                        "clock", "back",  "redis", "kill", "recreate"};
+    static const char *const names[] = {"crash", "pause", "twin",  "cut",  "late",   "member",
+                                        "copy",  "stray", "tail",  "odd",  "away",   "disk",
+                                        "clock", "back",  "redis", "kill", "person", "recreate"};
     size_t i = 0;
     while (i < sizeof names / sizeof names[0] && 1u << i != (uint32_t)f)
         i++;

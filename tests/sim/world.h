@@ -46,8 +46,10 @@ typedef enum sim_fault {
     SIM_FAULT_BACK = 1 << 13,  /* the store fails over to a standby that lacks the last commits */
     SIM_FAULT_REDIS = 1 << 14, /* Redis loses checkpoints, or comes back older */
     SIM_FAULT_KILL = 1 << 15,  /* handlers that crash; kill -9 while slow handlers run */
-    SIM_FAULT_ALL = (1 << 16) - 1,
-    SIM_FAULT_RECREATE = 1 << 16, /* by itself: a command topic is deleted and made again; its lane
+    SIM_FAULT_PERSON =
+        1 << 16, /* somebody hurries, cancels, redrives, drops what waits or is dead */
+    SIM_FAULT_ALL = (1 << 17) - 1,
+    SIM_FAULT_RECREATE = 1 << 17, /* by itself: a command topic is deleted and made again; its lane
                                      must stop and wait for a person */
 } sim_fault;
 const char *sim_fault_name(sim_fault f);
