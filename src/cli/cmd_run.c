@@ -190,10 +190,11 @@ static int block_signals(bool supervised)
     sigset_t set;
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
-    if (supervised)
+    if (supervised) {
         (void)signal(SIGINT, SIG_IGN);
-    else
+    } else {
         (void)sigaddset(&set, SIGINT);
+    }
     (void)signal(SIGPIPE, SIG_IGN);
     /* Before any thread starts: all inherit the mask, only the descriptor hears them. */
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)

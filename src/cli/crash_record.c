@@ -13,12 +13,13 @@ static void put_text(char *ret, size_t room, const struct leat_family_evidence *
     const struct leat_running *what = &e->what;
     const char *name = leat_running_verdict_name(e->verdict);
     char how[96];
-    if (e->verdict == LEAT_RUNNING_HUNG)
+    if (e->verdict == LEAT_RUNNING_HUNG) {
         (void)snprintf(how, sizeof how, "ran longer than %lld ms", (long long)what->timeout_ms);
-    else if (e->verdict == LEAT_RUNNING_EXITED)
+    } else if (e->verdict == LEAT_RUNNING_EXITED) {
         (void)snprintf(how, sizeof how, "called exit()");
-    else
+    } else {
         (void)snprintf(how, sizeof how, "signal %d (%s)", e->verdict, name);
+    }
     (void)snprintf(ret, room, "%s in handler %s of %s v%d", how, what->type, what->processor,
                    what->version);
 }
@@ -60,9 +61,10 @@ int leat_crash_record(struct leat_family *f, const char *topology_path)
     int code = leat_session_open_stored(&s, topology_path, NULL);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    for (uint32_t i = 0; i < f->evidence_count && status == LEAT_OK; i++)
+    for (uint32_t i = 0; i < f->evidence_count && status == LEAT_OK; i++) {
         if (!atomic_load(&f->evidence[i].written))
             status = record(s.store, &f->evidence[i], &err);
+    }
     leat_session_close(&s);
     if (status == LEAT_OK)
         return LEAT_EXIT_OK;

@@ -73,17 +73,28 @@ static struct leat_family *map(int fd)
     return at == MAP_FAILED ? NULL : at;
 }
 
+/* Numbers with colons between them, exactly n. */
+static bool numbers(const char *text, long *ret, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *end = NULL;
+        ret[i] = strtol(text, &end, 10);
+        if (end == text || *end != (i + 1 < n ? ':' : '\0'))
+            return false;
+        text = end + 1;
+    }
+    return true;
+}
+
 struct leat_family *leat_family_join(int *ret_member)
 {
     const char *text = getenv(FAMILY_VARIABLE);
-    int fd = -1, member = 0;
-    long parent = 0;
-    bool ours = text != NULL && sscanf(text, "%d:%d:%ld", &fd, &member, &parent) == 3 &&
-                parent == (long)getppid();
+    long at[3] = {-1, 0, 0};
+    bool ours = text != NULL && numbers(text, at, 3) && at[2] == (long)getppid();
     (void)unsetenv(FAMILY_VARIABLE);
-    struct leat_family *f = ours ? map(fd) : NULL;
-    if (f != NULL)
-        *ret_member = member;
+    struct leat_family *f = ours ? map((int)at[0]) : NULL;
+    if (f != NULL && at[1] < (long)f->member_count)
+        *ret_member = (int)at[1];
     return f;
 }
 
@@ -138,9 +149,10 @@ static struct leat_worker_figures *processor(struct leat_family_figures *sum, co
     *ret_new = i == sum->processor_count;
     if (i == LEAT_FAMILY_PROCESSORS)
         return NULL;
-    if (*ret_new)
+    if (*ret_new) {
         (void)snprintf(sum->processors[sum->processor_count++].name, sizeof sum->processors[0].name,
                        "%s", name);
+    }
     return &sum->processors[i].figures;
 }
 
@@ -195,10 +207,11 @@ void leat_family_add(struct leat_family_figures *sum, const struct leat_family_f
     for (uint32_t i = 0; i < one->processor_count; i++) {
         bool is_new = false;
         struct leat_worker_figures *f = processor(sum, one->processors[i].name, &is_new);
-        if (f != NULL && is_new)
+        if (f != NULL && is_new) {
             *f = one->processors[i].figures;
-        else if (f != NULL)
+        } else if (f != NULL) {
             add_worker(f, &one->processors[i].figures);
+        }
     }
     add_relay(sum, one);
 }

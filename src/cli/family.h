@@ -43,7 +43,8 @@ struct leat_family_evidence {
 };
 struct leat_family {
     uint32_t member_count;
-    uint32_t worker_count; /* the first so many run workers or relays */
+    uint32_t worker_count;              /* the first so many run workers or relays */
+    _Atomic uint64_t restarts, crashes; /* processes started again; marks found */
     uint32_t evidence_count;
     struct leat_family_evidence evidence[LEAT_FAMILY_EVIDENCE]; /* the supervisor's */
     struct leat_family_member members[];

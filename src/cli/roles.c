@@ -35,9 +35,10 @@ static const struct {
 
 unsigned leat_role_of(struct leat_str name)
 {
-    for (size_t i = 0; i < ROLE_NAMES; i++)
+    for (size_t i = 0; i < ROLE_NAMES; i++) {
         if (leat_str_eq(leat_str_of(role_names[i].name), name))
             return role_names[i].bit;
+    }
     return 0;
 }
 
@@ -45,9 +46,10 @@ void leat_roles_names(unsigned roles, char *ret, size_t room)
 {
     size_t n = 0;
     ret[0] = 0;
-    for (size_t i = 0; i < ROLE_NAMES; i++)
+    for (size_t i = 0; i < ROLE_NAMES; i++) {
         if ((roles & role_names[i].bit) != 0 && n < room)
             n += (size_t)snprintf(ret + n, room - n, "%s%s", n > 0 ? "," : "", role_names[i].name);
+    }
 }
 
 /* ---- start and stop ---- */

@@ -225,6 +225,19 @@ static void put_projector(struct leat_roles *r, struct leat_buf *out)
             f.lag);
 }
 
+static void put_family(struct leat_roles *r, struct leat_buf *out)
+{
+    const struct leat_family *f = r->c.family;
+    put_one(r, out,
+            &(struct metric){"leat_process_restarts_total", "counter",
+                             "Processes of this run that died and were started again", 0},
+            (int64_t)atomic_load(&f->restarts));
+    put_one(r, out,
+            &(struct metric){"leat_handler_crashes_total", "counter",
+                             "Handlers that crashed or hung and took their process along", 0},
+            (int64_t)atomic_load(&f->crashes));
+}
+
 static void put_label(struct leat_buf *out, const char *text)
 {
     for (; *text != 0; text++) {
@@ -247,10 +260,12 @@ static void put_one_stopped(struct leat_roles *r, struct leat_buf *out, const ch
 static void put_stopped(struct leat_roles *r, const struct seen *seen, struct leat_buf *out)
 {
     put_head(out, "leat_stopped", "gauge", "What does not flow until somebody looks, and why");
-    for (uint32_t i = 0; i < seen->all.processor_count; i++)
-        if (seen->all.processors[i].figures.why[0] != 0)
+    for (uint32_t i = 0; i < seen->all.processor_count; i++) {
+        if (seen->all.processors[i].figures.why[0] != 0) {
             put_one_stopped(r, out, seen->all.processors[i].name,
                             seen->all.processors[i].figures.why);
+        }
+    }
     if (seen->all.relay_stopped[0] != 0)
         put_one_stopped(r, out, "relay", seen->all.relay_stopped);
 }
@@ -293,6 +308,8 @@ void leat_roles_metrics(void *arg, struct leat_buf *out)
         put_relay(r, seen, out);
     if (r->projector != NULL)
         put_projector(r, out);
+    if (r->c.family != NULL)
+        put_family(r, out);
     put_one(r, out, &(struct metric){"leat_uptime_seconds", "gauge", "Since the start", 0},
             (leat_now_ms() - r->started_ms) / 1000);
     seen_free(seen);

@@ -22,6 +22,7 @@
 #define SUPERVISE_QUICK_MS   3000 /* died sooner than this after its start: wait before the next */
 #define SUPERVISE_START_MS   5    /* how often it looks whether the first ones are up */
 #define SUPERVISE_TICK_MS    100
+#define SUPERVISE_LONG_MS    200  /* a tick that took longer: the supervisor stood still as well */
 #define SUPERVISE_STORE_MS   5000 /* how long a start waits for evidence to be in the store */
 #define SUPERVISE_AGAIN_MS   1000 /* before the store is tried again */
 
@@ -96,16 +97,16 @@ static pid_t spawn(const struct supervisor *s, int member)
     pid_t parent = getpid(), pid = fork();
     if (pid == 0)
         exec_child(s, member, parent);
-    if (pid < 0)
+    if (pid < 0) {
         leat_log(LEAT_LOG_ERROR, "run", "fork-failed", "could not start a process: %s",
                  strerror(errno));
+    }
     return pid > 0 ? pid : 0;
 }
 
 static void start_child(struct supervisor *s, int i)
 {
     struct child *c = &s->children[i];
-    leat_family_clear(s->family, (uint32_t)i);
     leat_watch_clear(&c->watch);
     c->started_ms = now_ms();
     c->awaits_store = false;
@@ -122,9 +123,10 @@ static void start_child(struct supervisor *s, int i)
 static void stop_all(struct supervisor *s)
 {
     s->stopping = true;
-    for (int i = 0; i < s->n; i++)
+    for (int i = 0; i < s->n; i++) {
         if (s->children[i].pid > 0)
             (void)kill(s->children[i].pid, SIGTERM);
+    }
 }
 
 /* What can't start ends the whole: on its first start whatever the reason, later when its files are
@@ -150,7 +152,10 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
     uint32_t member = (uint32_t)(c - s->children);
     c->was_up |= atomic_load(&s->family->members[member].up);
     c->pid = 0;
-    bool crashed = leat_watch_collect(s->family, member) > 0;
+    uint32_t marks = leat_watch_collect(s->family, member);
+    bool crashed = marks > 0;
+    (void)atomic_fetch_add(&s->family->crashes, marks);
+    leat_family_clear(s->family, member); /* nobody says any more how it does */
     if (crashed) {
         s->record_at_ms = now_ms();
         s->give_up_ms = now_ms() + SUPERVISE_STORE_MS;
@@ -166,6 +171,7 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
         return;
     }
     wait_before_next(c, crashed);
+    (void)atomic_fetch_add(&s->family->restarts, 1);
     leat_log_kv(LEAT_LOG_ERROR, "run", "worker-died",
                 LEAT_LOG_FIELDS(LEAT_LOG_CSTR("instance", c->name),
                                 LEAT_LOG_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
@@ -206,9 +212,10 @@ static void reap(struct supervisor *s)
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
         if (pid == s->recorder)
             recorder_ended(s, status);
-        for (int i = 0; i < s->n; i++)
+        for (int i = 0; i < s->n; i++) {
             if (s->children[i].pid == pid)
                 child_ended(s, &s->children[i], status);
+        }
     }
 }
 
@@ -234,17 +241,19 @@ static void start_due(struct supervisor *s)
 
 static int wait_ms(const struct supervisor *s)
 {
-    for (int i = 0; i < s->n && !s->stopping; i++)
+    for (int i = 0; i < s->n && !s->stopping; i++) {
         if (!s->children[i].was_up)
             return SUPERVISE_START_MS;
+    }
     return SUPERVISE_TICK_MS;
 }
 
 static bool any_running(const struct supervisor *s)
 {
-    for (int i = 0; i < s->n; i++)
+    for (int i = 0; i < s->n; i++) {
         if (s->children[i].pid > 0)
             return true;
+    }
     return s->recorder > 0 || recording(s);
 }
 
@@ -255,8 +264,8 @@ static void tick(struct supervisor *s)
         return;
     s->tick_ms += ran_ms;
     /* Whoever stood still longer than that was not alone: the supervisor did as well. */
-    if (ran_ms > 2 * SUPERVISE_TICK_MS)
-        ran_ms = 2 * SUPERVISE_TICK_MS;
+    if (ran_ms > SUPERVISE_LONG_MS)
+        ran_ms = SUPERVISE_LONG_MS;
     for (int i = 0; i < s->n; i++) {
         struct child *c = &s->children[i];
         if (c->pid > 0 && (uint32_t)i < s->family->worker_count)
@@ -297,12 +306,13 @@ static void name_child(struct supervisor *s, int i)
         (void)snprintf(name, sizeof name, "%s-%.8s", worker ? "worker" : "http", id);
         given = name;
     }
-    if (!worker && s->c->instance != NULL)
+    if (!worker && s->c->instance != NULL) {
         (void)snprintf(c->name, sizeof c->name, "%s-http", given);
-    else if (worker && s->c->instance != NULL && s->family->worker_count > 1)
+    } else if (worker && s->c->instance != NULL && s->family->worker_count > 1) {
         (void)snprintf(c->name, sizeof c->name, "%s-%d", given, i);
-    else
+    } else {
         (void)snprintf(c->name, sizeof c->name, "%s", given);
+    }
     c->roles = s->c->roles &
                (worker ? LEAT_ROLE_WORKER | LEAT_ROLE_RELAY : LEAT_ROLE_PROJECTOR | LEAT_ROLE_HTTP);
 }

@@ -31,7 +31,7 @@ static void key_text(char *to, size_t room, const struct leat_running *what)
 {
     size_t n = what->key_bytes < room - 1 ? what->key_bytes : room - 1;
     for (size_t i = 0; i < n; i++)
-        to[i] = what->key[i] >= ' ' && what->key[i] <= '~' ? what->key[i] : '?';
+        to[i] = (char)(what->key[i] >= ' ' && what->key[i] <= '~' ? what->key[i] : '?');
     to[n] = '\0';
 }
 
@@ -103,11 +103,12 @@ uint32_t leat_watch_collect(struct leat_family *f, uint32_t member)
 uint32_t leat_watch_forget_written(struct leat_family *f)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < f->evidence_count; i++)
+    for (uint32_t i = 0; i < f->evidence_count; i++) {
         if (!atomic_load(&f->evidence[i].written)) {
             if (kept != i)
                 memcpy(&f->evidence[kept], &f->evidence[i], sizeof f->evidence[i]);
             kept++;
         }
+    }
     return f->evidence_count = kept;
 }

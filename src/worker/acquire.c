@@ -48,9 +48,10 @@ static bool feed_has(const struct worker_feed *f, int32_t k)
 static const struct leat_lane_position *position_of(const struct step *s, const char *topic,
                                                     int32_t k)
 {
-    for (size_t i = 0; i < s->got.lane_count; i++)
+    for (size_t i = 0; i < s->got.lane_count; i++) {
         if (s->got.lanes[i].k == k && leat_str_eq(s->got.lanes[i].topic, leat_str_of(topic)))
             return &s->got.lanes[i];
+    }
     return NULL;
 }
 
@@ -94,9 +95,10 @@ static leat_status lanes_of(struct leat_worker *w, const struct step *s, int32_t
                             struct leat_flow_lane *lanes, size_t *ret_n, struct leat_error *err)
 {
     size_t n = 0;
-    for (size_t i = 0; i < w->feed_count; i++)
+    for (size_t i = 0; i < w->feed_count; i++) {
         if (feed_has(&w->feeds[i], k))
             LEAT_TRY(lane_of(w, s, &w->feeds[i], k, &lanes[n++], err), err, "lane %d", k);
+    }
     *ret_n = n;
     return LEAT_OK;
 }
@@ -105,9 +107,10 @@ static size_t assigned_ks(struct leat_worker *w, int32_t *ret_ks)
 {
     size_t n = 0;
     (void)pthread_mutex_lock(&w->mutex);
-    for (int32_t k = 0; k < w->c.topology->partitions; k++)
+    for (int32_t k = 0; k < w->c.topology->partitions; k++) {
         if (w->held[k].hold != LEAT_HOLD_NONE)
             ret_ks[n++] = k;
+    }
     (void)pthread_mutex_unlock(&w->mutex);
     return n;
 }
@@ -181,10 +184,11 @@ static void step_confirm(struct leat_worker *w, struct step *s)
         return;
     }
     (void)pthread_mutex_lock(&w->mutex);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         leat_ownership_confirmed(&w->ownership, s->ks, s->n);
-    else
+    } else {
         leat_ownership_refused(&w->ownership, leat_now_ms());
+    }
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
@@ -214,9 +218,10 @@ static void step_claim(struct leat_worker *w, struct step *s)
 
 static bool has_suspects(const struct step *s, int32_t k)
 {
-    for (size_t i = 0; i < s->crash_count; i++)
+    for (size_t i = 0; i < s->crash_count; i++) {
         if (s->crashes[i].k == k)
             return true;
+    }
     return false;
 }
 
@@ -263,13 +268,14 @@ static void start_lanes(struct leat_worker *w, struct step *s)
         failed(w, "read lanes", &err);
         return;
     }
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         if (start_one(w, s, s->ks[i], seek)) {
             leat_worker_clean_from(w, s->ks[i]);
             (void)pthread_mutex_lock(&w->mutex);
             leat_ownership_started(&w->ownership, s->ks[i]);
             (void)pthread_mutex_unlock(&w->mutex);
         }
+    }
     leat_log_kv(LEAT_LOG_INFO, "worker", "acquired",
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
                                 LEAT_LOG_INT("partitions", s->n)),

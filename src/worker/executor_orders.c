@@ -58,9 +58,10 @@ static bool waiting_keys(struct leat_executor *e, int32_t k, struct leat_waiting
     leat_status status = LEAT_OK;
     if (!leat_store_connected(e->store))
         status = leat_store_reconnect(e->store, &err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
         status = leat_store_waiting_keys(e->store, e->c.worker->processor->name, &k, 1, e->arena,
                                          ret, &err);
+    }
     if (status != LEAT_OK)
         leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", &err);
     return status == LEAT_OK;
@@ -81,13 +82,14 @@ static bool suspects(struct leat_executor *e, const struct leat_executor_start *
         return false;
     }
     *ret = leat_arena_alloc(e->arena, (n + 1) * sizeof **ret);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         (*ret)[i] = (struct leat_flow_suspect){.id = found[i].id,
                                                .topic = found[i].topic,
                                                .offset = found[i].offset,
                                                .tries = found[i].tries,
                                                .hung = found[i].hung,
                                                .text = found[i].text};
+    }
     *ret_n = n;
     return true;
 }
@@ -148,9 +150,10 @@ static void obey_lane_stop(struct leat_executor *e)
     bool set = e->lane_stop_set;
     e->lane_stop_set = false;
     (void)pthread_mutex_unlock(&e->mutex);
-    for (size_t i = 0; set && i < leat_flow_lane_count(e->flow); i++)
+    for (size_t i = 0; set && i < leat_flow_lane_count(e->flow); i++) {
         if (e->group_lane[i] == stop.lane)
             leat_flow_lane_stop(e->flow, i, stop.why);
+    }
 }
 
 static struct order *next_order(struct leat_executor *e, bool *ret_stop, bool *ret_quit)
@@ -232,9 +235,10 @@ void leat_executor_publish(struct leat_executor *e)
     p->lanes_stopped = 0;
     for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
         const char *why = leat_flow_lane_stopped(e->flow, i);
-        if (why != NULL && p->lanes_stopped++ == 0)
+        if (why != NULL && p->lanes_stopped++ == 0) {
             (void)snprintf(p->why, sizeof p->why, "%s[%d]: %s", leat_flow_lane(e->flow, i)->topic,
                            leat_flow_lane(e->flow, i)->k, why);
+        }
     }
     if (p->lanes_stopped == 0)
         p->why[0] = '\0';

@@ -33,12 +33,13 @@ void leat_executor_watched(struct leat_executor *e, struct leat_flow_config *fc)
         leat_running_slot(p->name, leat_dispatch_version(e->c.dispatch), p->timeout_ms);
     if (first == NULL)
         return;
-    e->running = calloc(n, sizeof *e->running);
+    e->running = calloc(n, sizeof(struct leat_running_slot *));
     leat_assert(e->running != NULL && n > 0);
     e->running[0] = first;
-    for (size_t i = 1; i < n; i++)
+    for (size_t i = 1; i < n; i++) {
         e->running[i] =
             leat_running_slot(p->name, leat_dispatch_version(e->c.dispatch), p->timeout_ms);
+    }
     fc->entering = entering;
     fc->left = left;
 }

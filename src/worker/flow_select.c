@@ -60,12 +60,13 @@ static size_t select_overdue(struct leat_flow *f, int64_t now_ms, size_t room)
 static size_t select_weighted(struct leat_flow *f, int64_t now_ms, size_t room)
 {
     int64_t weights = 0, lanes[LEAT_PRIORITIES_MAX] = {0};
-    for (size_t i = 0; i < f->lane_count; i++)
+    for (size_t i = 0; i < f->lane_count; i++) {
         if (open_now(&f->lanes[i], now_ms)) {
             const struct leat_priority *p = priority_of(f, &f->lanes[i]);
             if (lanes[p - f->priorities->at]++ == 0)
                 weights += p->weight;
         }
+    }
     size_t used = 0;
     for (size_t i = 0; i < f->lane_count && used < room; i++) {
         struct flow_lane *l = &f->lanes[i];
@@ -82,12 +83,13 @@ static size_t select_weighted(struct leat_flow *f, int64_t now_ms, size_t room)
 static size_t select_rest(struct leat_flow *f, int64_t now_ms, size_t room)
 {
     size_t used = 0;
-    for (uint32_t p = 0; p < f->priorities->n && used < room; p++)
+    for (uint32_t p = 0; p < f->priorities->n && used < room; p++) {
         for (size_t i = 0; i < f->lane_count && used < room; i++) {
             struct flow_lane *l = &f->lanes[i];
             if (open_now(l, now_ms) && priority_of(f, l) == &f->priorities->at[p])
                 used += take(f, i, room - used);
         }
+    }
     return used;
 }
 
@@ -97,9 +99,10 @@ static void select_conflicts(struct leat_flow *f, size_t room)
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
         while (!l->gone && l->stopped == NULL && l->taken < l->count &&
-               (flow_item_at(l, l->taken)->settled || flow_item_at(l, l->taken)->conflicts > 0))
+               (flow_item_at(l, l->taken)->settled || flow_item_at(l, l->taken)->conflicts > 0)) {
             if (take_of(f, i, 1, true) > 0 && --room == 0)
                 return;
+        }
     }
 }
 

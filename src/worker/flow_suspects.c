@@ -16,9 +16,10 @@ static void drop(struct leat_flow *f, size_t i)
 
 void flow_suspects_stop(struct leat_flow *f, int32_t k)
 {
-    for (size_t i = f->suspect_count; i-- > 0;)
+    for (size_t i = f->suspect_count; i-- > 0;) {
         if (f->suspects[i].k == k)
             drop(f, i);
+    }
 }
 
 void flow_suspects_free(struct leat_flow *f)
@@ -46,7 +47,7 @@ void leat_flow_suspects(struct leat_flow *f, int32_t k, const struct leat_flow_s
         return;
     f->suspects = realloc(f->suspects, (f->suspect_count + n) * sizeof *f->suspects);
     leat_assert(f->suspects != NULL);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         f->suspects[f->suspect_count++] = (struct flow_suspect){.k = k,
                                                                 .id = rows[i].id,
                                                                 .offset = rows[i].offset,
@@ -54,6 +55,7 @@ void leat_flow_suspects(struct leat_flow *f, int32_t k, const struct leat_flow_s
                                                                 .text = kept(rows[i].text),
                                                                 .tries = rows[i].tries,
                                                                 .hung = rows[i].hung};
+    }
 }
 
 /* Before the record is decoded its id is not known, but the place it had when it ran. */
@@ -74,10 +76,11 @@ bool flow_item_is_suspect(const struct leat_flow *f, const struct flow_lane *l,
 
 static struct flow_suspect *find(const struct leat_flow *f, const struct flow_work *w)
 {
-    for (size_t i = 0; i < f->suspect_count; i++)
+    for (size_t i = 0; i < f->suspect_count; i++) {
         if (f->suspects[i].k == f->lanes[w->lane].spec.k && !f->suspects[i].settled &&
             leat_uuid_eq(&f->suspects[i].id, &w->id))
             return &f->suspects[i];
+    }
     return NULL;
 }
 

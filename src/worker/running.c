@@ -10,7 +10,7 @@
 
 #include "base/status.h"
 
-#define ALT_STACK_BYTES (64u * 1024)
+#define ALT_STACK_BYTES ((size_t)64 * 1024)
 
 static struct leat_running_table *table;             /* of this process; NULL: nobody watches */
 static _Thread_local struct leat_running_slot *mine; /* while this thread is in a call */
@@ -38,9 +38,10 @@ static void on_fatal(int sig, siginfo_t *info, void *context)
     if (slot != NULL && (atomic_load_explicit(&slot->turn, memory_order_relaxed) & 1) != 0 &&
         is_own(info))
         atomic_store_explicit(&slot->verdict, sig, memory_order_release);
-    for (size_t i = 0; i < FATAL_SIGNALS; i++)
+    for (size_t i = 0; i < FATAL_SIGNALS; i++) {
         if (fatal_signals[i] == sig)
             (void)sigaction(sig, &before[i], NULL);
+    }
     if (info->si_code <= 0 || sig == SIGSYS || sig == SIGTRAP)
         (void)raise(sig);
 }

@@ -42,9 +42,10 @@ int32_t leat_running_tick(const struct leat_running_table *t, struct leat_runnin
 
 bool leat_running_busy(const struct leat_running_table *t, const struct leat_running_clock *c)
 {
-    for (uint32_t i = 0; i < used(t); i++)
+    for (uint32_t i = 0; i < used(t); i++) {
         if (goes_on(t, c, i))
             return true;
+    }
     return false;
 }
 
@@ -79,8 +80,9 @@ const char *leat_running_verdict_name(int32_t verdict)
         {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},          {SIGFPE, "SIGFPE"},
         {SIGILL, "SIGILL"},   {SIGABRT, "SIGABRT"},        {SIGSYS, "SIGSYS"},
         {SIGTRAP, "SIGTRAP"}, {LEAT_RUNNING_HUNG, "hung"}, {LEAT_RUNNING_EXITED, "exit()"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].verdict == verdict)
             return names[i].name;
+    }
     return "a signal";
 }

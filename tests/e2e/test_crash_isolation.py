@@ -111,6 +111,8 @@ def what_ends_its_process_is_dead_after_three_tries_and_bystanders_are_done_once
     check.equal({o["outcome"] for o in outcomes(first + rest).values()}, {"accepted"})
     check.equal(pg.value(f"select count(*) from {NAME}.crashes"), 0)
     check.equal(len(said("handler-crashed")), TRIES * len(bad))
+    check.contains(api.get(s["url"] + "/metrics").body.decode(),
+                   f'leat_handler_crashes_total{{topology="{NAME}"}} {TRIES * len(bad)}\n')
     line = next(x for x in said("handler-crashed") if x["key"] == "x-segv")
     check.equal((line["processor"], line["type"], line["id"]), ("jobs", "Do", bad[0]))
     check.contains(line["message"], "SIGSEGV")
