@@ -128,6 +128,15 @@ static leat_status is_known(struct dry *d, struct leat_error *err)
     return status == LEAT_ABSENT ? LEAT_OK : status;
 }
 
+/* Their circuits are open: a dry run charges no card and sends no mail. */
+static struct leat_names services_of(const struct leat_processor *p, struct leat_arena *arena)
+{
+    struct leat_str *names = leat_arena_zalloc(arena, (size_t)p->n_calls + 1, sizeof *names);
+    for (uint32_t i = 0; i < p->n_calls; i++)
+        names[i] = p->calls[i].name;
+    return (struct leat_names){names, p->n_calls};
+}
+
 static leat_status decide(struct dry *d, const struct leat_command_in *in, struct leat_error *err)
 {
     d->processor = leat_topology_handler(d->s->topology, in->type);
@@ -142,8 +151,11 @@ static leat_status decide(struct dry *d, const struct leat_command_in *in, struc
                                     .priority = in->priority,
                                     .id = in->id != NULL ? *in->id : leat_uuid_v7(leat_now_ms()),
                                     .received_at_ms = leat_now_ms()};
-    struct leat_trial_config config = {
-        .topology = d->s->topology, .processor = d->processor, .schemas = d->s->schemas};
+    struct leat_names services = services_of(d->processor, d->s->arena);
+    struct leat_trial_config config = {.topology = d->s->topology,
+                                       .processor = d->processor,
+                                       .schemas = d->s->schemas,
+                                       .open = &services};
     LEAT_TRY(leat_trial_new(&config, &d->trial, err), err, "modules");
     LEAT_TRY(find_stream(d, err), err, "command");
     LEAT_TRY(is_known(d, err), err, "store");

@@ -186,6 +186,19 @@ def each_payment_has_one_key_however_often_it_was_tried():
     assert all(uuid.UUID(key).version == 5 for k in keys.values() for key in k)
 
 
+@check.test
+def a_dry_run_calls_nobody():
+    s = system()
+    with s["provider"].lock:
+        seen = len(s["provider"].seen)
+    done = s["home"].cli("send", "Pay", json.dumps({"account": "dry", "number": 1, "mode": ""}),
+                         "--dry-run", "--json")
+    check.equal(done.returncode, 3)
+    check.contains(done.stdout, "the provider is away")
+    with s["provider"].lock:
+        check.equal(len(s["provider"].seen), seen)
+
+
 CASES = """
 - it: is done by the book when the provider is away
   when: {Pay: {account: a, number: 1, mode: or-book}}
