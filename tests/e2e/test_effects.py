@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Effects that are claimed: mails through a server that sends a repeated one again. Killed in the
-middle of a call, cut off from the store in the middle of one: no mail goes out twice, and an unknown
-outcome is held, given up or repeated, as declared. The server counts.
+middle of a call, cut off from the store in the middle of one: no mail goes out twice, and an
+unknown outcome is held, given up or repeated, as declared. The server counts.
 """
 
 import collections
