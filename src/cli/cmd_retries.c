@@ -14,8 +14,10 @@
 
 #define LIMIT_DEFAULT 20
 #define OUTPUT_MAX    (64U << 20)
-#define HURRIED       (1U << LEAT_WAITS_RETRY | 1U << LEAT_WAITS_SCHEDULED | 1U << LEAT_WAITS_REDRIVEN)
-#define CANCELLED     (LEAT_WAITS_ALL & ~(1U << LEAT_WAITS_HELD))
+/* Reasons that now and cancel mean where none is given. */
+#define AGAIN     (1U << LEAT_WAITS_RETRY | 1U << LEAT_WAITS_REDRIVEN)
+#define HURRIED   (AGAIN | 1U << LEAT_WAITS_SCHEDULED)
+#define CANCELLED (LEAT_WAITS_ALL & ~(1U << LEAT_WAITS_HELD))
 
 struct retries_options {
     const char *topology, *processor, *key, *code, *type, *reason, *until, *cursor;
@@ -266,6 +268,7 @@ static int change(struct leat_session *s, const struct retries_options *o, char 
 {
     struct leat_error err = {0};
     struct leat_waiter_filter f;
+    const struct leat_waiter_page all = {.filter = &f, .limit = LEAT_SWEEP_MAX};
     struct leat_dead_ref *refs = NULL;
     size_t count = (size_t)n;
     bool hurry = sweep->what == LEAT_SWEEP_NOW;
@@ -280,8 +283,7 @@ static int change(struct leat_session *s, const struct retries_options *o, char 
         refs = leat_arena_zalloc(s->arena, (size_t)n + 1, sizeof *refs);
         status = find_all(s, o->processor, args, n, refs, &err);
     } else if (status == LEAT_OK) {
-        status =
-            leat_store_waiter_refs(s->store, &f, LEAT_SWEEP_MAX, s->arena, &refs, &count, &err);
+        status = leat_store_waiter_refs(s->store, &all, s->arena, &refs, &count, &err);
     }
     if (status == LEAT_OK)
         status = leat_sweep_start(sweep, refs, count, &err);

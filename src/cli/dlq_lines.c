@@ -36,7 +36,7 @@ int leat_dlq_export(struct leat_session *s, const struct leat_dlq_options *o, ch
     (void)n;
     struct leat_error err = {0};
     struct leat_dead_filter f;
-    struct leat_dead_page page = {.limit = PAGE_ROWS, .whole = true};
+    struct leat_dead_page page = {.filter = &f, .limit = PAGE_ROWS, .whole = true};
     char processor[256];
     size_t count = PAGE_ROWS;
     int64_t total = 0;
@@ -46,7 +46,7 @@ int leat_dlq_export(struct leat_session *s, const struct leat_dlq_options *o, ch
     int code = LEAT_EXIT_OK;
     while (count == PAGE_ROWS && code == LEAT_EXIT_OK) {
         struct leat_dead_row *rows = NULL;
-        if (leat_store_dead(s->store, &f, &page, arena, &rows, &count, &err) != LEAT_OK) {
+        if (leat_store_dead(s->store, &page, arena, &rows, &count, &err) != LEAT_OK) {
             code = leat_cli_fail(&err);
             break;
         }

@@ -38,7 +38,7 @@ static int print_groups(struct leat_session *s, const struct leat_dlq_options *o
     return code;
 }
 
-static int print_found(const struct leat_dlq_options *o, const struct leat_dead_row *all, size_t n)
+static int print_found(const struct leat_dlq_options *o, const struct leat_dead_rows *all)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf out;
     struct leat_json_writer w;
@@ -47,8 +47,8 @@ static int print_found(const struct leat_dlq_options *o, const struct leat_dead_
     leat_json_writer_init(&w, &out);
     if (o->json)
         leat_json_begin_array(&w);
-    for (size_t i = 0; i < n; i++) {
-        const struct leat_dead_row *d = &all[i];
+    for (size_t i = 0; i < all->n; i++) {
+        const struct leat_dead_row *d = &all->at[i];
         leat_uuid_format(&d->id, id);
         if (o->json) {
             leat_json_begin_object(&w);
@@ -89,22 +89,25 @@ static int sweep(struct leat_session *s, const struct leat_dlq_options *o, char 
 {
     struct leat_error err = {0};
     struct leat_dead_filter f;
-    struct leat_dead_row *found = NULL;
-    struct leat_uuid *ids = NULL;
+    struct leat_dead_rows found = {.n = 0};
+    struct leat_uuids ids = {.n = (size_t)n};
+    const struct leat_dead_page all = {.filter = &f, .limit = LEAT_SWEEP_MAX};
     struct leat_dead_ref *refs = NULL;
     size_t count = 0;
     leat_status status = leat_dlq_filter(s, o, OPEN, &f, &err);
     if (status == LEAT_OK && n > 0)
-        status = leat_sweep_ids(args, n, s->arena, &ids, &err);
+        status = leat_sweep_ids(args, n, s->arena, &ids.at, &err);
     if (status == LEAT_OK && n > 0)
-        status = leat_dead_by_ids(s->store, leat_str_of(o->processor), ids, (size_t)n, s->arena,
-                                  &found, &count, &err);
+        status =
+            leat_dead_by_ids(s->store, leat_str_of(o->processor), &ids, s->arena, &found, &err);
     if (status == LEAT_OK && o->dry_run)
-        return n > 0 ? print_found(o, found, count) : print_groups(s, o, &f);
+        return n > 0 ? print_found(o, &found) : print_groups(s, o, &f);
     if (status == LEAT_OK && n == 0)
-        status = leat_store_dead_refs(s->store, &f, LEAT_SWEEP_MAX, s->arena, &refs, &count, &err);
-    if (status == LEAT_OK && n > 0)
-        refs = leat_dead_refs_of(found, count, s->arena);
+        status = leat_store_dead_refs(s->store, &all, s->arena, &refs, &count, &err);
+    if (status == LEAT_OK && n > 0) {
+        refs = leat_dead_refs_of(&found, s->arena);
+        count = found.n;
+    }
     r->sweep->store = s->store;
     r->sweep->topology = s->topology;
     r->sweep->arena = s->arena;

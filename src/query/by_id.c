@@ -53,32 +53,29 @@ static int compare(const void *a, const void *b)
 }
 
 leat_status leat_dead_by_ids(struct leat_store *s, struct leat_str processor,
-                             const struct leat_uuid *ids, size_t n, struct leat_arena *arena,
-                             struct leat_dead_row **ret, size_t *ret_n, struct leat_error *err)
+                             const struct leat_uuids *ids, struct leat_arena *arena,
+                             struct leat_dead_rows *ret, struct leat_error *err)
 {
-    struct leat_dead_row *all = leat_arena_zalloc(arena, n + 1, sizeof *all);
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        leat_status status = leat_dead_by_id(s, processor, &ids[i], arena, &all[i], err);
+    struct leat_dead_rows all = {leat_arena_zalloc(arena, ids->n + 1, sizeof *all.at), 0};
+    for (size_t i = 0; i < ids->n; i++) {
+        leat_status status = leat_dead_by_id(s, processor, &ids->at[i], arena, &all.at[i], err);
         if (status != LEAT_OK)
             return status;
     }
-    qsort(all, n, sizeof *all, compare);
-    for (size_t i = 0; i < n; i++) {
-        if (kept == 0 || compare(&all[i], &all[kept - 1]) != 0)
-            all[kept++] = all[i];
+    qsort(all.at, ids->n, sizeof *all.at, compare);
+    for (size_t i = 0; i < ids->n; i++) {
+        if (all.n == 0 || compare(&all.at[i], &all.at[all.n - 1]) != 0)
+            all.at[all.n++] = all.at[i];
     }
     *ret = all;
-    *ret_n = kept;
     return LEAT_OK;
 }
 
-struct leat_dead_ref *leat_dead_refs_of(const struct leat_dead_row *rows, size_t n,
-                                        struct leat_arena *arena)
+struct leat_dead_ref *leat_dead_refs_of(const struct leat_dead_rows *rows, struct leat_arena *arena)
 {
-    struct leat_dead_ref *refs = leat_arena_zalloc(arena, n + 1, sizeof *refs);
-    for (size_t i = 0; i < n; i++)
-        refs[i] = (struct leat_dead_ref){rows[i].processor, rows[i].slice, rows[i].id};
+    struct leat_dead_ref *refs = leat_arena_zalloc(arena, rows->n + 1, sizeof *refs);
+    for (size_t i = 0; i < rows->n; i++)
+        refs[i] = (struct leat_dead_ref){rows->at[i].processor, rows->at[i].slice, rows->at[i].id};
     return refs;
 }
 

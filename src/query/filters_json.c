@@ -140,9 +140,10 @@ leat_status leat_dead_list_read(struct leat_store *s, const struct leat_dead_fil
 {
     struct leat_dead_page one_more = *page;
     struct leat_dead_list l = {.n = 0};
+    one_more.filter = f;
     one_more.limit = page->limit + 1;
     LEAT_TRY(leat_store_dead_groups(s, f, arena, &l.groups, err), err, "list");
-    LEAT_TRY(leat_store_dead(s, f, &one_more, arena, &l.rows, &l.n, err), err, "list");
+    LEAT_TRY(leat_store_dead(s, &one_more, arena, &l.rows, &l.n, err), err, "list");
     l.more = l.n > page->limit;
     l.n -= l.more;
     *ret = l;
@@ -245,9 +246,10 @@ leat_status leat_waiter_list_read(struct leat_store *s, const struct leat_waiter
 {
     struct leat_waiter_page one_more = *page;
     struct leat_waiter_list l = {.n = 0};
+    one_more.filter = f;
     one_more.limit = page->limit + 1;
     LEAT_TRY(leat_store_waiter_groups(s, f, arena, &l.groups, err), err, "list");
-    LEAT_TRY(leat_store_waiters(s, f, &one_more, arena, &l.rows, &l.n, err), err, "list");
+    LEAT_TRY(leat_store_waiters(s, &one_more, arena, &l.rows, &l.n, err), err, "list");
     l.more = l.n > page->limit;
     l.n -= l.more;
     *ret = l;

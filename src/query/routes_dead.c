@@ -99,8 +99,7 @@ struct asked { /* the body */
     struct leat_dead_filter filter;
     bool filtered, all, dry_run, force;
     struct leat_str reason;
-    struct leat_uuid *ids;
-    size_t n;
+    struct leat_uuids ids;
     int64_t max;
 };
 
@@ -108,7 +107,7 @@ static leat_status read_ids(struct leat_json_reader *r, struct leat_arena *arena
                             struct leat_error *err)
 {
     struct leat_json_token t;
-    a->ids = leat_arena_zalloc(arena, IDS_MAX, sizeof *a->ids);
+    a->ids.at = leat_arena_zalloc(arena, IDS_MAX, sizeof *a->ids.at);
     LEAT_TRY(leat_json_next(r, &t, err), err, "body");
     if (t.kind != LEAT_JSON_ARRAY_BEGIN)
         return leat_fail(err, LEAT_INVALID, "'ids' must be an array of texts");
@@ -116,13 +115,13 @@ static leat_status read_ids(struct leat_json_reader *r, struct leat_arena *arena
         LEAT_TRY(leat_json_next(r, &t, err), err, "body");
         if (t.kind == LEAT_JSON_ARRAY_END)
             break;
-        if (a->n == IDS_MAX)
+        if (a->ids.n == IDS_MAX)
             return leat_fail(err, LEAT_INVALID, "more than %d ids", IDS_MAX);
         if (t.kind != LEAT_JSON_STRING ||
-            !leat_uuid_parse(leat_json_unescape(&t, arena), &a->ids[a->n++]))
+            !leat_uuid_parse(leat_json_unescape(&t, arena), &a->ids.at[a->ids.n++]))
             return leat_fail(err, LEAT_INVALID, "'ids' must hold UUIDs");
     }
-    return a->n > 0 ? LEAT_OK : leat_fail(err, LEAT_INVALID, "'ids' is empty");
+    return a->ids.n > 0 ? LEAT_OK : leat_fail(err, LEAT_INVALID, "'ids' is empty");
 }
 
 static leat_status unknown_member(struct leat_str name, const char *allowed, struct leat_error *err)
@@ -219,9 +218,9 @@ static leat_status read_body(struct leat_request *rq, const char *allowed, struc
 
 static leat_status check_asked(const struct asked *a, struct leat_error *err)
 {
-    if (a->n > 0 && (a->filtered || a->all))
+    if (a->ids.n > 0 && (a->filtered || a->all))
         return leat_fail(err, LEAT_INVALID, "'ids' or filters, not both");
-    if (a->n > 0 || a->filtered || a->filter.processor.len > 0 || a->all)
+    if (a->ids.n > 0 || a->filtered || a->filter.processor.len > 0 || a->all)
         return LEAT_OK;
     (void)leat_fail(err, LEAT_INVALID, "which ones is not said");
     leat_error_hint(err, "give 'ids', filters (processor, code, since …) or \"all\": true");
@@ -234,11 +233,14 @@ static leat_status dry_run(struct leat_request *rq, struct leat_store *store, co
 {
     struct leat_dead_list l = {.n = 0};
     struct leat_json_writer w;
-    if (a->n > 0) {
-        leat_status status = leat_dead_by_ids(store, a->filter.processor, a->ids, a->n, rq->arena,
-                                              &l.rows, &l.n, err);
+    if (a->ids.n > 0) {
+        struct leat_dead_rows rows = {.n = 0};
+        leat_status status =
+            leat_dead_by_ids(store, a->filter.processor, &a->ids, rq->arena, &rows, err);
         if (status != LEAT_OK)
             return status;
+        l.rows = rows.at;
+        l.n = rows.n;
         l.groups.total = (int64_t)l.n;
     } else {
         LEAT_TRY(leat_store_dead_groups(store, &a->filter, rq->arena, &l.groups, err), err, "dlq");
@@ -248,34 +250,35 @@ static leat_status dry_run(struct leat_request *rq, struct leat_store *store, co
     return LEAT_OK;
 }
 
-/* Which; *ret_left = those beyond `max`. */
+struct meant {
+    struct leat_dead_ref *refs;
+    size_t n;
+    int64_t left; /* beyond `max` */
+};
+
 static leat_status find(struct leat_request *rq, struct leat_store *store, const struct asked *a,
-                        struct leat_dead_ref **ret, size_t *ret_n, int64_t *ret_left,
-                        struct leat_error *err)
+                        struct meant *ret, struct leat_error *err)
 {
-    struct leat_dead_row *rows = NULL;
     struct leat_dead_groups groups = {.n = 0};
-    *ret_left = 0;
-    if (a->n > 0) {
-        leat_status status = leat_dead_by_ids(store, a->filter.processor, a->ids, a->n, rq->arena,
-                                              &rows, ret_n, err);
+    if (a->ids.n > 0) {
+        struct leat_dead_rows rows = {.n = 0};
+        leat_status status =
+            leat_dead_by_ids(store, a->filter.processor, &a->ids, rq->arena, &rows, err);
         if (status == LEAT_OK)
-            *ret = leat_dead_refs_of(rows, *ret_n, rq->arena);
+            *ret = (struct meant){leat_dead_refs_of(&rows, rq->arena), rows.n, 0};
         return status;
     }
+    const struct leat_dead_page page = {.filter = &a->filter, .limit = (size_t)a->max};
     LEAT_TRY(leat_store_dead_groups(store, &a->filter, rq->arena, &groups, err), err, "dlq");
-    LEAT_TRY(leat_store_dead_refs(store, &a->filter, (size_t)a->max, rq->arena, ret, ret_n, err),
-             err, "dlq");
-    *ret_left = groups.total > (int64_t)*ret_n ? groups.total - (int64_t)*ret_n : 0;
+    LEAT_TRY(leat_store_dead_refs(store, &page, rq->arena, &ret->refs, &ret->n, err), err, "dlq");
+    ret->left = groups.total > (int64_t)ret->n ? groups.total - (int64_t)ret->n : 0;
     return LEAT_OK;
 }
 
 static leat_status sweep(struct leat_request *rq, struct leat_store *store, const struct asked *a,
                          struct leat_sweep *s, struct leat_error *err)
 {
-    struct leat_dead_ref *refs = NULL;
-    size_t n = 0;
-    int64_t left = 0;
+    struct meant m = {.n = 0};
     if (a->filter.processor.len > 0) {
         leat_status known = leat_processor_known(store, a->filter.processor, rq->arena, err);
         if (known != LEAT_OK)
@@ -283,17 +286,17 @@ static leat_status sweep(struct leat_request *rq, struct leat_store *store, cons
     }
     if (a->dry_run)
         return dry_run(rq, store, a, err);
-    leat_status status = find(rq, store, a, &refs, &n, &left, err);
+    leat_status status = find(rq, store, a, &m, err);
     s->store = store;
     s->topology = rq->http->c.topology;
     s->arena = rq->arena;
     if (status == LEAT_OK)
-        status = leat_sweep_start(s, refs, n, err);
-    bool more = n > 0;
+        status = leat_sweep_start(s, m.refs, m.n, err);
+    bool more = m.n > 0;
     while (status == LEAT_OK && more)
         status = leat_sweep_step(s, LEAT_SWEEP_BATCH, &more, err);
     if (status == LEAT_OK)
-        leat_answer_sweep(rq, s, a->n > 0, left);
+        leat_answer_sweep(rq, s, a->ids.n > 0, m.left);
     return status;
 }
 

@@ -114,11 +114,11 @@ static leat_status ask_rows(struct leat_store *s, const char *sql, struct leat_a
         "$12") ", $13::uuid, $14::text))"                                                          \
                " order by d.last_at desc, d.id desc, d.processor desc limit $15::int8"
 
-leat_status leat_store_dead(struct leat_store *s, const struct leat_dead_filter *f,
-                            const struct leat_dead_page *page, struct leat_arena *arena,
-                            struct leat_dead_row **ret, size_t *ret_n, struct leat_error *err)
+leat_status leat_store_dead(struct leat_store *s, const struct leat_dead_page *page,
+                            struct leat_arena *arena, struct leat_dead_row **ret, size_t *ret_n,
+                            struct leat_error *err)
 {
-    put_filter(s, f);
+    put_filter(s, page->filter);
     leat_pg_int8(&s->params, page->last_at_us);
     leat_pg_bytes(&s->params, page->id.b, sizeof page->id.b);
     leat_pg_text(&s->params, page->processor);
@@ -177,12 +177,12 @@ leat_status leat_store_dead_groups(struct leat_store *s, const struct leat_dead_
 
 /* ---- who is meant ---- */
 
-leat_status leat_store_dead_refs(struct leat_store *s, const struct leat_dead_filter *f,
-                                 size_t limit, struct leat_arena *arena, struct leat_dead_ref **ret,
+leat_status leat_store_dead_refs(struct leat_store *s, const struct leat_dead_page *page,
+                                 struct leat_arena *arena, struct leat_dead_ref **ret,
                                  size_t *ret_n, struct leat_error *err)
 {
-    put_filter(s, f);
-    leat_pg_int8(&s->params, limit > INT32_MAX ? INT32_MAX : (int64_t)limit);
+    put_filter(s, page->filter);
+    leat_pg_int8(&s->params, page->limit > INT32_MAX ? INT32_MAX : (int64_t)page->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select o.processor, o.slice, o.id from (select d.processor, d.slice,"
@@ -228,7 +228,6 @@ leat_status leat_store_processors(struct leat_store *s, struct leat_arena *arena
 
 /* ---- from elsewhere ---- */
 
-typedef struct leat_str (*text_of)(const struct leat_dead_row *d);
 #define TEXT(field)                                                                                \
     static struct leat_str of_##field(const struct leat_dead_row *d)                               \
     {                                                                                              \
@@ -245,7 +244,7 @@ TEXT(message)
 TEXT(state)
 
 static void put_texts(struct leat_pg_params *p, const struct leat_dead_row *rows, size_t n,
-                      text_of of)
+                      struct leat_str (*of)(const struct leat_dead_row *d))
 {
     leat_pg_array(p, LEAT_PG_TEXT, n);
     for (size_t i = 0; i < n; i++)
@@ -350,8 +349,9 @@ static const char put_sql[] =
 leat_status leat_store_dead_put(struct leat_store *s, const struct leat_dead_row *rows, size_t n,
                                 size_t *ret_added, struct leat_error *err)
 {
-    static const text_of texts[] = {of_processor, of_type, of_priority, of_source, of_topic,
-                                    of_class,     of_code, of_message,  of_state};
+    static struct leat_str (*const texts[])(const struct leat_dead_row *) = {
+        of_processor, of_type, of_priority, of_source, of_topic,
+        of_class,     of_code, of_message,  of_state};
     leat_pg_clear(&s->params);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         put_texts(&s->params, rows, n, texts[i]);

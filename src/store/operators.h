@@ -88,6 +88,7 @@ struct leat_dead_row {
     struct leat_str state, note;
 };
 struct leat_dead_page {
+    const struct leat_dead_filter *filter;
     /* Behind this row, newest first; last_at_us 0 = from the start. */
     struct leat_str processor;
     struct leat_uuid id;
@@ -95,8 +96,7 @@ struct leat_dead_page {
     size_t limit;
     bool whole; /* with headers and value */
 };
-LEAT_MUST_CHECK leat_status leat_store_dead(struct leat_store *s, const struct leat_dead_filter *f,
-                                            const struct leat_dead_page *page,
+LEAT_MUST_CHECK leat_status leat_store_dead(struct leat_store *s, const struct leat_dead_page *page,
                                             struct leat_arena *arena, struct leat_dead_row **ret,
                                             size_t *ret_n, struct leat_error *err);
 /* Whole rows of one id; several processors may have been given the same event. */
@@ -126,10 +126,10 @@ struct leat_dead_ref {
     int32_t slice;
     struct leat_uuid id;
 };
-/* The rows as of now, oldest death first: in that order they are to be handled again. At most
- * `limit`, grouped by processor and slice. */
+/* The rows as of now, oldest death first: in that order they are to be handled again. Grouped by
+ * processor and slice; of the page only filter and limit count. */
 LEAT_MUST_CHECK leat_status leat_store_dead_refs(struct leat_store *s,
-                                                 const struct leat_dead_filter *f, size_t limit,
+                                                 const struct leat_dead_page *page,
                                                  struct leat_arena *arena,
                                                  struct leat_dead_ref **ret, size_t *ret_n,
                                                  struct leat_error *err);
@@ -182,7 +182,9 @@ struct leat_waiter {
     struct leat_str headers, value; /* only of leat_store_waiter_find */
     bool value_null;
 };
-struct leat_waiter_page { /* behind this row, by due time; `behind` false = from the start */
+struct leat_waiter_page {
+    const struct leat_waiter_filter *filter;
+    /* behind this row, by due time; `behind` false = from the start */
     bool behind;
     int64_t due_at_us;
     struct leat_uuid id;
@@ -190,7 +192,6 @@ struct leat_waiter_page { /* behind this row, by due time; `behind` false = from
     size_t limit;
 };
 LEAT_MUST_CHECK leat_status leat_store_waiters(struct leat_store *s,
-                                               const struct leat_waiter_filter *f,
                                                const struct leat_waiter_page *page,
                                                struct leat_arena *arena, struct leat_waiter **ret,
                                                size_t *ret_n, struct leat_error *err);
@@ -213,9 +214,9 @@ LEAT_MUST_CHECK leat_status leat_store_waiter_groups(struct leat_store *s,
                                                      struct leat_arena *arena,
                                                      struct leat_waiter_groups *ret,
                                                      struct leat_error *err);
-/* The first `limit` rows by due time, as of now; those of a processor and slice stand together. */
+/* The first rows by due time, as of now; those of a processor and slice stand together. */
 LEAT_MUST_CHECK leat_status leat_store_waiter_refs(struct leat_store *s,
-                                                   const struct leat_waiter_filter *f, size_t limit,
+                                                   const struct leat_waiter_page *page,
                                                    struct leat_arena *arena,
                                                    struct leat_dead_ref **ret, size_t *ret_n,
                                                    struct leat_error *err);

@@ -86,11 +86,11 @@ static leat_status ask_rows(struct leat_store *s, const char *sql, struct leat_a
     return LEAT_OK;
 }
 
-leat_status leat_store_waiters(struct leat_store *s, const struct leat_waiter_filter *f,
-                               const struct leat_waiter_page *page, struct leat_arena *arena,
-                               struct leat_waiter **ret, size_t *ret_n, struct leat_error *err)
+leat_status leat_store_waiters(struct leat_store *s, const struct leat_waiter_page *page,
+                               struct leat_arena *arena, struct leat_waiter **ret, size_t *ret_n,
+                               struct leat_error *err)
 {
-    put_filter(s, f);
+    put_filter(s, page->filter);
     leat_pg_bool(&s->params, page->behind);
     leat_pg_int8(&s->params, page->due_at_us);
     leat_pg_bytes(&s->params, page->id.b, sizeof page->id.b);
@@ -152,13 +152,12 @@ leat_status leat_store_waiter_groups(struct leat_store *s, const struct leat_wai
     return LEAT_OK;
 }
 
-leat_status leat_store_waiter_refs(struct leat_store *s, const struct leat_waiter_filter *f,
-                                   size_t limit, struct leat_arena *arena,
-                                   struct leat_dead_ref **ret, size_t *ret_n,
-                                   struct leat_error *err)
+leat_status leat_store_waiter_refs(struct leat_store *s, const struct leat_waiter_page *page,
+                                   struct leat_arena *arena, struct leat_dead_ref **ret,
+                                   size_t *ret_n, struct leat_error *err)
 {
-    put_filter(s, f);
-    leat_pg_int8(&s->params, limit > INT32_MAX ? INT32_MAX : (int64_t)limit);
+    put_filter(s, page->filter);
+    leat_pg_int8(&s->params, page->limit > INT32_MAX ? INT32_MAX : (int64_t)page->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select o.processor, o.slice, o.id from (select w.processor, w.slice,"

@@ -1,4 +1,4 @@
-"""A store with dead letters and waiting messages written by SQL, and a topology that nobody runs."""
+"""A store with dead letters and waiting messages written by SQL; nobody runs its topology."""
 
 import base64
 import json
@@ -82,7 +82,8 @@ class Kit:
 
     def put_waiting(self, n, **columns):
         c = {"processor": "'orders'", "key": "convert_to('w' || i, 'UTF8')", "type": "'Place'",
-             "reason": "1", "parks": "true", "due_at": "now() + interval '1 h' + i * interval '1 s'",
+             "reason": "1", "parks": "true",
+             "due_at": "now() + interval '1 h' + i * interval '1 s'",
              "attempt": "2", "code": "'busy'", "error": "'the service is busy'",
              "id": "gen_random_uuid()", "priority": "'cold'",
              "topic": f"'{self.name}.orders.cold'",

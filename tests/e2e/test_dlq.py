@@ -238,7 +238,8 @@ def what_is_dropped_keeps_the_reason_and_lets_go_of_its_key():
     k.clear()
     k.put_dead(3, key="'held'::bytea")
     ids_ = [r["id"] for r in k.rows("select id from @dead_letters order by last_at")]
-    k.put_waiting(1, key="'held'::bytea", reason="4", due_at="timestamptz 'infinity'", id=f"'{ids_[0]}'::uuid")
+    k.put_waiting(1, key="'held'::bytea", reason="4", due_at="timestamptz 'infinity'",
+                  id=f"'{ids_[0]}'::uuid")
     k.put_waiting(2, key="'held'::bytea", reason="2")
     epoch = k.value("select sum(epoch) from @owners")
     k.home.must("dlq", "drop", ids_[0], "--reason", "a test of Monday")
@@ -267,10 +268,12 @@ def one_that_holds_its_key_is_redriven_in_its_place():
     k.clear()
     k.put_dead(1, key="'held'::bytea")
     dead = k.value("select id from @dead_letters")
-    k.put_waiting(1, key="'held'::bytea", reason="4", due_at="timestamptz 'infinity'", id=f"'{dead}'::uuid")
+    k.put_waiting(1, key="'held'::bytea", reason="4", due_at="timestamptz 'infinity'",
+                  id=f"'{dead}'::uuid")
     k.put_waiting(1, key="'held'::bytea", reason="2")
     k.home.must("dlq", "redrive", dead)
-    rows = k.rows("select id, reason, attempt, due_at <= now() as due from @waiting order by ticket")
+    rows = k.rows("select id, reason, attempt, due_at <= now() as due from @waiting "
+                  "order by ticket")
     check.equal([(r["reason"], r["attempt"], r["due"]) for r in rows][0], ("5", "0", "t"))
     check.equal((rows[0]["id"], len(rows)), (dead, 2))
 
@@ -305,7 +308,8 @@ def wrong_lines_are_refused_with_their_number_and_the_others_come_in():
     wrong = good[1].replace('"processor":"', '"processor":"x')
     path = os.path.join(k.home.dir, "lines.jsonl")
     with open(path, "w", encoding="utf-8") as f:
-        f.write("\n".join([good[0], wrong, "", "{nonsense", good[1][:-1] + ',"priorty":1}', good[2]]))
+        f.write("\n".join([good[0], wrong, "", "{nonsense", good[1][:-1] + ',"priorty":1}',
+                           good[2]]))
     done = k.home.cli("dlq", "import", path, "--json")
     check.equal((done.returncode, json.loads(done.stdout)),
                 (1, {"lines": 5, "added": 2, "there_before": 0, "refused": 3}))
