@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""docs/runbooks: commands run in the order of the page, against a system that is in that state."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
+from test_guide import Reader, blocks, missing_line  # noqa: E402
+
+PAGES = os.path.join(servers.ROOT, "docs", "runbooks")
+NAME = "runbook"
+
+
+class Shell(Reader):
+    """One shell in the folder of a topology."""
+
+    def __init__(self, home):
+        env = {**home.env, "PATH": f"{servers.BIN_DIR}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+        self.end = f"runbook-end-{os.getpid()}"
+        self.shell = subprocess.Popen(["bash"], cwd=home.dir, env=env, stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      bufsize=1, start_new_session=True)
+
+    def close(self):
+        self.shell.stdin.close()
+        self.shell.wait(20)
+
+
+def read(page, home):
+    """Runs the page: all that is printed since the last block of text is looked at."""
+    shell = Shell(home)
+    printed = ""
+    for language, _, text, line in blocks(os.path.join(PAGES, page)):
+        if language == "sh":
+            said, rc = shell.run(text)
+            check.equal(rc, 0, f"{page}:{line}: {said[-800:]}")
+            printed += said
+        elif language == "text":
+            lacking = missing_line(text, printed)
+            assert lacking is None, f"{page}:{line}: not printed: {lacking!r}; {printed[-1200:]}"
+            printed = ""
+    shell.close()
+
+
+def send(processor, kind, messages):
+    kafka.produce(f"{NAME}.{processor}.cold", [
+        (job, json.dumps({"job": job, "number": i, "how": how}),
+         {"ce_type": kind, "ce_id": str(uuid.uuid4())}) for i, (job, how) in enumerate(messages)])
+
+
+def in_trouble():
+    """30 that a service refused, one poisoned that holds its key, one that waits with a follower."""
+    with open(os.path.join(servers.ROOT, "tests/e2e/topology/room.yaml"), encoding="utf-8") as f:
+        delays = next(line for line in f if "processor: {retry:" in line)
+    home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
+        os.path.dirname(servers.BIN), "modules", "room"), env={"GATES": ""}, replace={
+            "name: room\n": f"name: {NAME}\n", "    flood: {consecutive: 5}\n": "",
+            delays: "  processor: {retry: {delays: [10m, 10m]}}\n"})
+    home.env["GATES"] = home.dir
+    home.forget(NAME)
+    home.must("apply")
+    url = f"http://127.0.0.1:{servers.free_port()}"
+    process = home.start("--listen", url[7:])
+    wait.until(lambda: process.alive() and api.get(url + "/readyz").status == 200, 60,
+               process.log_path)
+    send("tossers", "Toss", [(f"tired-{i}", "gate:psp") for i in range(30)])
+    send("keepers", "Keep", [("held", "poison"), ("held", "")])
+    send("jobs", "Work", [("slow", "gate:psp"), ("slow", "")])
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.dead_letters"), 31)
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.waiting"), 4)
+    with open(os.path.join(home.dir, "psp"), "w", encoding="utf-8"):
+        pass
+    return home, process
+
+
+@check.test
+def dead_letters():
+    home, process = in_trouble()
+    read("dead-letters.md", home)
+    check.equal(pg.rows(f"select state, count(*) from {NAME}.dead_letters group by 1 order by 1"),
+                [{"state": "dropped", "count": "1"}, {"state": "settled", "count": "30"}])
+    check.equal(pg.value(f"select count(*) from {NAME}.events where type in ('Tossed', 'Kept',"
+                         " 'Done')"), 33)
+    process.stop()
+
+
+@check.test
+def every_page_is_read():
+    check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md"])
+
+
+if __name__ == "__main__":
+    check.main()
