@@ -76,8 +76,10 @@ static const char *show(const struct check *c, const struct leat_expr *e)
 
 void leat_check_no_field(struct leat_report *report, leat_severity severity,
                          const struct leat_place *place, const struct leat_schema *s,
-                         struct leat_str type, const struct leat_str *path, uint32_t known)
+                         const struct leat_check_path *at)
 {
+    const struct leat_str type = at->type, *path = at->path;
+    const uint32_t known = at->known;
     struct leat_choice choice;
     struct leat_str name;
     struct leat_field_info outer;
@@ -111,7 +113,7 @@ static struct kind kind_of_field(const struct check *c, const struct use *u,
         return nothing;
     if (!leat_schema_field(s, e->path, e->n_path, &f, &known)) {
         leat_check_no_field(c->report, u->foreign ? LEAT_SEVERITY_WARNING : LEAT_SEVERITY_ERROR,
-                            u->place, s, u->type, e->path, known);
+                            u->place, s, &(struct leat_check_path){u->type, e->path, known});
         return nothing;
     }
     return (struct kind){true, f.kind, f.type, f.symbols, f.symbol_count};

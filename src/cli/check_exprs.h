@@ -8,9 +8,14 @@
 
 void leat_check_exprs(const struct leat_topology *t, const struct leat_schemas *schemas,
                       struct leat_report *report);
-/* "'OrderPlaced' has no field 'totl_cents'" with the nearest: step `known` of the path is wrong. */
+struct leat_check_path { /* of a field of `type`, wrong from step `known` on */
+    struct leat_str type;
+    const struct leat_str *path;
+    uint32_t known;
+};
+/* "'OrderPlaced' has no field 'totl_cents'" with the nearest. */
 void leat_check_no_field(struct leat_report *report, leat_severity severity,
                          const struct leat_place *place, const struct leat_schema *s,
-                         struct leat_str type, const struct leat_str *path, uint32_t known);
+                         const struct leat_check_path *at);
 
 #endif

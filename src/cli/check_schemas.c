@@ -158,7 +158,8 @@ static void check_key(struct check *c, const struct leat_aggregate *a, struct le
         return; /* of two aggregates: said */
     place = leat_topology_place(c->t, type.at, place);
     if (!leat_schema_field(s, &a->key, 1, &f, &known)) {
-        leat_check_no_field(c->report, LEAT_SEVERITY_ERROR, place, s, type, &a->key, 0);
+        leat_check_no_field(c->report, LEAT_SEVERITY_ERROR, place, s,
+                            &(struct leat_check_path){type, &a->key, 0});
         leat_report_add(
             c->report, LEAT_SEVERITY_NOTE, &a->place,
             "'%.*s' is the key of aggregate '%.*s': all its commands and events have it",
