@@ -7,6 +7,7 @@
 #include "cli/lag.h"
 #include "kafka/probe.h"
 #include "projection/env.h"
+#include "query/filters.h"
 #include "store/probe.h"
 
 struct leat_status_options {
@@ -23,13 +24,17 @@ struct leat_status_door { /* of the process that serves HTTP */
     const char *version;
     int64_t uptime_s;
     const char *stopped;     /* lines "who: why" of what does not flow; "" = all flows */
+    struct leat_str stalled; /* JSON array; "" = nothing is */
     const char *held;        /* lines: the message that holds a processor's lane by retry */
     struct leat_str metrics; /* Prometheus text */
 };
 
-struct leat_status_dead {  /* dead letters of a processor that Kafka still has */
-    int64_t count, age_ms; /* of the newest */
+struct leat_status_kept { /* what the store keeps for a processor */
+    int64_t dead;         /* letters that nobody settled or dropped */
+    int64_t age_ms;       /* of the newest of them */
     const char *code, *message;
+    int64_t waits[LEAT_WAITS_MAX + 1]; /* by leat_waits */
+    int64_t due_at_us;                 /* of the first retry; LEAT_DUE_NEVER */
 };
 
 struct leat_status_group { /* a processor, or the relay */
@@ -38,7 +43,7 @@ struct leat_status_group { /* a processor, or the relay */
     struct leat_probe_group members;
     int32_t unowned; /* partitions that no member has */
     struct leat_lag_sum lag;
-    struct leat_status_dead dead;
+    struct leat_status_kept kept;
 };
 
 struct leat_status_model {
@@ -56,6 +61,7 @@ struct leat_status_view {
     struct leat_status_door door;
     struct leat_lag lag;
     const char *lag_unknown;
+    struct leat_str stalled;          /* JSON array of lanes that stand still */
     struct leat_status_group *groups; /* processors, then the relay */
     size_t n_groups;
     struct leat_status_model *models;
@@ -70,6 +76,11 @@ LEAT_MUST_CHECK leat_status leat_status_collect(struct leat_session *s,
                                                 const struct leat_status_options *o,
                                                 struct leat_status_view *ret,
                                                 struct leat_error *err);
+/* status_kept.c; unread when the store does not answer */
+void leat_status_kept_read(struct leat_status_view *v, struct leat_str processor,
+                           struct leat_status_kept *ret);
+void leat_status_kept_json(const struct leat_status_kept *k, struct leat_json_writer *w);
+void leat_status_kept_text(const struct leat_status_kept *k, struct leat_buf *out);
 void leat_status_json(const struct leat_status_view *v, struct leat_buf *out);
 void leat_status_text(const struct leat_status_view *v, struct leat_buf *out);
 

@@ -3,14 +3,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/record_headers.h"
 #include "base/units.h"
 #include "cli/kafka_config.h"
+#include "cli/stalled.h"
 #include "cli/status.h"
 #include "projection/projection.h"
 #include "projection/versions.h"
 
-#define DEAD_READ_MAX 16 /* partitions whose newest dead letter is read */
 #define SKIPPED_SHOWN 3
 #define SKIPPED_BYTES 16384
 #define STOPPED_BYTES 65536
@@ -147,6 +146,9 @@ static void ask_ready(struct leat_status_view *v, const struct leat_address *at)
     if (!v->door.ready &&
         leat_json_find(answer.body, LEAT_STR("detail"), &why, NULL, &err) == LEAT_OK)
         v->door.not_ready = leat_arena_cstr(v->s->arena, leat_json_unescape(&why, v->s->arena));
+    struct leat_str raw = {NULL, 0};
+    if (leat_json_find(answer.body, LEAT_STR("stalled"), &why, &raw, &err) == LEAT_OK)
+        v->door.stalled = leat_arena_copy(v->s->arena, raw);
 }
 
 static void ask_door(struct leat_status_view *v)
@@ -203,50 +205,7 @@ static void read_group(struct leat_status_view *v, struct leat_probe *p,
         g->unowned += !owned[k];
 }
 
-static const char *header(struct leat_status_view *v, const struct leat_record *r, const char *name)
-{
-    struct leat_str value = {NULL, 0};
-    if (!leat_headers_find(r->packed_headers, leat_str_of(name), &value))
-        return NULL;
-    return leat_arena_cstr(v->s->arena, value);
-}
-
-static void newest_dead(struct leat_status_view *v, struct leat_admin *admin,
-                        const struct leat_position *at, struct leat_status_dead *dead)
-{
-    struct leat_record r = {0};
-    struct leat_error err = {0};
-    if (leat_admin_record(admin, at, v->s->arena, &r, (int)v->o->timeout_ms, &err) != LEAT_OK)
-        return;
-    int64_t age_ms = leat_now_ms() - r.timestamp_ms;
-    if (dead->code != NULL && age_ms >= dead->age_ms)
-        return;
-    dead->age_ms = age_ms > 0 ? age_ms : 0;
-    dead->code = header(v, &r, "__leat.errors.code");
-    dead->message = header(v, &r, "__leat.errors.message");
-}
-
-static void count_dead(struct leat_status_view *v, struct leat_admin *admin, const char *topic,
-                       struct leat_status_dead *dead)
-{
-    int32_t n = v->s->topology->partitions;
-    struct leat_position *at = leat_arena_zalloc(v->s->arena, (size_t)n, sizeof *at);
-    struct leat_watermarks *marks = leat_arena_zalloc(v->s->arena, (size_t)n, sizeof *marks);
-    struct leat_error err = {0};
-    int read = 0;
-    for (int32_t k = 0; k < n; k++)
-        at[k] = (struct leat_position){topic, k, 0};
-    if (leat_admin_watermarks(admin, at, (size_t)n, marks, (int)v->o->timeout_ms, &err) != LEAT_OK)
-        return;
-    for (int32_t k = 0; k < n; k++) {
-        dead->count += marks[k].high - marks[k].low;
-        at[k].offset = marks[k].high - 1;
-        if (marks[k].high > marks[k].low && read++ < DEAD_READ_MAX)
-            newest_dead(v, admin, &at[k], dead);
-    }
-}
-
-static void add_groups(struct leat_status_view *v, struct leat_probe *p, struct leat_admin *admin)
+static void add_groups(struct leat_status_view *v, struct leat_probe *p)
 {
     const struct leat_topology *t = v->s->topology;
     v->groups = leat_arena_zalloc(v->s->arena, t->n_processors + 1u, sizeof *v->groups);
@@ -259,7 +218,7 @@ static void add_groups(struct leat_status_view *v, struct leat_probe *p, struct 
         g->lag.waiting = lanes.waiting + sources.waiting;
         g->lag.age_ms = lanes.age_ms > sources.age_ms ? lanes.age_ms : sources.age_ms;
         read_group(v, p, g);
-        count_dead(v, admin, t->processors[i].dlq_topic.at, &g->dead);
+        leat_status_kept_read(v, t->processors[i].name, &g->kept);
     }
     struct leat_status_group *relay = &v->groups[v->n_groups++];
     relay->name = "relay";
@@ -318,7 +277,7 @@ static leat_status ask_kafka(struct leat_status_view *v, struct leat_error *err)
     if (status == LEAT_OK) {
         if (leat_lag_collect(v->s, admin, &v->lag, &lag_err) != LEAT_OK)
             v->lag_unknown = kept(v, lag_err.msg);
-        add_groups(v, probe, admin);
+        add_groups(v, probe);
     }
     leat_admin_free(admin);
     leat_probe_free(probe);
@@ -332,6 +291,7 @@ leat_status leat_status_collect(struct leat_session *s, const struct leat_status
     ask_door(&v);
     LEAT_TRY(ask_store(&v, err), err, "status");
     LEAT_TRY(ask_kafka(&v, err), err, "status");
+    leat_stalled_collect(&v);
     v.models = leat_arena_zalloc(s->arena, s->topology->n_projections + 1u, sizeof *v.models);
     for (uint32_t i = 0; i < s->topology->n_projections; i++)
         add_model(&v, &s->topology->projections[i], &v.models[i]);

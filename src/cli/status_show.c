@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "base/version.h"
 #include "cli/circuits.h"
+#include "cli/stalled.h"
 #include "cli/status.h"
 
 #define LABEL_BYTES   300
@@ -41,11 +42,12 @@ static void group_problems(const struct leat_status_view *v, const struct leat_s
                        age_text(g->lag.age_ms, age));
         tell(arg, text);
     }
-    if (g->dead.count > 0) {
-        (void)snprintf(text, sizeof text, "%s: %" PRId64 " dead letters, the newest %s ago: %s: %s",
-                       g->name, g->dead.count, age_text(g->dead.age_ms, age),
-                       g->dead.code != NULL ? g->dead.code : "?",
-                       g->dead.message != NULL ? g->dead.message : "?");
+    if (g->kept.dead > 0) {
+        (void)snprintf(text, sizeof text,
+                       "%s: %" PRId64 " dead letters (leat dlq list), the newest %s ago: %s: %s",
+                       g->name, g->kept.dead, age_text(g->kept.age_ms, age),
+                       g->kept.code != NULL ? g->kept.code : "?",
+                       g->kept.message != NULL ? g->kept.message : "?");
         tell(arg, text);
     }
     leat_circuits_problems(v, g->name, tell, arg);
@@ -173,8 +175,7 @@ static void put_group(const struct leat_status_view *v, const struct leat_status
     leat_json_put_int(w, "waiting", g->lag.waiting);
     put_age(w, "age_ms", g->lag.age_ms);
     if (!relay) {
-        leat_json_put_int(w, "dead_letters", g->dead.count);
-        leat_json_put_cstr(w, "last_dead", g->dead.message);
+        leat_status_kept_json(&g->kept, w);
         leat_json_key(w, LEAT_STR("this_process"));
         leat_json_begin_object(w);
         for (size_t i = 0; v->door.unreachable == NULL && i < sizeof figures / sizeof *figures; i++)
@@ -233,6 +234,8 @@ void leat_status_json(const struct leat_status_view *v, struct leat_buf *out)
     leat_json_key(&w, LEAT_STR("relay"));
     put_group(v, &v->groups[v->n_groups - 1], true, &w);
     leat_json_put_int(&w, "outbox", v->store.outbox);
+    leat_json_key(&w, LEAT_STR("stalled"));
+    leat_json_raw(&w, v->stalled);
     leat_json_key(&w, LEAT_STR("models"));
     leat_json_begin_array(&w);
     for (uint32_t i = 0; i < t->n_projections; i++)
@@ -284,6 +287,7 @@ static void text_group(const struct leat_status_view *v, const struct leat_statu
     }
     leat_buf_putc(out, '\n');
     text_members(g, out);
+    leat_status_kept_text(&g->kept, out);
     leat_circuits_text(v, g->name, out);
 }
 
@@ -322,6 +326,7 @@ void leat_status_text(const struct leat_status_view *v, struct leat_buf *out)
         text_group(v, &v->groups[i], false, out);
     leat_buf_puts(out, "\nrelay\n");
     text_group(v, &v->groups[v->n_groups - 1], true, out);
+    leat_stalled_lines(v, out);
     leat_buf_puts(out, "\nread models\n");
     for (uint32_t i = 0; i < t->n_projections; i++)
         text_model(&v->models[i], out);
