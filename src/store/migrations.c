@@ -14,9 +14,10 @@
     M(6, 0006_anchors)                                                                             \
     M(7, 0007_snapshots)                                                                           \
     M(8, 0008_waiting)                                                                             \
-    M(9, 0011_operators)                                                                           \
+    M(9, 0009_crashes)                                                                             \
     M(10, 0010_effects)                                                                            \
-    M(11, 0009_crashes)
+    M(11, 0011_operators)                                                                          \
+    M(12, 0012_pauses)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];
 MIGRATIONS(DECLARE)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/pauses.h"
 #include "worker/executor_internal.h"
 
 #define EXECUTOR_IDLE_MS     1000
@@ -301,6 +302,60 @@ static void commit_offsets(struct leat_executor *e)
         leat_group_commit_async(e->group, at, n);
 }
 
+/* ---- once a second: what people have said meanwhile ---- */
+
+static leat_status tell_flood(struct leat_executor *e, struct leat_error *err)
+{
+    struct leat_str name = e->c.worker->processor->name;
+    bool first = false;
+    LEAT_TRY(leat_store_pause(e->store,
+                              &(struct leat_pause){.processor = name,
+                                                   .reason = leat_str_of(leat_flow_paused(e->flow)),
+                                                   .by = LEAT_STR("leat")},
+                              &first, err),
+             err, "flood");
+    if (first)
+        leat_log_kv(LEAT_LOG_ERROR, "worker", "processor-paused",
+                    LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", name)),
+                    "%s; `leat resume %.*s` lets it go on", leat_flow_paused(e->flow),
+                    LEAT_STR_FMT(name));
+    return LEAT_OK;
+}
+
+static leat_status read_pause(struct leat_executor *e, struct leat_error *err)
+{
+    struct leat_pause *pauses = NULL;
+    const char *reason = NULL;
+    size_t n = 0;
+    LEAT_TRY(leat_store_pauses(e->store, e->arena, &pauses, &n, err), err, "pauses");
+    for (size_t i = 0; i < n; i++)
+        if (leat_str_eq(pauses[i].processor, e->c.worker->processor->name))
+            reason = leat_arena_cstr(e->arena, pauses[i].reason);
+    if ((reason == NULL) != (leat_flow_paused(e->flow) == NULL))
+        leat_log_kv(LEAT_LOG_INFO, "worker", reason == NULL ? "resumed" : "paused",
+                    LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", e->c.worker->processor->name)), "%s",
+                    reason == NULL ? "the processor goes on" : reason);
+    leat_flow_pause(e->flow, reason);
+    return LEAT_OK;
+}
+
+static void check_pause(struct leat_executor *e)
+{
+    struct leat_error err = {0};
+    int64_t now_ms = leat_now_ms();
+    if (now_ms < e->pause_due_ms && !leat_flow_flooded(e->flow))
+        return;
+    if (!leat_store_connected(e->store))
+        return;
+    e->pause_due_ms = now_ms + EXECUTOR_IDLE_MS;
+    leat_arena_reset(e->arena);
+    leat_status status = leat_flow_flooded(e->flow) ? tell_flood(e, &err) : LEAT_OK;
+    if (status == LEAT_OK)
+        status = read_pause(e, &err);
+    if (status != LEAT_OK)
+        leat_log_limited(LEAT_LOG_WARN, "worker", "pause-check", "%s", err.msg);
+}
+
 /* A person who hurries, cancels or redrives what waits raises the epoch: the rows are read anew. A
  * lane that has work is told so by its fence, an idle one by this. */
 static void check_epochs(struct leat_executor *e)
@@ -370,6 +425,7 @@ static void *executor_main(void *arg)
             clear_wake(e);
             continue;
         }
+        check_pause(e);
         bool again = leat_flow_again(e->flow, &locked);
         if (!again) {
             keep_distance(e);

@@ -32,7 +32,7 @@ struct leat_executor {
     size_t *group_lane;       /* flow lane -> lane of the group */
     size_t group_lane_cap;
     struct leat_waiting_ref due[EXECUTOR_TAKE_MAX];
-    int64_t commit_due_ms, retry_at_ms, tail_due_ms, epochs_due_ms;
+    int64_t commit_due_ms, retry_at_ms, tail_due_ms, epochs_due_ms, pause_due_ms;
     int32_t failures;
     int64_t batch_us; /* when the last batch began */
     bool small;       /* it was */

@@ -238,7 +238,8 @@ static size_t lanes_flowing(const struct leat_flow *f)
 int32_t leat_flow_quota(struct leat_flow *f, size_t lane, int64_t now_ms)
 {
     const struct flow_lane *l = &f->lanes[lane];
-    if (leat_flow_lane(f, lane) == NULL || l->stopped != NULL || f->under_way)
+    if (leat_flow_lane(f, lane) == NULL || l->stopped != NULL || f->under_way ||
+        f->paused[0] != '\0')
         return 0;
     if (l->held_until_ms > now_ms && l->count > 0)
         return 0;
@@ -303,6 +304,8 @@ bool leat_flow_offer(struct leat_flow *f, size_t lane, struct leat_incoming *rec
 
 bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms)
 {
+    if (f->paused[0] != '\0')
+        return false;
     for (size_t i = 0; i < f->lane_count; i++) {
         const struct flow_lane *l = &f->lanes[i];
         if (!l->gone && l->stopped == NULL && l->hole_to == 0 && l->count > 0 &&
@@ -315,6 +318,8 @@ bool leat_flow_ready(const struct leat_flow *f, int64_t now_ms)
 int64_t leat_flow_due_ms(const struct leat_flow *f)
 {
     int64_t due = INT64_MAX;
+    if (f->paused[0] != '\0')
+        return due;
     for (size_t i = 0; i < f->lane_count; i++) {
         const struct flow_lane *l = &f->lanes[i];
         if (!l->gone && l->stopped == NULL && l->count > 0 && l->held_until_ms < due)

@@ -196,6 +196,12 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
 void leat_flow_unknown(struct leat_flow *f);
 /* What holds a lane; NULL = nothing does. */
 const struct leat_flow_hold *leat_flow_held(const struct leat_flow *f, size_t lane);
+/* Why nothing is handled: the processor is paused. NULL = it is not. */
+const char *leat_flow_paused(const struct leat_flow *f);
+/* By too many dead letters, since leat_flow_pause was called last: everybody is to be told. */
+bool leat_flow_flooded(const struct leat_flow *f);
+/* As everybody is told; NULL: go on. */
+void leat_flow_pause(struct leat_flow *f, const char *reason);
 /* As acquired; 0 = k is not ours. */
 int64_t leat_flow_epoch(const struct leat_flow *f, int32_t k);
 /* What is known of k can't be believed any more: it must be acquired again. */

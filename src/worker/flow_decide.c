@@ -363,6 +363,7 @@ static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     } else {
         flow_add_command(f, w, call);
         flow_take(f, w);
+        flow_flood_count(f, false);
     }
 }
 
@@ -378,6 +379,10 @@ static void hole(struct leat_flow *f, struct flow_work *w)
 static void decide_one(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 {
     struct flow_lane *l = &f->lanes[w->lane];
+    if (f->paused[0] != '\0') {
+        cut_lane(f, w);
+        return;
+    }
     switch (w->what) {
     case FLOW_SKIP:
         flow_take(f, w);

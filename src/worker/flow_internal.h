@@ -125,6 +125,14 @@ struct flow_suspect { /* struct leat_flow_suspect, kept */
     bool hung, settled;
 };
 
+#define FLOW_FLOOD_WINDOW 200
+
+struct flow_flood { /* the last messages, and which of them were given up on */
+    bool was[FLOW_FLOOD_WINDOW];
+    uint32_t n, at, dead;
+    int64_t in_row;
+};
+
 struct flow_room { /* what a call of a handler is made in */
     struct leat_arena *arena;
     struct leat_buf *scratch;
@@ -158,6 +166,9 @@ struct leat_flow {
     size_t command_cap, event_cap, outbox_cap, wait_cap, dead_cap;
     struct leat_waiting *waiting;
     struct flow_stuck stuck;
+    struct flow_flood flood;
+    char paused[200]; /* why nothing is handled; "" = all is */
+    bool flooded;     /* by ourselves, and nobody has been told */
     struct flow_suspect *suspects; /* of all ks; few, if any */
     size_t suspect_count;
     bool under_way; /* decided, reply awaited */
@@ -227,6 +238,8 @@ bool flow_item_is_suspect(const struct leat_flow *f, const struct flow_lane *l,
 bool flow_is_condemned(const struct leat_flow *f, const struct flow_work *w);
 void flow_condemn(struct leat_flow *f, struct flow_work *w, int64_t now_ms); /* a dead letter */
 void flow_suspect_replied(struct leat_flow *f, const struct flow_work *w);   /* it is stored */
+/* flow_flood.c: a message was handled, or given up on. */
+void flow_flood_count(struct leat_flow *f, bool dead);
 /* flow_decide.c: the record can't be handled now; its lane waits until then. */
 void flow_hold(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct leat_str why);
 /* flow_rows.c: rows of the batch. */

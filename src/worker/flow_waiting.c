@@ -25,7 +25,7 @@ static struct flow_lane *room_of(const struct leat_flow *f, int32_t k)
 size_t leat_flow_due(struct leat_flow *f, int64_t now_ms, struct leat_waiting_ref *ret, size_t max)
 {
     size_t n = 0;
-    for (int32_t k = 0; k < f->c.partitions && n < max; k++) {
+    for (int32_t k = 0; k < f->c.partitions && n < max && f->paused[0] == '\0'; k++) {
         if (f->slices[k].epoch == 0 || leat_waiting_due_ms(f->waiting, k) > now_ms)
             continue;
         const struct flow_lane *l = room_of(f, k);
@@ -244,6 +244,7 @@ void flow_retry(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 void flow_give_up(struct leat_flow *f, struct flow_work *w, const char *error_class, int64_t now_ms)
 {
     flow_add_dead(f, w, error_class, now_ms);
+    flow_flood_count(f, true);
     bool hold = leat_dispatch_processor(f->c.dispatch)->on_dead == LEAT_ON_DEAD_HOLD &&
                 ordered(f) && w->key.len > 0 &&
                 leat_partition(w->key, f->c.partitions) == f->lanes[w->lane].spec.k;
@@ -323,13 +324,25 @@ static void wait_stored(struct leat_flow *f, const struct leat_batch_wait *wait)
     }
 }
 
+/* A row whose command is a duplicate has been handled: it came twice, or again after a crash. */
+static void wait_known(struct leat_flow *f, const struct leat_batch_wait *wait)
+{
+    const struct leat_waiting_ref ref = {wait->row.k, wait->row.key, wait->row.ticket};
+    if (wait->op == LEAT_WAIT_TAKE || wait->op == LEAT_WAIT_AGAIN)
+        leat_waiting_take(f->waiting, &ref);
+}
+
 void flow_waits_replied(struct leat_flow *f, const struct leat_reply *reply)
 {
     for (size_t i = 0; i < f->batch.wait_count; i++) {
         const struct leat_batch_wait *wait = &f->batch.waits[i];
-        bool fence_ok = reply->fences[f->slices[wait->row.k].fence].result == LEAT_FENCE_OK;
-        if (fence_ok && (wait->command < 0 || reply->settled[wait->command] == LEAT_SETTLED_STORED))
+        bool ours = reply->fences[f->slices[wait->row.k].fence].result == LEAT_FENCE_OK;
+        uint8_t settled = wait->command < 0 ? (ours ? LEAT_SETTLED_STORED : LEAT_SETTLED_LEFT_OUT)
+                                            : reply->settled[wait->command];
+        if (settled == LEAT_SETTLED_STORED)
             wait_stored(f, wait);
+        else if (settled == LEAT_SETTLED_DUPLICATE)
+            wait_known(f, wait);
     }
 }
 

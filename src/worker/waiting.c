@@ -277,6 +277,7 @@ void leat_waiting_take(struct leat_waiting *w, const struct leat_waiting_ref *ro
         return;
     if (at < e->on_hand)
         e->on_hand--;
+    e->stale = e->stale && e->on_hand > 0;
     r->rows--;
     if (e->count == 1) {
         entry_remove(r, e);

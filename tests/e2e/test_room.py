@@ -180,6 +180,50 @@ def a_duplicate_of_what_waits_is_done_once():
     check.equal(outcome(twice)[0], "accepted")
 
 
+@check.test
+def a_flood_of_dead_letters_pauses_the_processor_until_somebody_looks():
+    h = system()
+    # numbers of one key follow each other in one executor
+    bad = send("tossers", [(f"flood-{i % 4}", i, "poison", "hot") for i in range(40)], "Toss")
+    good = send("tossers", [(f"flood-{i % 4}", i, "", "hot") for i in range(40, 60)], "Toss")
+
+    def count(ids, what):
+        listed = ", ".join(f"'{i}'" for i in ids)
+        return pg.value(f"select count(*) from {NAME}.commands where outcome = '{what}' and id in ({listed})")
+    reason = wait.until(lambda: pg.rows(f"select reason, paused_by from {NAME}.pauses"), 20, "a pause")
+    check.contains(reason[0]["reason"], "flood: 5 dead letters in a row")
+    _system["process"].await_log("processor-paused")
+    assert 5 <= count(bad, "dead") < 40, count(bad, "dead")
+    check.equal(count(good, "accepted"), 0)
+    check.equal(h.cli("pause", "tossers").returncode, 3)
+    resumed = 0
+
+    def all_done():
+        nonlocal resumed
+        resumed += h.cli("resume", "tossers").returncode == 0
+        return count(bad, "dead") == 40 and count(good, "accepted") == 20
+    wait.until(all_done, 60, "the rest, with somebody who looks each time")
+    assert resumed >= 2, resumed
+    h.cli("resume", "tossers")
+    check.equal(h.cli("resume", "tossers").returncode, 3)
+    done = h.cli("resume", "tosers")
+    check.equal((done.returncode, "did you mean 'tossers'?" in done.stderr), (2, True))
+
+
+@check.test
+def a_processor_is_paused_and_resumed_by_hand():
+    h = system()
+    check.equal(h.must_json("pause", "jobs", "--reason", "a look"),
+                {"processor": "jobs", "state": "paused"})
+    _system["process"].await_log("a look")
+    send("jobs", [("paused", 1, "", "hot")])
+    send("tossers", [("paused", 1, "", "hot")], "Toss")
+    wait.equals(lambda: numbers("toss-paused"), [1])
+    check.equal(numbers("job-paused"), [])
+    h.must("resume", "jobs")
+    wait.equals(lambda: numbers("job-paused"), [1])
+
+
 def reminded(job):
     return numbers(f"reminder-{job}")
 
