@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -84,9 +86,9 @@ void leat_circuits_metrics(const struct leat_topology *t, struct leat_worker *co
 
 /* ---- as the door tells ---- */
 
-struct circuit {
-    leat_breaker_state state;
-    int64_t retry_s, calls, failures, refused, opened;
+struct circuit {              /* over all processes of the family that the door tells of */
+    leat_breaker_state state; /* open if one is, else half-open if one is */
+    int64_t processes, unwell, retry_s, calls, failures, refused, opened;
 };
 
 static const struct leat_processor *processor_of(const struct leat_status_view *v, const char *name)
@@ -94,24 +96,64 @@ static const struct leat_processor *processor_of(const struct leat_status_view *
     return leat_topology_processor(v->s->topology, leat_str_of(name));
 }
 
+static void add_value(struct circuit *c, const char *metric, int64_t value)
+{
+    if (strcmp(metric, "leat_breaker_state") == 0) {
+        c->processes++;
+        c->unwell += value != LEAT_BREAKER_CLOSED;
+        if (value == LEAT_BREAKER_OPEN ||
+            (value == LEAT_BREAKER_HALF_OPEN && c->state == LEAT_BREAKER_CLOSED))
+            c->state = (leat_breaker_state)value;
+        return;
+    }
+    if (strcmp(metric, "leat_breaker_retry_seconds") == 0) {
+        c->retry_s = value > c->retry_s ? value : c->retry_s;
+        return;
+    }
+    const struct {
+        const char *name;
+        int64_t *to;
+    } sums[] = {{"leat_breaker_calls_total", &c->calls},
+                {"leat_breaker_failures_total", &c->failures},
+                {"leat_breaker_refused_total", &c->refused},
+                {"leat_breaker_opened_total", &c->opened}};
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
+        if (strcmp(metric, sums[i].name) == 0)
+            *sums[i].to += value;
+}
+
+static void add_line(struct circuit *c, struct leat_str line, const char *labels)
+{
+    const char *brace = memchr(line.at, '{', line.len), *space = memrchr(line.at, ' ', line.len);
+    char metric[64];
+    size_t len = brace == NULL ? sizeof metric : (size_t)(brace - line.at);
+    if (len >= sizeof metric || space == NULL ||
+        memmem(brace, (size_t)(space - brace), labels, strlen(labels)) == NULL)
+        return;
+    memcpy(metric, line.at, len);
+    metric[len] = '\0';
+    add_value(c, metric, strtoll(space + 1, NULL, 10));
+}
+
 /* False when the door knows nothing of it. */
 static bool read_circuit(const struct leat_status_view *v, const struct leat_processor *p,
                          uint32_t call, struct circuit *ret)
 {
-    char label[LABEL_BYTES];
-    int64_t state = 0;
-    (void)snprintf(label, sizeof label, "processor=\"%s\",call=\"%s\"", p->name.at,
+    static const char start[] = "leat_breaker_";
+    struct leat_str rest = v->door.metrics;
+    char labels[LABEL_BYTES];
+    (void)snprintf(labels, sizeof labels, "processor=\"%s\",call=\"%s\"", p->name.at,
                    p->calls[call].name.at);
-    if (!leat_status_metric(&v->door, "leat_breaker_state", label, &state) || state < 0 ||
-        state > LEAT_BREAKER_HALF_OPEN)
-        return false;
-    *ret = (struct circuit){.state = (leat_breaker_state)state};
-    (void)leat_status_metric(&v->door, "leat_breaker_retry_seconds", label, &ret->retry_s);
-    (void)leat_status_metric(&v->door, "leat_breaker_calls_total", label, &ret->calls);
-    (void)leat_status_metric(&v->door, "leat_breaker_failures_total", label, &ret->failures);
-    (void)leat_status_metric(&v->door, "leat_breaker_refused_total", label, &ret->refused);
-    (void)leat_status_metric(&v->door, "leat_breaker_opened_total", label, &ret->opened);
-    return true;
+    *ret = (struct circuit){0};
+    while (rest.len > 0) {
+        const char *stop = memchr(rest.at, '\n', rest.len);
+        uint32_t len = stop == NULL ? rest.len : (uint32_t)(stop - rest.at);
+        if (len > sizeof start && memcmp(rest.at, start, sizeof start - 1) == 0)
+            add_line(ret, (struct leat_str){rest.at, len}, labels);
+        len += stop != NULL;
+        rest = (struct leat_str){rest.at + len, rest.len - len};
+    }
+    return ret->processes > 0;
 }
 
 void leat_circuits_json(const struct leat_status_view *v, const char *processor,
@@ -127,6 +169,8 @@ void leat_circuits_json(const struct leat_status_view *v, const char *processor,
         leat_json_begin_object(w);
         leat_json_put_str(w, "name", p->calls[i].name);
         leat_json_put_cstr(w, "circuit", leat_breaker_state_name(c.state));
+        leat_json_put_int(w, "processes", c.processes);
+        leat_json_put_int(w, "not_closed", c.unwell);
         leat_json_put_int(w, "retry_s", c.retry_s);
         leat_json_put_int(w, "calls", c.calls);
         leat_json_put_int(w, "failures", c.failures);
@@ -145,8 +189,8 @@ void leat_circuits_text(const struct leat_status_view *v, const char *processor,
         struct circuit c;
         if (read_circuit(v, p, i, &c))
             leat_buf_printf(out,
-                            "    calls %-34s %s; here %" PRId64 " calls, %" PRId64
-                            " failed, %" PRId64 " refused, opened %" PRId64 " times\n",
+                            "    calls %-34s %s; %" PRId64 " calls, %" PRId64 " failed, %" PRId64
+                            " refused, opened %" PRId64 " times\n",
                             p->calls[i].name.at, leat_breaker_state_name(c.state), c.calls,
                             c.failures, c.refused, c.opened);
     }
@@ -162,10 +206,11 @@ void leat_circuits_problems(const struct leat_status_view *v, const char *proces
         if (!read_circuit(v, p, i, &c) || c.state == LEAT_BREAKER_CLOSED)
             continue;
         int n = snprintf(text, sizeof text,
-                         "%s: the circuit of '%s' is %s: %" PRId64 " of %" PRId64
-                         " calls failed, %" PRId64 " were refused",
+                         "%s: the circuit of '%s' is %s in %" PRId64 " of %" PRId64
+                         " processes: %" PRId64 " of %" PRId64 " calls failed, %" PRId64
+                         " were refused",
                          p->name.at, p->calls[i].name.at, leat_breaker_state_name(c.state),
-                         c.failures, c.calls, c.refused);
+                         c.unwell, c.processes, c.failures, c.calls, c.refused);
         if (c.state == LEAT_BREAKER_OPEN && n > 0 && (size_t)n < sizeof text)
             (void)snprintf(text + n, sizeof text - (size_t)n, "; tried again in %s",
                            leat_format_duration(c.retry_s * 1000, wait));
