@@ -231,6 +231,36 @@ def a_server_that_is_not_there_leaves_nothing_unknown():
     each_sent_once("f")
 
 
+def claim(number, epoch, by, unused=False, on_unknown="hold"):
+    """What the store answers who claims effect `number` of a message of slice 0."""
+    return pg.value(
+        f"select state from {NAME}.claim_effect('mailers', 0, {epoch}, "
+        f"'00000000-0000-4000-8000-000000000001', 'hold', {number}, 'k', '{by}', {unused}, "
+        f"'{on_unknown}', 5000)")
+
+
+@check.test
+def of_all_that_claim_an_effect_at_once_one_is_told_it_is_his():
+    system()
+    epoch = pg.value(f"select epoch from {NAME}.owners where processor = 'mailers' and k = 0")
+    answers, ids = [], [uuid.uuid4() for _ in range(12)]
+    threads = [threading.Thread(target=lambda by=by: answers.append(claim(1, epoch, by)))
+               for by in ids]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    check.equal(sorted(answers), [0] + [2] * 11)
+    owner = pg.value(f"select claimed_by from {NAME}.effects where key = 'k' and n = 1")
+    check.equal(claim(1, epoch, owner), 2, "it may have been made")
+    check.equal(claim(1, epoch, owner, unused=True), 0, "he knows that it was not")
+    check.equal(claim(1, epoch, ids[0] if str(ids[0]) != owner else ids[1], unused=True), 2)
+    check.equal(claim(2, epoch - 1, ids[0]), 3, "fenced")
+    check.equal(claim(2, epoch, ids[0]), 0, "who was fenced has claimed nothing")
+    check.equal(claim(2, epoch, ids[1], on_unknown="repeat"), 0)
+    check.equal(claim(2, epoch, ids[0], unused=True), 2, "it is another's now")
+
+
 @check.at_end
 def forget():
     if _system:
