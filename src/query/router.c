@@ -7,6 +7,7 @@
 
 #define PATTERN_PARTS_MAX LEAT_SEGMENTS_MAX
 
+/* Of two patterns that fit an address, the one that stands first is meant. */
 /* clang-format off */
 const struct leat_route leat_routes[] = {
     {"POST", "/v1/commands/{command}", leat_route_post_command, "priority",
@@ -30,12 +31,12 @@ const struct leat_route leat_routes[] = {
     {"POST", "/v1/retries/{id}/now", leat_route_hurry, "processor", "Due at once."},
     {"GET", "/v1/dlq", leat_route_list_dead, LEAT_DEAD_FILTERS ",limit,cursor",
      "Dead letters: a histogram and rows, the newest first."},
-    {"GET", "/v1/dlq/{id}", leat_route_get_dead, "processor",
-     "One dead letter with its headers and value."},
     {"POST", "/v1/dlq/redrive", leat_route_redrive, "",
      "Another chance for those of the body's ids or filters; dry_run only counts."},
     {"POST", "/v1/dlq/drop", leat_route_drop, "",
      "Gives up those of the body's ids or filters, with a reason; dry_run only counts."},
+    {"GET", "/v1/dlq/{id}", leat_route_get_dead, "processor",
+     "One dead letter with its headers and value."},
     {"GET", "/healthz", leat_route_health, "", "The process runs."},
     {"GET", "/readyz", leat_route_ready, "", "The process can do its work; 503 says why not."},
     {"GET", "/metrics", leat_route_metrics, "", "Figures for Prometheus."},
@@ -101,10 +102,12 @@ const struct leat_route *leat_route_find(const char *method, const struct leat_t
 {
     ret_methods[0] = 0;
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    const char *pattern = NULL; /* the first that fits: no other one may answer for it */
     for (size_t i = 0; i < leat_route_count; i++) {
         const struct leat_route *r = &leat_routes[i];
-        if (!matches(r->pattern, t))
+        if (pattern != NULL ? strcmp(r->pattern, pattern) != 0 : !matches(r->pattern, t))
             continue;
+        pattern = r->pattern;
         if (strcmp(r->method, wanted) == 0)
             return r;
         size_t n = strlen(ret_methods);
