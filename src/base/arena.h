@@ -10,10 +10,10 @@
 
 struct leat_arena;
 
-struct leat_arena *leat_arena_new(size_t block_bytes, size_t keep_bytes); /* aborts on no memory */
+struct leat_arena *leat_arena_new(size_t block_bytes, size_t keep_bytes); /* ends without memory */
 void leat_arena_free(struct leat_arena *a);
 void leat_arena_reset(struct leat_arena *a);
-/* 16-byte aligned, not zeroed; never NULL (out of memory aborts with a message). */
+/* 16-byte aligned, not zeroed; never NULL (out of memory ends the process, with a message). */
 void *leat_arena_alloc(struct leat_arena *a, size_t bytes);
 void *leat_arena_zalloc(struct leat_arena *a, size_t count, size_t size);
 struct leat_str leat_arena_copy(struct leat_arena *a, struct leat_str s);

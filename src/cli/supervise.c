@@ -17,14 +17,15 @@
 #include "cli/roles.h"
 #include "cli/supervise_watch.h"
 
-#define SUPERVISE_ARGS_MAX   128
-#define SUPERVISE_BACKOFF_MS 5000
-#define SUPERVISE_QUICK_MS   3000 /* died sooner than this after its start: wait before the next */
-#define SUPERVISE_START_MS   5    /* how often it looks whether the first ones are up */
-#define SUPERVISE_TICK_MS    100
-#define SUPERVISE_LONG_MS    200  /* a tick that took longer: the supervisor stood still as well */
-#define SUPERVISE_STORE_MS   5000 /* how long a start waits for evidence to be in the store */
-#define SUPERVISE_AGAIN_MS   1000 /* before the store is tried again */
+#define SUPERVISE_ARGS_MAX    128
+#define SUPERVISE_BACKOFF_MS  2000
+#define SUPERVISE_QUICK_MS    3000 /* died sooner than this after its start: wait before the next */
+#define SUPERVISE_FREE_DEATHS 2    /* in a row, before there is any wait */
+#define SUPERVISE_START_MS    5    /* how often it looks whether the first ones are up */
+#define SUPERVISE_TICK_MS     100
+#define SUPERVISE_LONG_MS     200  /* a tick that took longer: the supervisor stood still as well */
+#define SUPERVISE_STORE_MS    5000 /* how long a start waits for evidence to be in the store */
+#define SUPERVISE_AGAIN_MS    1000 /* before the store is tried again */
 
 struct child {
     pid_t pid; /* 0 = not running */
@@ -142,7 +143,8 @@ static void wait_before_next(struct child *c, bool crashed)
     int64_t now = now_ms();
     bool quick = !crashed && now - c->started_ms < SUPERVISE_QUICK_MS;
     c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
-    int64_t wait = quick ? 100LL << (c->quick_deaths < 6 ? c->quick_deaths : 6) : 0;
+    int n = c->quick_deaths < SUPERVISE_FREE_DEATHS ? 0 : c->quick_deaths - SUPERVISE_FREE_DEATHS;
+    int64_t wait = n == 0 ? 0 : 100LL << (n < 10 ? n : 10);
     c->start_at_ms = now + (wait < SUPERVISE_BACKOFF_MS ? wait : SUPERVISE_BACKOFF_MS);
     c->awaits_store = crashed;
 }

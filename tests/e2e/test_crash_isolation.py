@@ -4,6 +4,7 @@ letter then; all others are done once. kill -9 counts against nobody."""
 
 import json
 import os
+import resource
 import signal
 import sys
 import uuid
@@ -24,6 +25,7 @@ def system():
             os.path.dirname(servers.BIN), "modules", "unruly"),
             replace={"name: unruly\n": f"name: {NAME}\n"})
         h.env["UNRULY_TRACE"] = os.path.join(h.dir, "trace")
+        h.env["UNRULY_ENOUGH"] = os.path.join(h.dir, "enough")
         h.forget(NAME)
         h.must("apply")
         _system["home"] = h
@@ -170,6 +172,31 @@ def a_worker_killed_while_it_runs_counts_against_nobody():
     check.equal(outcomes([slow])[slow]["outcome"], "accepted")
     each_once("k-slow", 1)
     each_once("d", 100)
+    check.equal(pg.value(f"select count(*) from {NAME}.crashes"), 0)
+
+
+def memory_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmSize:")) * 1024
+
+
+@check.test
+def want_of_memory_counts_against_nobody():
+    s = system()
+    enough = os.path.join(s["home"].dir, "enough")
+    limit = memory_of(worker()) + (256 << 20)
+    # Those that are started from now on inherit it.
+    resource.prlimit(s["process"].pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    os.kill(worker(), signal.SIGKILL)
+    hog = send(WARM, ("m-hog", "hog"))[0]
+    wait.until(lambda: calls("m-hog") >= TRIES + 1, 30, "the hog to have ended its process")
+    with open(enough, "w", encoding="utf-8"):
+        pass
+    all_settled([hog], 30)
+    resource.prlimit(s["process"].pid, resource.RLIMIT_AS,
+                     (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    check.contains(s["process"].log(), "leat: out of memory")
+    check.equal(outcomes([hog])[hog]["outcome"], "accepted")
     check.equal(pg.value(f"select count(*) from {NAME}.crashes"), 0)
 
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unruly.h"
 
@@ -57,10 +58,19 @@ static void be_unruly(const struct do_ *c)
         (void)poll(NULL, 0, 400);
 }
 
+/* Asks for memory until there is none, which ends the process; the last try is content. */
+static void hog(struct leat_ctx *ctx, const struct do_ *c)
+{
+    const char *path = getenv("UNRULY_ENOUGH");
+    while (is(c, "hog") && (path == NULL || access(path, F_OK) != 0))
+        (void)leat_alloc(ctx, (size_t)64 << 20);
+}
+
 static leat_answer work(struct leat_ctx *ctx, const struct do_ *c, const struct job_state *s)
 {
     if (c->mode.len > 0)
         be_unruly(c);
+    hog(ctx, c);
     emit_done(ctx, &(struct done){.job = c->job, .number = s->count + 1});
     return LEAT_DONE;
 }
