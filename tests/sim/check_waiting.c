@@ -63,6 +63,23 @@ static void check_due(struct sim *w, const struct sim_call *c, const struct leat
     }
 }
 
+/* By where its messages came from, whatever tickets say; a redriven one comes when it comes. */
+static void check_place(struct sim *w, const struct leat_waiting_row *row)
+{
+    int32_t topic = sim_topic_find(row->topic);
+    int32_t key = row->key.len == 1 ? row->key.at[0] - 'a' : -1;
+    bool bare = row->reason == LEAT_WAIT_RETRY || row->reason == LEAT_WAIT_PARKED;
+    if (!bare || topic < 0 || topic >= SIM_TOPIC_EVENTS || key < 0 || key >= SIM_KEYS)
+        return;
+    int64_t *last = &w->check->last_offset[topic][row->partition][key];
+    if (row->offset < *last) {
+        sim_fail(w, "order", "%s %d: key %c at offset %lld was handled after offset %lld",
+                 sim_topic_name(topic), row->partition, 'a' + key, (long long)row->offset,
+                 (long long)*last);
+    }
+    *last = row->offset;
+}
+
 void check_turn(struct sim *w, const struct sim_call *c, uint32_t index)
 {
     const struct leat_batch_command *m = &c->batch.commands[index];
@@ -75,6 +92,8 @@ void check_turn(struct sim *w, const struct sim_call *c, uint32_t index)
     const struct sim_waiting *first = first_of(w, c->processor, m->k, key);
     if (row != NULL && (w->o.faults & SIM_FAULT_CLOCK) == 0)
         check_due(w, c, row);
+    if (row != NULL && decided && row->parks && (w->o.faults & SIM_FAULT_BACK) == 0)
+        check_place(w, row);
     if (row == NULL && first != NULL) {
         sim_fail(w, "order", "%s: a message of key %.*s overtakes one that waits with ticket %lld",
                  sim_topology()->processors[c->processor].name.at, LEAT_STR_FMT(key),

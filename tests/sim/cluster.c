@@ -323,8 +323,9 @@ static void decide_held(struct sim *w)
     for (int32_t i = 0; i < s->waiting_count; i++) {
         const struct sim_waiting *r = &s->waiting[i];
         if (r->row.reason == LEAT_WAIT_HELD)
-            operate_on(w, &(struct sim_suspect){r->processor, r->row.k, 0, r->row.id},
-                       SIM_OPERATE_DROP);
+            operate_on(
+                w, &(struct sim_suspect){.processor = r->processor, .k = r->row.k, .id = r->row.id},
+                SIM_OPERATE_DROP);
     }
 }
 
@@ -345,10 +346,13 @@ static void operate(struct sim *w, void *who, void *data)
         return;
     if (dead && s->dead_count > 0) {
         const struct sim_dead *d = &s->dead[any % s->dead_count];
-        operate_on(w, &(struct sim_suspect){d->processor, d->k, 0, d->id}, what);
+        operate_on(w, &(struct sim_suspect){.processor = d->processor, .k = d->k, .id = d->id},
+                   what);
     } else if (!dead && s->waiting_count > 0) {
         const struct sim_waiting *r = &s->waiting[any % s->waiting_count];
-        operate_on(w, &(struct sim_suspect){r->processor, r->row.k, 0, r->row.id}, what);
+        operate_on(w,
+                   &(struct sim_suspect){.processor = r->processor, .k = r->row.k, .id = r->row.id},
+                   what);
     }
 }
 

@@ -49,8 +49,6 @@ struct sim_executor {
     struct {           /* per k */
         int64_t epoch; /* 0 = not here */
         struct leat_uuid store_id;
-        struct sim_suspect suspects[SIM_LETTER_SUSPECTS];
-        size_t suspect_count;
         struct sim_fences lane_epochs;
     } ks[SIM_PARTITIONS];
     struct sim_suspect at[SIM_RUNNERS_MAX]; /* what each runner is at */

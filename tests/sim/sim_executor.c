@@ -8,8 +8,7 @@
 #include "check.h"
 #include "cluster.h"
 
-#define POLL_US   SIM_MS
-#define TRIES_MAX 3 /* a message that ended its process so often is dead */
+#define POLL_US SIM_MS
 
 static void turn(struct sim_executor *e);
 
@@ -75,26 +74,6 @@ static struct leat_incoming take_record(struct sim_executor *e, const struct sim
     return in;
 }
 
-static bool tried_enough(const struct sim_executor *e, int32_t k, const struct leat_uuid *id)
-{
-    for (size_t i = 0; i < e->ks[k].suspect_count; i++) {
-        if (leat_uuid_eq(&e->ks[k].suspects[i].id, id))
-            return e->ks[k].suspects[i].tries >= TRIES_MAX;
-    }
-    return false;
-}
-
-/* What has ended its process too often is not handled again: as if it could not be decoded. */
-static struct leat_str unreadable(struct sim *w, struct leat_str value)
-{
-    struct sim_command c;
-    if (value.len != sizeof c)
-        return value;
-    memcpy(&c, value.at, sizeof c);
-    c.magic = 0;
-    return leat_arena_copy(w->arena, (struct leat_str){(const char *)&c, sizeof c});
-}
-
 /* Planted: the owner of one partition handles what belongs to another, under a key that its own
  * partition function takes for one of its own; the store knows better whose stream it is. */
 static void take_stray(struct sim_executor *e, size_t lane, struct sim_record *r)
@@ -122,17 +101,11 @@ static bool take_one(struct sim_executor *e, size_t lane, const struct sim_recor
     int32_t k = e->lanes[lane].k;
     struct sim_record r = *from;
     struct sim_position at;
-    struct leat_str text;
-    struct leat_uuid id;
     if (e->lanes[lane].topic == SIM_TOPIC_EVENTS) {
         /* Of another store: what the slice had lost there has no seq here. */
         if (!sim_off(w, SIM_D_STORE_ID) && sim_position_of(from, &at) &&
             !leat_uuid_eq(&at.store_id, &e->ks[k].store_id))
             return false;
-    } else if (e->ks[k].suspect_count > 0 &&
-               leat_headers_find(r.headers, LEAT_STR("ce_id"), &text) &&
-               leat_uuid_parse(text, &id) && tried_enough(e, k, &id)) {
-        r.value = unreadable(w, r.value);
     }
     take_stray(e, lane, &r);
     *ret = take_record(e, &r, offset);
@@ -246,6 +219,20 @@ static bool has_lane(const struct sim_executor *e, const struct sim_letter *l, i
     return !sim_off(e->worker->w, SIM_D_ONE_FENCE) || l->lane_epochs.epoch[priority] > 0;
 }
 
+static void begin_suspects(struct sim_executor *e, const struct sim_letter *l)
+{
+    struct leat_flow_suspect rows[SIM_LETTER_SUSPECTS];
+    for (size_t i = 0; i < l->suspect_count; i++) {
+        const struct sim_suspect *s = &l->suspects[i];
+        rows[i] = (struct leat_flow_suspect){.id = s->id,
+                                             .topic = leat_str_of(s->topic),
+                                             .offset = s->offset,
+                                             .tries = s->tries,
+                                             .text = LEAT_STR("SIGSEGV")};
+    }
+    leat_flow_suspects(e->flow, l->k, rows, l->suspect_count);
+}
+
 static void begin(struct sim_executor *e, const struct sim_letter *l,
                   const struct leat_waiting_row *waiting, size_t waiting_count)
 {
@@ -262,6 +249,7 @@ static void begin(struct sim_executor *e, const struct sim_letter *l,
     size_t first = leat_flow_start(e->flow, l->k, l->epoch, l->head, lanes, n);
     leat_assert(first + n < 64);
     leat_flow_waiting(e->flow, l->k, waiting, waiting_count);
+    begin_suspects(e, l);
     e->lanes[first + n].topic = -1;
     for (size_t i = 0; i < n; i++) {
         e->lanes[first + i].topic = topics[i];
@@ -271,8 +259,6 @@ static void begin(struct sim_executor *e, const struct sim_letter *l,
     e->ks[l->k].epoch = l->epoch;
     e->ks[l->k].store_id = l->store_id;
     e->ks[l->k].lane_epochs = l->lane_epochs;
-    e->ks[l->k].suspect_count = l->suspect_count;
-    memcpy(e->ks[l->k].suspects, l->suspects, sizeof l->suspects);
 }
 
 static void waiting_back(struct sim *w, struct sim_call *c)
@@ -396,6 +382,17 @@ static void settle_by_reading(struct sim_executor *e)
     sim_call_send(e->worker->w, c);
 }
 
+static void acquit(struct sim_executor *e)
+{
+    struct sim_suspect s = {.processor = e->worker->processor, .tries = -1};
+    while (leat_flow_acquitted(e->flow, &s.k, &s.id)) {
+        struct sim_call *c = call(e, SIM_CALL_BLAME, NULL);
+        c->in_transaction = false;
+        c->suspect = s;
+        sim_call_send(e->worker->w, c);
+    }
+}
+
 static void append_back(struct sim *w, struct sim_call *c)
 {
     struct sim_executor *e = c->who;
@@ -408,6 +405,7 @@ static void append_back(struct sim *w, struct sim_call *c)
         trouble(e);
     } else {
         leat_flow_replied(e->flow, &c->result, sim_wall_ms(&e->worker->actor, w));
+        acquit(e);
         e->failures = 0;
     }
     done(e);
@@ -604,8 +602,6 @@ static struct leat_flow_waiter waiter(struct sim_executor *e, const struct leat_
                                 &v.row.error_code, &v.row.error, &v.row.headers,  &v.row.value};
     const size_t n = sizeof texts / sizeof texts[0];
     size_t bytes = 0;
-    if (tried_enough(e, row->k, &row->id))
-        v.row.value = unreadable(e->worker->w, row->value);
     for (size_t i = 0; i < n; i++)
         bytes += texts[i]->len;
     struct taken *t = malloc(sizeof *t + bytes + 1);

@@ -28,6 +28,7 @@ static bool asked(const struct sim_call *c, int32_t k)
 static void fill_lanes(struct sim_call *c, const struct sim_lane *lanes, int32_t n)
 {
     c->lanes = leat_arena_zalloc(c->arena, SIM_LANES_MAX, sizeof *c->lanes);
+    c->lane_count = 0;
     for (int32_t i = 0; i < n; i++) {
         const struct sim_lane *l = &lanes[i];
         if (l->processor == c->processor && asked(c, l->k)) {
@@ -45,6 +46,7 @@ static void fill_suspects(struct sim *w, struct sim_call *c)
 {
     const struct sim_store *s = w->store;
     c->suspects = leat_arena_alloc(c->arena, sizeof s->suspects);
+    c->suspect_count = 0;
     for (int32_t i = 0; i < s->suspect_count; i++) {
         if (s->suspects[i].processor == c->processor && asked(c, s->suspects[i].k))
             c->suspects[c->suspect_count++] = s->suspects[i];
@@ -126,6 +128,11 @@ static void blame(struct sim *w, struct sim_call *c)
            (s->suspects[i].processor != c->suspect.processor || s->suspects[i].k != c->suspect.k ||
             !leat_uuid_eq(&s->suspects[i].id, &c->suspect.id)))
         i++;
+    if (c->suspect.tries < 0) {
+        if (i < s->suspect_count)
+            s->suspects[i] = s->suspects[--s->suspect_count];
+        return;
+    }
     leat_assert(i < SIM_SUSPECTS_MAX);
     if (i == s->suspect_count) {
         s->suspects[s->suspect_count++] = c->suspect;

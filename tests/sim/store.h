@@ -25,7 +25,7 @@ typedef enum sim_call_kind {
     SIM_CALL_RECORD,
     SIM_CALL_SLICE,
     SIM_CALL_OUTBOX,
-    SIM_CALL_BLAME,
+    SIM_CALL_BLAME,   /* tries -1: forget it */
     SIM_CALL_WAITING, /* keys of a k */
     SIM_CALL_DUE,     /* rows asked for, whole */
     SIM_CALL_OPERATE,
@@ -40,9 +40,11 @@ typedef enum sim_operation {
 struct sim_fences { /* planted: an epoch per lane */
     int64_t epoch[SIM_PRIORITIES];
 };
-struct sim_suspect { /* tries of a message that ended with a fatal signal of its own */
+struct sim_suspect { /* a message, and its tries that ended with a fatal signal of its own */
     int32_t processor, k, tries;
     struct leat_uuid id;
+    const char *topic; /* where it was when it ran; static; "" = in the waiting room */
+    int64_t offset;
 };
 #define SIM_SUSPECTS_MAX 64
 

@@ -136,7 +136,8 @@ static bool conflicts(struct append *a, const struct leat_batch_command *c, int3
     /* What only waits makes no event: whatever version it names harms nobody. */
     if (f->since == r->head_before && c->outcome == LEAT_OUTCOME_WAITING)
         return false;
-    if (f->since == r->head_before && a->c->seen == NULL && !sim_off(a->w, SIM_D_TAINT)) {
+    if (f->since == r->head_before && a->c->seen == NULL && !sim_off(a->w, SIM_D_TAINT) &&
+        !sim_off(a->w, SIM_D_FORWARD)) {
         sim_fail(a->w, "since",
                  "%s says (outcome %d) that %.*s is at version %lld as of seq %lld; it is at %lld",
                  a->c->actor->name, (int)c->outcome, LEAT_STR_FMT(st->name),
@@ -276,16 +277,31 @@ void sim_store_bury(struct sim *w, int32_t processor, const struct leat_waiting_
                           .next = r->next};
 }
 
+static leat_settled settled_of(const struct append *a, const struct leat_batch_wait *wait)
+{
+    if (a->lost[a->fence_of[wait->row.k]])
+        return LEAT_SETTLED_LEFT_OUT;
+    return wait->command < 0 ? LEAT_SETTLED_STORED
+                             : (leat_settled)a->c->result.settled[wait->command];
+}
+
 /* Those of a command, and those before it that have the fence alone. */
 static void step_waits(struct append *a, int32_t upto)
 {
     for (; a->wait < a->b->wait_count && a->b->waits[a->wait].command <= upto; a->wait++) {
         const struct leat_batch_wait *wait = &a->b->waits[a->wait];
-        leat_settled settled = a->lost[a->fence_of[wait->row.k]] ? LEAT_SETTLED_LEFT_OUT
-                               : wait->command < 0
-                                   ? LEAT_SETTLED_STORED
-                                   : (leat_settled)a->c->result.settled[wait->command];
-        sim_wait_do(a->w, a->c, wait, settled);
+        if (wait->op != LEAT_WAIT_CANCEL)
+            sim_wait_do(a->w, a->c, wait, settled_of(a, wait));
+    }
+}
+
+/* After all others: what goes out in this batch is not cancelled by it. */
+static void step_cancels(struct append *a)
+{
+    for (size_t i = 0; i < a->b->wait_count; i++) {
+        const struct leat_batch_wait *wait = &a->b->waits[i];
+        if (wait->op == LEAT_WAIT_CANCEL)
+            sim_wait_do(a->w, a->c, wait, settled_of(a, wait));
     }
 }
 
@@ -429,6 +445,7 @@ static void steps(struct append *a)
     for (uint32_t i = 0; i < b->command_count; i++)
         step_command(a, i);
     step_waits(a, INT32_MAX);
+    step_cancels(a);
     for (size_t i = 0; i < b->snapshot_count; i++)
         step_snapshot(a, &b->snapshots[i]);
     for (size_t i = 0; i < b->lane_count; i++)
