@@ -194,6 +194,8 @@ static void put_made(const struct dry *d, const struct leat_trial_made *m,
         leat_json_put_str(w, "priority", m->priority);
         leat_json_put_cstr(w, "topic", m->topic);
         leat_json_put_int(w, "partition", m->partition);
+        if (m->after_ms > 0)
+            leat_json_put_int(w, "after_ms", m->after_ms);
     }
     leat_json_key(w, LEAT_STR("data"));
     if (leat_schemas_to_json(d->s->schemas, m->payload, &data, &err) == LEAT_OK)

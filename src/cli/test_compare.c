@@ -1,6 +1,7 @@
 /* What came of a case against what its `then` lists: only what is listed is compared. */
 #include <stdlib.h>
 
+#include "base/units.h"
 #include "cli/test_case.h"
 #include "cli/test_shape.h"
 #include "cli/test_time.h"
@@ -242,6 +243,13 @@ static void compare_meta(struct leat_test_checking *k, const struct leat_test_ex
         leat_test_problem_put(k, &e->place,
                               leat_str_of(leat_arena_printf(k->arena, "%s priority", path)),
                               e->priority, m->priority);
+    if (e->after_ms >= 0 && e->after_ms != m->after_ms) {
+        char expected[LEAT_UNITS_TEXT], came_after[LEAT_UNITS_TEXT];
+        leat_test_problem_put(
+            k, &e->place, leat_str_of(leat_arena_printf(k->arena, "%s after", path)),
+            leat_arena_copy(k->arena, leat_str_of(leat_format_duration(e->after_ms, expected))),
+            leat_arena_copy(k->arena, leat_str_of(leat_format_duration(m->after_ms, came_after))));
+    }
 }
 
 static void compare_answer(struct leat_test_checking *k, const struct leat_test_expect *e,

@@ -30,6 +30,7 @@ struct leat_test_expect {
     struct leat_place place;
     struct leat_str type;           /* MADE */
     struct leat_str key, priority;  /* MADE; "" = not compared */
+    int64_t after_ms;               /* MADE; -1 = not compared */
     const struct leat_yaml *fields; /* MADE; NULL = none is compared */
     struct leat_str code;           /* REJECTED */
     struct leat_str text;           /* part of the text; "" = not compared */

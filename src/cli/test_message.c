@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/suggest.h"
+#include "base/units.h"
 #include "cli/test_file.h"
 #include "cli/test_shape.h"
 #include "cli/test_time.h"
@@ -11,7 +12,7 @@
 
 struct parts {                         /* of one mapping */
     const struct leat_yaml_pair *type; /* the pair that is not one of the words below */
-    const struct leat_yaml *key, *priority, *at, *text;
+    const struct leat_yaml *key, *priority, *at, *text, *after;
 };
 
 #define MISTAKE(r, place, ...)                                                                     \
@@ -32,12 +33,12 @@ void leat_test_suggest(struct leat_test_reading *r, struct leat_str wrong,
 
 /* ---- a mapping's parts ---- */
 
-#define WORDS 4
-static const char *const beside_words[WORDS] = {"key", "priority", "at", "text"};
+#define WORDS 5
+static const char *const beside_words[WORDS] = {"key", "priority", "at", "text", "after"};
 
 static bool take_word(struct parts *p, const struct leat_yaml_pair *pair)
 {
-    const struct leat_yaml **to[WORDS] = {&p->key, &p->priority, &p->at, &p->text};
+    const struct leat_yaml **to[WORDS] = {&p->key, &p->priority, &p->at, &p->text, &p->after};
     for (size_t i = 0; i < WORDS; i++) {
         if (!leat_str_eq(pair->key, leat_str_of(beside_words[i])))
             continue;
@@ -114,6 +115,18 @@ static bool scalar_text(struct leat_test_reading *r, const struct leat_yaml *nod
     }
     *ret = node->text;
     return true;
+}
+
+static bool duration(struct leat_test_reading *r, const struct leat_yaml *node, int64_t *ret_ms)
+{
+    struct leat_str text;
+    if (!scalar_text(r, node, "'after'", &text))
+        return false;
+    if (leat_parse_duration(text, ret_ms) == LEAT_UNITS_OK && *ret_ms >= 0)
+        return true;
+    MISTAKE(r, &node->place, "'after' is a duration as 15m or 2h30m, not '%.*s'",
+            LEAT_STR_FMT(text));
+    return false;
 }
 
 bool leat_test_at(struct leat_test_reading *r, const struct leat_yaml *node, int64_t *ret_ms)
@@ -264,7 +277,8 @@ bool leat_test_given(struct leat_test_reading *r, const struct leat_yaml *node,
     if (!take_parts(r, node, &p) || !is_event_of(r, p.type) ||
         refuse(r, p.priority, "'priority' is of commands") ||
         refuse(r, p.at, "'at' is of what is received: `when`") ||
-        refuse(r, p.text, "'text' is of rejected: `then`"))
+        refuse(r, p.text, "'text' is of rejected: `then`") ||
+        refuse(r, p.after, "'after' is of commands sent: `then`"))
         return false;
     *ret = (struct leat_test_message){.place = p.type->place, .type = p.type->key};
     if (!encode(r, p.type, true, &ret->bytes, &json))
@@ -279,7 +293,8 @@ bool leat_test_when(struct leat_test_reading *r, const struct leat_yaml *node,
     const struct leat_processor *own = r->processor;
     struct parts p;
     struct leat_str json;
-    if (!take_parts(r, node, &p) || refuse(r, p.text, "'text' is of rejected: `then`"))
+    if (!take_parts(r, node, &p) || refuse(r, p.text, "'text' is of rejected: `then`") ||
+        refuse(r, p.after, "'after' is of commands sent: `then`"))
         return false;
     bool is_event = leat_names_has(&own->events, p.type->key);
     if (!is_event && !leat_names_has(&own->commands, p.type->key)) {
@@ -323,6 +338,7 @@ static bool answer(struct leat_test_reading *r, const struct parts *p, struct le
     const struct leat_yaml *value = p->type->value;
     if (refuse(r, p->key, "'key' is of events and commands") ||
         refuse(r, p->priority, "'priority' is of commands") ||
+        refuse(r, p->after, "'after' is of commands") ||
         refuse(r, p->at, "'at' is of what is received: `when`"))
         return false;
     if (ret->kind == LEAT_TEST_REJECTED) {
@@ -343,7 +359,7 @@ bool leat_test_then(struct leat_test_reading *r, const struct leat_yaml *node,
     struct leat_shape shape;
     if (!take_parts(r, node, &p))
         return false;
-    *ret = (struct leat_test_expect){.place = p.type->place, .type = p.type->key};
+    *ret = (struct leat_test_expect){.place = p.type->place, .type = p.type->key, .after_ms = -1};
     if (outcome_word(p.type->key, &ret->kind))
         return answer(r, &p, ret);
     bool sent = leat_names_has(&own->sends, p.type->key);
@@ -364,9 +380,11 @@ bool leat_test_then(struct leat_test_reading *r, const struct leat_yaml *node,
     }
     if (refuse(r, p.at, "'at' is of what is received: `when`") ||
         refuse(r, p.text, "'text' is of rejected") ||
-        (!sent && refuse(r, p.priority, "'priority' is of commands")))
+        (!sent && refuse(r, p.priority, "'priority' is of commands")) ||
+        (!sent && refuse(r, p.after, "'after' is of commands")))
         return false;
-    if ((p.key != NULL && !scalar_text(r, p.key, "'key'", &ret->key)) ||
+    if ((p.after != NULL && !duration(r, p.after, &ret->after_ms)) ||
+        (p.key != NULL && !scalar_text(r, p.key, "'key'", &ret->key)) ||
         (p.priority != NULL && !scalar_text(r, p.priority, "'priority'", &ret->priority)) ||
         !top_shape(r, p.type, &shape))
         return false;

@@ -108,6 +108,15 @@ static void write_call(struct leat_gen *g, const struct leat_gen_def *d, const c
         verb, d->snake, d->snake, verb, d->snake);
 }
 
+static void write_later(struct leat_gen *g, const struct leat_gen_def *d)
+{
+    leat_buf_printf(g->out,
+                    "LEAT_GENERATED inline struct leat_str send_%s_after(struct leat_ctx *ctx,\n"
+                    "    int64_t delay_ms, const struct %s *value)\n"
+                    "{\n    return leat_send_after(ctx, delay_ms, &leat_type_%s, value);\n}\n\n",
+                    d->snake, d->snake, d->snake);
+}
+
 /* ON_<TYPE>(fn) with the aggregate's state, or without when `state` is NULL. */
 static void write_on(struct leat_gen *g, const struct leat_gen_def *d,
                      const struct leat_gen_def *state)
@@ -191,8 +200,10 @@ static leat_status write_type(struct leat_gen *g, const struct leat_gen_def *d)
         write_on(g, d, NULL);
     if (emitted)
         write_call(g, d, "emit");
-    if (sent)
+    if (sent) {
         write_call(g, d, "send");
+        write_later(g, d);
+    }
     write_folds(g, d);
     return LEAT_OK;
 }

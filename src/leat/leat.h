@@ -58,7 +58,8 @@ void leat_send_priority(struct leat_ctx *ctx, const char *priority);
 /* What generated code calls: emit_<event>() and send_<command>(). The value is encoded at once. */
 void leat_emit(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
 void leat_send(struct leat_ctx *ctx, const struct leat_type *type, const void *value);
-/* The same, sent delay_ms (0 to 366 days) after leat_now(). Gives its id, to be kept in an event by
+/* The same, sent delay_ms (0 to 366 days) after leat_now(): generated send_<command>_after(). Gives
+ * its id, to be kept in an event by
  * who may want to cancel it; "" when it could not be made. It stands in the store until then: no
  * restart or move loses it, `leat retries` shows it. */
 struct leat_str leat_send_after(struct leat_ctx *ctx, int64_t delay_ms,

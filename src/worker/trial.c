@@ -244,7 +244,10 @@ static void take_made(struct leat_trial *t, const struct leat_call *call,
                                            .priority = from->priority,
                                            .headers = from->headers,
                                            .topic = from->topic,
-                                           .partition = from->partition};
+                                           .partition = from->partition,
+                                           .after_ms = from->due_ms == 0
+                                                           ? 0
+                                                           : from->due_ms - call->received_at_ms};
     }
     ret->made = made;
     ret->made_count = n;

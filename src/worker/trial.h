@@ -55,6 +55,7 @@ struct leat_trial_made { /* an event or command, in the order the handler made t
     struct leat_str priority, headers; /* commands */
     const char *topic;                 /* commands */
     int32_t partition;                 /* commands */
+    int64_t after_ms;                  /* of leat_send_after(): since it was received; 0 = at once */
 };
 struct leat_trial_outcome { /* memory of the trial */
     leat_answer answer;

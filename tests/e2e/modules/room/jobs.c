@@ -21,8 +21,8 @@ static leat_answer do_it(struct leat_ctx *ctx, const struct work *c, const struc
     if (answer != LEAT_DONE)
         return answer;
     if (how_rest(c->how, "later:", rest, sizeof rest))
-        note = leat_send_after(ctx, atol(rest), &leat_type_remind,
-                               &(struct remind){.job = c->job, .number = c->number});
+        note = send_remind_after(ctx, atol(rest),
+                                 &(struct remind){.job = c->job, .number = c->number});
     if (how_rest(c->how, "cancel:", rest, sizeof rest))
         leat_cancel(ctx, leat_text(ctx, "%s", rest));
     emit_done(ctx, &(struct done){.job = c->job, .number = c->number, .note = note});
