@@ -342,7 +342,10 @@ static rd_kafka_t *client_for(const char *verb, const char *brokers)
     set(conf, "partitioner", "murmur2_random");
     set(conf, "linger.ms", "5");
     set(conf, "enable.idempotence", "true");
-    set(conf, "delivery.timeout.ms", "30000");
+    /* With several on their way to a partition whose leader is not up yet, the second may be taken
+     * and the first be answered as a duplicate then: lost, and nobody is told. */
+    set(conf, "max.in.flight.requests.per.connection", "1");
+    set(conf, "delivery.timeout.ms", "120000");
     rd_kafka_conf_set_dr_msg_cb(conf, delivered);
     return client(RD_KAFKA_PRODUCER, conf, brokers);
 }
