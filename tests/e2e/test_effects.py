@@ -8,6 +8,7 @@ import collections
 import http.server
 import json
 import os
+import signal
 import sys
 import threading
 import uuid
@@ -231,6 +232,31 @@ def a_server_that_is_not_there_leaves_nothing_unknown():
     each_sent_once("f")
 
 
+@check.test
+def a_zombie_in_mid_call_and_its_successor_send_no_mail_twice():
+    """Stopped with mails under way, taken over from, and let go on: what it comes to know is kept,
+    so that nobody has to be asked."""
+    s = system()
+    s["server"].gate.clear()
+    send("g", "hold")
+    wait.until(lambda: len(s["server"].taken("g")) >= 4, 20, "mails under way")
+    os.killpg(s["process"].pid, signal.SIGSTOP)
+    under_way = set(s["server"].taken("g"))
+    successor = s["home"].start("--role", "worker,relay", "--instance", "two", name="two")
+    wait.until(lambda: successor.log().count("first record taken") > 0, 30, "a successor")
+    s["server"].gate.set()
+    wait.equals(lambda: commands("g", "accepted") + commands("g", "dead"), BOXES)
+    assert commands("g", "dead") >= len(under_way), "what is under way is unknown to others"
+    os.killpg(s["process"].pid, signal.SIGCONT)
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.effects where done and unknown_at "
+                                 "is null and convert_from(key, 'UTF8') like 'g%'"), BOXES, 20,
+                "the zombie to tell what it knows")
+    s["home"].must("dlq", "redrive", "--code", "effect-unknown")
+    wait.equals(lambda: commands("g", "accepted"), BOXES)
+    each_sent_once("g")
+    successor.stop()
+
+
 def claim(number, epoch, by, unused=False, on_unknown="hold"):
     """What the store answers who claims effect `number` of a message of slice 0."""
     return pg.value(
@@ -265,6 +291,7 @@ def of_all_that_claim_an_effect_at_once_one_is_told_it_is_his():
 def forget():
     if _system:
         _system["server"].gate.set()
+        os.killpg(_system["process"].pid, signal.SIGCONT)
         _system["process"].stop()
         home().forget(NAME)
 
