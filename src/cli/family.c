@@ -169,6 +169,21 @@ static void add_counters(struct leat_worker_figures *sum, const struct leat_work
     }
 }
 
+static void add_stalled(struct leat_worker_figures *sum, const struct leat_worker_figures *one)
+{
+    int32_t stalled = sum->lanes_stalled, unable = sum->lanes_unable;
+    for (int32_t i = 0; i < one->stalled_count && i < LEAT_STALLED_MAX; i++)
+        leat_worker_add_stalled(sum, &one->stalled[i]);
+    sum->lanes += one->lanes;
+    sum->lanes_stalled = stalled + one->lanes_stalled;
+    sum->lanes_unable = unable + one->lanes_unable;
+    if (one->store_away_since_ms > 0 &&
+        (sum->store_away_since_ms == 0 || one->store_away_since_ms < sum->store_away_since_ms)) {
+        sum->store_away_since_ms = one->store_away_since_ms;
+        memcpy(sum->store_away, one->store_away, sizeof sum->store_away);
+    }
+}
+
 static void add_worker(struct leat_worker_figures *sum, const struct leat_worker_figures *one)
 {
     add_counters(sum, one);
@@ -184,6 +199,7 @@ static void add_worker(struct leat_worker_figures *sum, const struct leat_worker
         memcpy(sum->held_text, one->held_text, sizeof sum->held_text);
     }
     sum->lanes_held += one->lanes_held;
+    add_stalled(sum, one);
 }
 
 static void add_relay(struct leat_family_figures *sum, const struct leat_family_figures *one)

@@ -162,6 +162,7 @@ static leat_status start_http(struct leat_roles *r, struct leat_error *err)
                                   .listen = r->c.listen,
                                   .metrics = leat_roles_metrics,
                                   .ready = leat_roles_ready,
+                                  .details = leat_roles_details,
                                   .arg = r};
     return leat_http_start(&hc, &r->http, err);
 }

@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "cli/circuits.h"
 #include "cli/roles_internal.h"
+#include "cli/stalled.h"
 
 /* ---- how this process does, and the others of its family ---- */
 
@@ -301,6 +302,7 @@ void leat_roles_metrics(void *arg, struct leat_buf *out)
     put_build(r, out);
     put_stopped(r, seen, out);
     put_held(r, seen, out);
+    leat_stalled_metrics(r->c.topology, &seen->all, out);
     if (seen->all.processor_count > 0)
         put_workers(r, seen, out);
     leat_buf_put(out, leat_buf_str(&seen->more).at, leat_buf_str(&seen->more).len);
@@ -315,44 +317,85 @@ void leat_roles_metrics(void *arg, struct leat_buf *out)
     seen_free(seen);
 }
 
-static const char *workers_ready(const struct seen *seen)
+/* ---- readiness ---- */
+
+typedef void (*tell_fn)(void *arg, const char *why);
+
+static void worker_reasons(const char *name, const struct leat_worker_figures *f, tell_fn tell,
+                           void *arg)
 {
-    static _Thread_local char why[640];
-    const struct leat_family_figures *all = &seen->all;
-    if (seen->silent > 0)
-        return "a worker process is being started";
-    if (all->relay_stopped[0] != 0) {
-        (void)snprintf(why, sizeof why, "%s", all->relay_stopped);
-        return why;
+    char why[640], text[LEAT_STALLED_TEXT], since[32];
+    if (f->lanes_stopped > 0) {
+        (void)snprintf(why, sizeof why, "processor '%s': %s", name,
+                       f->why[0] != 0 ? f->why : "a lane is stopped: see the log and leat lag");
+        tell(arg, why);
     }
-    if (all->has_relay && (!all->relay.joined || all->relay.slices_acquiring > 0))
-        return "the relay is acquiring its slices";
-    for (uint32_t i = 0; i < all->processor_count; i++) {
-        const struct leat_worker_figures *f = &all->processors[i].figures;
-        if (f->lanes_stopped > 0) {
-            (void)snprintf(why, sizeof why, "processor '%s': %s", all->processors[i].name,
-                           f->why[0] != 0 ? f->why : "a lane is stopped: see the log and leat lag");
-            return why;
-        }
-        if (!f->joined || f->ks_acquiring > 0)
-            return "a processor is acquiring its partitions";
+    if (!f->joined || f->ks_acquiring > 0)
+        tell(arg, "a processor is acquiring its partitions");
+    if (f->store_away_since_ms > 0 && leat_now_ms() - f->store_away_since_ms >= LEAT_STALL_MS) {
+        leat_stalled_time(f->store_away_since_ms, since);
+        (void)snprintf(why, sizeof why, "processor '%s': the store is away since %s: %s", name,
+                       since, f->store_away);
+        tell(arg, why);
     }
-    return NULL;
+    if (f->lanes > 0 && f->lanes_unable >= f->lanes && f->stalled_count > 0) {
+        leat_stalled_text(&f->stalled[0], text);
+        (void)snprintf(why, sizeof why, "processor '%s': all its lanes stand still: %s", name,
+                       text);
+        tell(arg, why);
+    }
 }
 
-const char *leat_roles_ready(void *arg)
+static void reasons(struct leat_roles *r, const struct seen *seen, tell_fn tell, void *arg)
 {
-    struct leat_roles *r = arg;
+    const struct leat_family_figures *all = &seen->all;
     struct leat_projector_figures f = {0};
     if (r->projector != NULL && r->c.topology->n_projections > 0) {
         leat_projector_figures(r->projector, &f);
         if (f.lag < 0)
-            return "the projector has not yet compared itself with the store";
+            tell(arg, "the projector has not yet compared itself with the store");
     }
+    if (seen->silent > 0)
+        tell(arg, "a worker process is being started");
+    if (all->relay_stopped[0] != 0)
+        tell(arg, all->relay_stopped);
+    if (all->has_relay && (!all->relay.joined || all->relay.slices_acquiring > 0))
+        tell(arg, "the relay is acquiring its slices");
+    for (uint32_t i = 0; i < all->processor_count; i++)
+        worker_reasons(all->processors[i].name, &all->processors[i].figures, tell, arg);
+}
+
+static void keep_first(void *arg, const char *why)
+{
+    char *first = arg;
+    if (first[0] == '\0')
+        (void)snprintf(first, 640, "%s", why);
+}
+
+const char *leat_roles_ready(void *arg)
+{
+    static _Thread_local char first[640];
+    struct leat_roles *r = arg;
     struct seen *seen = look(r);
-    const char *why = workers_ready(seen);
+    first[0] = '\0';
+    reasons(r, seen, keep_first, first);
     seen_free(seen);
-    return why;
+    return first[0] == '\0' ? NULL : first;
+}
+
+static void put_reason(void *arg, const char *why)
+{
+    leat_json_cstr(arg, why);
+}
+
+void leat_roles_details(void *arg, struct leat_json_writer *reasons_of,
+                        struct leat_json_writer *stalled)
+{
+    struct leat_roles *r = arg;
+    struct seen *seen = look(r);
+    reasons(r, seen, put_reason, reasons_of);
+    leat_stalled_json(&seen->all, stalled);
+    seen_free(seen);
 }
 
 /* ---- for people ---- */

@@ -24,5 +24,7 @@ struct leat_roles {
 /* roles_figures.c: what the HTTP server asks, of this process and of its family. Any thread. */
 void leat_roles_metrics(void *arg, struct leat_buf *out);
 const char *leat_roles_ready(void *arg); /* NULL = it is */
+void leat_roles_details(void *arg, struct leat_json_writer *reasons_of,
+                        struct leat_json_writer *stalled);
 
 #endif

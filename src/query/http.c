@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "query/backlog.h"
 #include "query/connections.h"
 #include "query/keys.h"
 
@@ -328,6 +329,7 @@ static void http_free(struct leat_http *h)
         MHD_stop_daemon(h->daemon);
     leat_sender_free(h->sender, 0);
     leat_pump_free(h->pump);
+    leat_backlog_free(h->backlog);
     leat_store_pool_free(h->stores);
     leat_keys_free(h->keys);
     leat_connections_free(h->connections);
@@ -368,6 +370,7 @@ leat_status leat_http_start(const struct leat_http_config *c, struct leat_http *
     LEAT_AUTO(http_freep) struct leat_http *h = http_new(c);
     LEAT_TRY(leat_sender_new(c->topology, c->schemas, &h->sender, err), err, "http");
     LEAT_TRY(leat_pump_new(h, &h->pump, err), err, "http");
+    LEAT_TRY(leat_backlog_new(c->topology, h->stores, &h->backlog, err), err, "http");
     LEAT_TRY(start_daemon(h, listen != NULL ? listen : LISTEN_DEFAULT, err), err, "http");
     *ret = LEAT_TAKE(h);
     return LEAT_OK;

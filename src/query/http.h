@@ -86,6 +86,7 @@ struct leat_http {
     char *data_dir;
     struct MHD_Daemon *daemon;
     struct leat_store_pool *stores;
+    struct leat_backlog_counts *backlog;
     struct leat_sender *sender;
     struct leat_pump *pump;
     struct leat_connections *connections;

@@ -3,6 +3,7 @@
 #ifndef LEAT_QUERY_QUERY_H
 #define LEAT_QUERY_QUERY_H
 
+#include "base/json.h"
 #include "base/status.h"
 #include "codec/schemas.h"
 #include "store/store.h"
@@ -14,6 +15,10 @@ struct leat_http;
 typedef void (*leat_metrics_source)(void *arg, struct leat_buf *out);
 /* Ready = NULL; else a static or log-lived text saying why not. */
 typedef const char *(*leat_ready_source)(void *arg);
+/* Into arrays that have begun: every reason why not ready, as text; lanes that stand still, as
+ * objects. */
+typedef void (*leat_details_source)(void *arg, struct leat_json_writer *reasons,
+                                    struct leat_json_writer *stalled);
 
 struct leat_http_config {
     const struct leat_topology *topology;
@@ -23,6 +28,7 @@ struct leat_http_config {
     const char *listen; /* NULL: the topology's http.listen; "127.0.0.1:0" picks a port */
     leat_metrics_source metrics;
     leat_ready_source ready;
+    leat_details_source details; /* NULL: there are none to tell */
     void *arg;
 };
 LEAT_MUST_CHECK leat_status leat_http_start(const struct leat_http_config *c,

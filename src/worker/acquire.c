@@ -24,6 +24,7 @@ static void failed(struct leat_worker *w, const char *what, const struct leat_er
 {
     leat_log_limited(LEAT_LOG_WARN, "worker", "acquire-failed", "%s: %s: %s",
                      w->c.processor->name.at, what, err->msg);
+    leat_worker_acquire_failed(w, what, err);
     (void)pthread_mutex_lock(&w->mutex);
     leat_ownership_failed(&w->ownership, leat_now_ms());
     (void)pthread_mutex_unlock(&w->mutex);

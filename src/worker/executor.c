@@ -74,6 +74,7 @@ static void give_back_lost(struct leat_executor *e)
 static void store_trouble(struct leat_executor *e, const struct leat_error *err)
 {
     leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", err);
+    leat_executor_trouble(e, err);
     leat_flow_unknown(e->flow);
     give_back_lost(e);
     int64_t wait = 50LL << (e->failures < 5 ? e->failures : 5);
@@ -86,10 +87,14 @@ static bool connected(struct leat_executor *e)
     struct leat_error err = {0};
     if (leat_store_connected(e->store))
         return true;
-    if (leat_store_reconnect(e->store, &err) == LEAT_OK)
-        return true;
-    store_trouble(e, &err);
-    return false;
+    leat_executor_doing(e, LEAT_DOING_STORE);
+    bool there = leat_store_reconnect(e->store, &err) == LEAT_OK;
+    leat_executor_away(e, !there);
+    if (there)
+        leat_executor_doing(e, LEAT_DOING_NOTHING);
+    else
+        store_trouble(e, &err);
+    return there;
 }
 
 static leat_status load(struct leat_executor *e, bool locked, struct leat_error *err)
@@ -146,6 +151,7 @@ static leat_status append(struct leat_executor *e, const struct leat_batch *batc
     if (e->c.worker->appended != NULL)
         e->c.worker->appended(e->c.worker->arg, batch, &reply);
     leat_flow_replied(e->flow, &reply, leat_now_ms());
+    leat_executor_trouble(e, NULL);
     leat_executor_acquit(e);
     e->failures = 0;
     return LEAT_OK;
@@ -154,18 +160,22 @@ static leat_status append(struct leat_executor *e, const struct leat_batch *batc
 static void run_batch(struct leat_executor *e, bool locked)
 {
     struct leat_error err = {0};
+    leat_executor_watch(e);
     if (!connected(e))
         return;
     leat_arena_reset(e->arena);
+    leat_executor_doing(e, LEAT_DOING_STORE);
     leat_status status = load(e, locked, &err);
     if (status == LEAT_OK) {
         int64_t now_ms = leat_now_ms();
+        leat_executor_doing(e, LEAT_DOING_HANDLERS);
         const struct leat_batch *batch = leat_flow_decide(e->flow, now_ms);
         log_held(e, now_ms);
         if (batch == NULL && locked)
             leat_store_abort(e->store);
         e->batch_us = leat_mono_us();
         e->small = batch != NULL && batch->command_count < EXECUTOR_SMALL;
+        leat_executor_doing(e, batch != NULL ? LEAT_DOING_STORE : LEAT_DOING_NOTHING);
         if (batch != NULL)
             status = append(e, batch, &err);
     }
@@ -207,10 +217,12 @@ static bool fill_holes(struct leat_executor *e)
     while (leat_flow_hole(e->flow, &lane, &from, &to)) {
         if (!connected(e))
             return false;
+        leat_executor_doing(e, LEAT_DOING_STORE);
         if (fill_hole(e, lane, from, to, &err) != LEAT_OK) {
             store_trouble(e, &err);
             return false;
         }
+        leat_executor_doing(e, LEAT_DOING_NOTHING);
     }
     return true;
 }
@@ -222,9 +234,11 @@ static leat_status fetch(struct leat_executor *e, const struct leat_waiting_ref 
 {
     struct leat_waiting_rows rows = {0};
     leat_arena_reset(e->arena);
+    leat_executor_doing(e, LEAT_DOING_STORE);
     LEAT_TRY(leat_store_waiting_rows(e->store, e->c.worker->processor->name, due, n, e->arena,
                                      &rows, err),
              err, "waiting messages");
+    leat_executor_doing(e, LEAT_DOING_NOTHING);
     struct leat_flow_waiter *found = leat_arena_alloc(e->arena, (rows.n + 1) * sizeof *found);
     for (size_t i = 0; i < rows.n; i++)
         found[i] = leat_waiter_new(&rows.at[i], rows.asked[i]);
@@ -363,9 +377,11 @@ static void check_epochs(struct leat_executor *e)
     struct leat_error err = {0};
     int64_t now_ms = leat_now_ms();
     int32_t partitions = e->c.worker->topology->partitions;
-    if (now_ms < e->epochs_due_ms || !leat_store_connected(e->store))
+    if (now_ms < e->epochs_due_ms)
         return;
     e->epochs_due_ms = now_ms + EXECUTOR_IDLE_MS;
+    if (!connected(e))
+        return;
     leat_arena_reset(e->arena);
     int32_t *ks = leat_arena_alloc(e->arena, (size_t)partitions * sizeof *ks);
     struct leat_fence_ask ask = {.processor = e->c.worker->processor->name, .ks = ks};
@@ -485,6 +501,7 @@ void leat_executor_done(struct leat_executor *e)
     leat_store_close(e->store);
     leat_arena_free(e->arena);
     free(e->group_lane);
+    leat_executor_watch_done(e);
     free(e->running);
     if (e->wake_fd >= 0)
         (void)close(e->wake_fd);

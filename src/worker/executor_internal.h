@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "worker/executor.h"
+#include "worker/executor_watch.h"
 #include "worker/flow_records.h"
 #include "worker/pool.h"
 #include "worker/running.h"
@@ -50,6 +51,7 @@ struct leat_executor {
     } lane_stop;
     bool lane_stop_set;
     struct leat_worker_figures figures;
+    struct executor_watch watch;
 };
 
 /* executor_orders.c; the executor's thread calls them. */

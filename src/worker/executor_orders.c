@@ -108,8 +108,10 @@ static void obey_start(struct leat_executor *e, const struct leat_executor_start
     size_t first = leat_flow_start(e->flow, s->k, s->epoch, s->head_seq, s->lanes, s->n);
     leat_flow_waiting(e->flow, s->k, waiting.at, waiting.n);
     leat_flow_suspects(e->flow, s->k, known, n_known);
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         lane_slot(e, first + i, s->first_lane + i);
+        leat_executor_watch_lane(e, first + i, &s->lanes[i]);
+    }
     lane_slot(e, first + s->n, SIZE_MAX); /* the flow's own */
     e->more = true;
 }
@@ -135,6 +137,7 @@ void leat_executor_drop_orders(struct leat_executor *e) /* mutex held */
 void leat_executor_obey_stop(struct leat_executor *e)
 {
     leat_flow_stop_all(e->flow);
+    leat_executor_watch_forget(e);
     leat_released_free(&e->released);
     (void)pthread_mutex_lock(&e->mutex);
     e->stop = false;
@@ -214,6 +217,7 @@ void leat_executor_publish(struct leat_executor *e)
 {
     const struct leat_flow_figures *f = leat_flow_figures(e->flow);
     struct leat_store_counts counts = leat_store_counts(e->store);
+    leat_executor_watch(e);
     (void)pthread_mutex_lock(&e->mutex);
     struct leat_worker_figures *p = &e->figures;
     p->batches = f->batches;

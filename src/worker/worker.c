@@ -50,6 +50,7 @@ static void on_assigned(void *arg, const int32_t *ks, size_t n)
                 "Kafka assigned partitions");
     (void)pthread_mutex_lock(&w->mutex);
     leat_ownership_assigned(&w->ownership, ks, n);
+    leat_worker_watch_assigned(w);
     w->joined = true;
     (void)pthread_mutex_unlock(&w->mutex);
     w->fresh = true;
@@ -184,6 +185,7 @@ static void *group_main(void *arg)
             leat_log_limited(LEAT_LOG_WARN, "worker", "group", "%s", err.msg);
         leat_worker_acquire(w);
         leat_worker_clean(w);
+        leat_worker_watch(w);
     }
     if (!leave_group(w, true, w->stop_timeout_ms))
         leat_log(LEAT_LOG_ERROR, "worker", "stop-late", "%s: an executor is stuck",
@@ -213,6 +215,7 @@ static void worker_done(struct leat_worker *w)
     for (int32_t i = 0; i < w->executor_count; i++)
         leat_executor_free(w->executors[i], 2000);
     leat_worker_clean_done(w);
+    leat_worker_watch_done(w);
     leat_dispatch_free(w->dispatch);
     leat_keeper_free(w->keeper);
     leat_store_close(w->store);
@@ -324,6 +327,7 @@ static leat_status init(struct leat_worker *w, struct leat_error *err)
     leat_assert(w->held != NULL && w->fence_of_k != NULL);
     leat_buf_init(&w->cleaning.after, WORKER_STREAM_MAX);
     leat_ownership_init(&w->ownership, w->held, w->c.topology->partitions);
+    leat_worker_watch_new(w);
     w->arena = leat_arena_new(64 * 1024, 1024 * 1024);
     w->session_timeout_ms = w->c.session_timeout_ms > 0 ? w->c.session_timeout_ms : 6000;
     init_kafka(w);
@@ -386,12 +390,11 @@ void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret)
         leat_executor_figures(w->executors[i], ret);
     (void)pthread_mutex_lock(&w->mutex);
     for (int32_t k = 0; k < w->c.topology->partitions; k++) {
-        bool owned = w->held[k].hold == LEAT_HOLD_OWNED;
-        ret->ks_owned += owned;
-        ret->ks_acquiring += !owned && w->held[k].hold != LEAT_HOLD_NONE;
+        ret->ks_owned += w->held[k].hold == LEAT_HOLD_OWNED;
     }
     ret->joined = w->joined;
     (void)pthread_mutex_unlock(&w->mutex);
+    leat_worker_stalled(w, ret);
 }
 
 void leat_worker_circuit(struct leat_worker *w, uint32_t call, struct leat_breaker_figures *ret)

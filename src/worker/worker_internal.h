@@ -32,6 +32,16 @@ struct worker_cleaning { /* of void snapshots; the group's thread */
     int64_t due_ms, removed;
 };
 
+struct worker_watch {
+    int64_t due_ms; /* of the group's thread */
+    /* under the worker's mutex; times are mono */
+    int64_t started_ms, failed_ms;
+    int64_t *acquiring_ms; /* [partitions] since when; 0 = it is ours, or not to be */
+    bool *was_ours;        /* [partitions] since it was assigned */
+    char failed[200];      /* why acquiring failed last */
+    uint64_t restarts;
+};
+
 struct leat_worker {
     struct leat_worker_config c;
     struct leat_kafka_config kafka;
@@ -62,6 +72,7 @@ struct leat_worker {
     struct leat_ownership ownership;
     struct leat_held *held;
     bool quit, ended, joined;
+    struct worker_watch watch;
 };
 
 /* feeds.c: which topics this processor reads. */
@@ -72,6 +83,14 @@ void leat_worker_acquire(struct leat_worker *w);
 void leat_worker_clean_from(struct leat_worker *w, int32_t k);
 void leat_worker_clean(struct leat_worker *w);
 void leat_worker_clean_done(struct leat_worker *w);
+/* worker_watch.c */
+void leat_worker_watch_new(struct leat_worker *w);
+void leat_worker_watch_done(struct leat_worker *w);
+void leat_worker_watch_assigned(struct leat_worker *w); /* mutex held */
+void leat_worker_watch(struct leat_worker *w);          /* the group's thread, each turn */
+void leat_worker_stalled(struct leat_worker *w, struct leat_worker_figures *ret); /* any thread */
+void leat_worker_acquire_failed(struct leat_worker *w, const char *what,
+                                const struct leat_error *err);
 /* worker.c */
 void leat_worker_rejoin(struct leat_worker *w);
 bool leat_worker_pause(struct leat_worker *w, int timeout_ms); /* false: quitting */
