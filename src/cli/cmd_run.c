@@ -2,6 +2,7 @@
  * one, until SIGTERM or SIGINT. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,6 +398,7 @@ static int run_here(const struct run_options *o, const struct place *at, unsigne
     struct leat_session s;
     if (fd < 0)
         return leat_cli_errno("could not take signals");
+    (void)pthread_setname_np(pthread_self(), "leat"); /* started as /proc/self/exe it is "exe" */
     if ((code = leat_session_open(&s, o->topology, o->data)) != LEAT_EXIT_GO_ON)
         return code;
     if (o->instance != NULL)
