@@ -155,6 +155,28 @@ def one_that_is_cancelled_lets_the_next_go_on_and_can_be_redriven():
 
 
 @check.test
+def records_that_nobody_can_read_die_again_with_all_their_bytes():
+    """Without a key, without a value, without sense: each comes back as it was."""
+    h = home()
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    records = [(None, b"\xff nonsense"), (b"odd\xfe", b"{}"), (b"gone", None)]
+    kafka.produce(f"{NAME}.jobs.cold", [
+        (key, value, {"ce_type": "Work", "ce_id": id_, "raw": b"\x00\xff"})
+        for id_, (key, value) in zip(ids, records)])
+    wait.equals(lambda: [letter(i) for i in ids], [("dead", 0)] * 3, 20)
+    columns = "key, value, headers, topic, partition, record_offset, code"
+    before = pg.rows(f"select {columns} from {NAME}.dead_letters where id in "
+                     f"('{ids[0]}', '{ids[1]}', '{ids[2]}') order by id")
+    check.equal(h.must_json("dlq", "redrive", *ids)["redriven"], 3)
+    wait.equals(lambda: [letter(i) for i in ids], [("dead", 1)] * 3, 20)
+    check.equal(pg.rows(f"select {columns} from {NAME}.dead_letters where id in "
+                        f"('{ids[0]}', '{ids[1]}', '{ids[2]}') order by id"), before)
+    for id_, (key, value) in zip(ids, records):
+        copies = [r for r in kafka.consume(f"{NAME}.jobs.dlq") if r.header("ce_id") == id_]
+        check.equal([(r.value, r.headers["raw"]) for r in copies], [(value, b"\x00\xff")] * 2)
+
+
+@check.test
 def a_command_that_waits_is_no_outcome_yet():
     home()
     body = {"job": "asked", "number": 1, "how": "gate:asked"}
