@@ -142,7 +142,8 @@ static leat_status run_once(struct walk *w, struct came *to, struct leat_fault *
                                        .processor = c->processor,
                                        .schemas = w->run->schemas,
                                        .options = &c->options,
-                                       .open = &c->open};
+                                       .open = &c->open,
+                                       .unknown = &c->unknown};
     *to = (struct came){.n = c->n_when};
     to->outcomes = leat_arena_zalloc(w->k.arena, (size_t)c->n_when + 1, sizeof *to->outcomes);
     (void)snprintf(w->run->note, LEAT_TEST_NOTE_BYTES, "open of processor '%s'",

@@ -10,7 +10,7 @@
     leat_report_add((r)->report, LEAT_SEVERITY_ERROR, (place), __VA_ARGS__)
 
 static const char *const case_keys[] = {"it", "processor", "given",    "when", "then",
-                                        "at", "options",   "priority", "open"};
+                                        "at", "options",   "priority", "open", "unknown"};
 
 static struct leat_yaml *get(const struct leat_yaml *map, const char *key)
 {
@@ -42,7 +42,7 @@ static void check_keys(struct leat_test_reading *r, const struct leat_yaml *node
             leat_report_hint(r->report, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
         else
             leat_report_hint(r->report, "keys are it, processor, given, when, then, at, options, "
-                                        "priority, open");
+                                        "priority, open, unknown");
     }
 }
 
@@ -151,39 +151,52 @@ static void read_options(struct leat_test_reading *r, const struct leat_yaml *no
     add_options(r, node, "", 0, c, &cap);
 }
 
-static void open_circuit(struct leat_test_reading *r, const struct leat_yaml *name,
+/* False after a mistake. */
+static bool read_service(struct leat_test_reading *r, const struct leat_yaml *name, const char *key,
                          struct leat_str *ret)
 {
     const struct leat_processor *p = r->processor;
     struct leat_suggest near;
     if (name->kind != LEAT_YAML_SCALAR) {
-        MISTAKE(r, &name->place, "'open' takes names of services");
-        return;
+        MISTAKE(r, &name->place, "'%s' takes names of services", key);
+        return false;
     }
     leat_suggest_start(&near, name->text);
     for (uint32_t i = 0; i < p->n_calls; i++) {
-        if (leat_str_eq(p->calls[i].name, name->text))
-            *ret = name->text;
         leat_suggest_offer(&near, p->calls[i].name);
+        if (leat_str_eq(p->calls[i].name, name->text)) {
+            *ret = name->text;
+            return true;
+        }
     }
-    if (ret->len > 0)
-        return;
     MISTAKE(r, &name->place, "processor '%s' has no '%s' in its calls", p->name.at, name->raw.at);
     if (near.best.len > 0)
         leat_report_hint(r->report, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
+    return false;
 }
 
-static void read_open(struct leat_test_reading *r, const struct leat_yaml *node,
-                      struct leat_test_case *c)
+static void read_services(struct leat_test_reading *r, const struct leat_yaml *node,
+                          const char *key, struct leat_names *ret)
 {
     if (node == NULL)
         return;
     bool list = node->kind == LEAT_YAML_LIST;
-    uint32_t n = list ? node->n : 1;
+    uint32_t n = list ? node->n : 1, kept = 0;
     struct leat_str *names = leat_arena_zalloc(r->env->arena, (size_t)n + 1, sizeof *names);
     for (uint32_t i = 0; i < n; i++)
-        open_circuit(r, list ? node->items[i] : node, &names[i]);
-    c->open = (struct leat_names){names, n};
+        kept += read_service(r, list ? node->items[i] : node, key, &names[kept]) ? 1 : 0;
+    *ret = (struct leat_names){names, kept};
+}
+
+static void read_unknown(struct leat_test_reading *r, const struct leat_yaml *node,
+                         struct leat_test_case *c)
+{
+    read_services(r, node, "unknown", &c->unknown);
+    for (uint32_t i = 0; i < c->processor->n_calls; i++)
+        if (c->processor->calls[i].effects != LEAT_EFFECTS_CLAIM &&
+            leat_names_has(&c->unknown, c->processor->calls[i].name))
+            MISTAKE(r, &node->place, "'%s' of processor '%s' has no `effects: claim`",
+                    c->processor->calls[i].name.at, c->processor->name.at);
 }
 
 /* A given event belongs to the stream of its key field; without one, to that of the first message.
@@ -255,7 +268,8 @@ static void read_case(struct leat_test_reading *r, struct leat_yaml *node, struc
     if (priority != NULL)
         (void)leat_test_priority(r, priority, &name);
     read_options(r, get(node, "options"), c);
-    read_open(r, get(node, "open"), c);
+    read_services(r, get(node, "open"), "open", &c->open);
+    read_unknown(r, get(node, "unknown"), c);
     read_messages(r, node, c);
     for (uint32_t i = 0; i < c->n_when; i++)
         if (c->when[i].priority.len == 0)

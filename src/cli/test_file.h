@@ -45,7 +45,8 @@ struct leat_test_case {
     struct leat_test_expect *then;
     uint32_t n_then;
     struct leat_props options;
-    struct leat_names open; /* services whose circuit is open */
+    struct leat_names open;    /* services whose circuit is open */
+    struct leat_names unknown; /* services of which every claim is unknown */
 };
 struct leat_test_file {
     const char *path;

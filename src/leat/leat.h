@@ -89,7 +89,8 @@ int64_t leat_deadline_ms(struct leat_ctx *ctx);
 int64_t leat_call_timeout_ms(struct leat_ctx *ctx, const char *name);
 /* Before a call. False: its circuit is open, so do not call: answer leat_retry(), or do without it.
  * A retry while the circuit is open pauses the lane until it may be tried again and counts as no
- * attempt: an outage dead-letters nothing. Always true without `breaker`. */
+ * attempt: an outage dead-letters nothing. Also false in a dry run, where a test says so, and once
+ * the call is poison anyway. */
 bool leat_call_begin(struct leat_ctx *ctx, const char *name);
 /* After it. `ok` says whether the service works, not whether it said yes: an answer that blames the
  * request (HTTP 4xx) is ok. One without end when the handler returns, or at the next begin of the

@@ -21,6 +21,7 @@ struct leat_trial {
     struct leat_arena *arena;
     struct leat_buf scratch;
     struct trial_stream *streams;
+    struct leat_names unknown; /* as configured */
 };
 
 /* ---- making one ---- */
@@ -45,9 +46,26 @@ static int64_t stands_still(void *arg)
     return 0;
 }
 
+static leat_claim claim(void *arg, const struct leat_effect *e, struct leat_arena *arena,
+                        struct leat_str *ret_result)
+{
+    const struct leat_trial *t = arg;
+    (void)arena;
+    (void)ret_result;
+    return leat_names_has(&t->unknown, e->service) ? LEAT_CLAIM_UNKNOWN : LEAT_CLAIM_MINE;
+}
+
+static void settle(void *arg, const struct leat_effect *e, const struct leat_str *result)
+{
+    (void)arg;
+    (void)e;
+    (void)result;
+}
+
 static leat_status prepare_services(struct leat_trial *t, const struct leat_names *open,
                                     struct leat_error *err)
 {
+    leat_dispatch_keep_effects(t->dispatch, &(struct leat_effect_keeper){claim, settle, t});
     leat_dispatch_set_clock(t->dispatch,
                             &(struct leat_dispatch_clock){stands_still, stands_still, NULL});
     for (uint32_t i = 0; open != NULL && i < open->n; i++)
@@ -70,6 +88,8 @@ leat_status leat_trial_new(const struct leat_trial_config *c, struct leat_trial 
     t->arena = leat_arena_new(TRIAL_BLOCK_BYTES, 0);
     leat_buf_init(&t->scratch, TRIAL_STATE_MAX);
     t->processor = *c->processor;
+    if (c->unknown != NULL)
+        t->unknown = *c->unknown;
     if (c->options != NULL)
         t->processor.options = merged(t->arena, &c->processor->options, c->options);
     leat_status status =
@@ -236,18 +256,17 @@ static void take_made(struct leat_trial *t, const struct leat_call *call,
             continue;
         }
         const struct leat_made_command *from = &call->commands[c++];
-        made[i] = (struct leat_trial_made){.is_command = true,
-                                           .id = from->id,
-                                           .type = from->type_name,
-                                           .payload = from->value,
-                                           .key = from->key,
-                                           .priority = from->priority,
-                                           .headers = from->headers,
-                                           .topic = from->topic,
-                                           .partition = from->partition,
-                                           .after_ms = from->due_ms == 0
-                                                           ? 0
-                                                           : from->due_ms - call->received_at_ms};
+        made[i] = (struct leat_trial_made){
+            .is_command = true,
+            .id = from->id,
+            .type = from->type_name,
+            .payload = from->value,
+            .key = from->key,
+            .priority = from->priority,
+            .headers = from->headers,
+            .topic = from->topic,
+            .partition = from->partition,
+            .after_ms = from->due_ms == 0 ? 0 : from->due_ms - call->received_at_ms};
     }
     ret->made = made;
     ret->made_count = n;

@@ -15,6 +15,7 @@ struct leat_trial_config {
     struct leat_schemas *schemas;     /* every type has an id */
     const struct leat_props *options; /* over the processor's own; NULL: none */
     const struct leat_names *open;    /* services whose circuit is open; NULL: none */
+    const struct leat_names *unknown; /* services of which every claim is unknown; NULL: none */
 };
 /* Opens the processor's module, which must be loaded. INVALID names what does not fit. */
 LEAT_MUST_CHECK leat_status leat_trial_new(const struct leat_trial_config *c,
@@ -55,7 +56,7 @@ struct leat_trial_made { /* an event or command, in the order the handler made t
     struct leat_str priority, headers; /* commands */
     const char *topic;                 /* commands */
     int32_t partition;                 /* commands */
-    int64_t after_ms;                  /* of leat_send_after(): since it was received; 0 = at once */
+    int64_t after_ms; /* of leat_send_after(): since it was received; 0 = at once */
 };
 struct leat_trial_outcome { /* memory of the trial */
     leat_answer answer;

@@ -287,6 +287,31 @@ def of_all_that_claim_an_effect_at_once_one_is_told_it_is_his():
     check.equal(claim(2, epoch, ids[0], unused=True), 2, "it is another's now")
 
 
+CASES = """
+- it: goes on without when nobody knows, as declared
+  when: {SendMail: {box: a, number: 1, via: give_up}}
+  unknown: [give_up]
+  then: [MailUnknown: {box: a, number: 1}]
+- it: is held for a person otherwise
+  when: {SendMail: {box: a, number: 1, via: hold}}
+  unknown: hold
+  then: {poison: not known}
+- it: is taken back where the server is not even asked
+  when: {SendMail: {box: a, number: 1, via: repeat}}
+  open: repeat
+  then: {retry: away}
+"""
+
+
+@check.test
+def cases_of_leat_test_say_what_is_unknown():
+    h = home()
+    path = os.path.join(h.dir, "mailers_test.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(CASES)
+    h.must("test", path)
+
+
 @check.at_end
 def forget():
     if _system:
