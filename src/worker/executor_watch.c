@@ -226,7 +226,6 @@ static void say_handler(struct leat_executor *e, int32_t runner, struct leat_sta
 {
     char key[80], type[80];
     ret->because_since_ms = unix_of(e->watch.at.since_ms);
-    (void)snprintf(ret->text, sizeof ret->text, "a handler");
     if (runner < 0)
         return;
     const struct leat_running *what = &e->running[runner]->what;
@@ -237,7 +236,7 @@ static void say_handler(struct leat_executor *e, int32_t runner, struct leat_sta
         return;
     if (e->watch.ran_since_ms[runner] > e->watch.at.since_ms)
         ret->because_since_ms = unix_of(e->watch.ran_since_ms[runner]);
-    (void)snprintf(ret->text, sizeof ret->text, "handler on key %s of type %s", key, type);
+    (void)snprintf(ret->text, sizeof ret->text, "on key %s of type %s", key, type);
 }
 
 static void say_store(const struct leat_executor *e, struct leat_stalled *ret)

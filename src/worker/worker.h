@@ -49,7 +49,8 @@ struct leat_stalled {
     int64_t lag, since_ms;
     leat_stall why;
     int64_t because_since_ms, until_ms; /* of the reason, where it has one; else 0 */
-    char text[200]; /* the reason in words, without numbers that move; one line of UTF-8 */
+    char text[200]; /* the reason in words, without numbers that move; one line of UTF-8. Of a
+                       handler: what it runs on; "" where nobody watches over handlers */
 };
 #define LEAT_STALLED_MAX 16
 

@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+"""Why a partition has lag and makes no progress: told in /readyz, /metrics and `leat status`, gone
+once it flows again (design 4; docs/runbooks/stalled.md).
+
+# sanitizers: tsan
+"""
+
+import json
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
+
+NAME = "stalled_e2e"
+PARTITIONS = 4
+TOPIC = f"{NAME}.runners.warm"
+LOCKED, SLOW, PARKED, PAID = range(PARTITIONS)  # what stands in the way of which partition
+
+_system = {}
+
+
+def murmur2(data):
+    """Kafka's, restated."""
+    m, mask = 0x5BD1E995, 0xFFFFFFFF
+    h = (0x9747B28C ^ len(data)) & mask
+    whole = len(data) // 4 * 4
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i:i + 4], "little") * m & mask
+        k = ((k ^ (k >> 24)) * m) & mask
+        h = ((h * m) & mask) ^ k
+    rest = data[whole:]
+    if rest:
+        h = ((h ^ int.from_bytes(rest, "little")) * m) & mask
+    h = ((h ^ (h >> 13)) * m) & mask
+    return h ^ (h >> 15)
+
+
+def key_in(partition, n):
+    """The n-th key of this partition."""
+    found = (f"e{i}" for i in range(10000)
+             if (murmur2(f"e{i}".encode()) & 0x7FFFFFFF) % PARTITIONS == partition)
+    return [next(found) for _ in range(n + 1)][n]
+
+
+class Door(threading.Thread):
+    """Postgres through a door that can be shut: those inside are thrown out."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        host, port = re.search(r"@([^/:]+):(\d+)/", servers.STORE_URL).groups()
+        self.to, self.lock, self.shut, self.inside = (host, int(port)), threading.Lock(), False, []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = servers.STORE_URL.replace(
+            f"{host}:{port}", f"127.0.0.1:{self.listener.getsockname()[1]}")
+        self.start()
+
+    def run(self):
+        while True:
+            client, _ = self.listener.accept()
+            with self.lock:
+                if self.shut:
+                    client.close()
+                    continue
+                server = socket.create_connection(self.to)
+                self.inside += [client, server]
+            threading.Thread(target=self.carry, args=(client, server), daemon=True).start()
+
+    @staticmethod
+    def carry(one, other):
+        try:
+            while True:
+                for s in select.select([one, other], [], [])[0]:
+                    data = s.recv(65536)
+                    if not data:
+                        raise OSError
+                    (other if s is one else one).sendall(data)
+        except (OSError, ValueError):
+            for s in (one, other):
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def set_shut(self, shut):
+        with self.lock:
+            self.shut = shut
+            for s in self.inside if shut else []:
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            if shut:
+                self.inside.clear()
+
+
+def start(name):
+    url = f"http://127.0.0.1:{servers.free_port()}"
+    process = _system["home"].start("--listen", url[7:], "--instance", "one", name=name)
+    wait.until(lambda: process.alive() and api.get(url + "/readyz").status == 200, 60,
+               f"leat to be ready ({process.log_path})")
+    _system.update(process=process, url=url)
+
+
+def system():
+    if not _system:
+        door = Door()
+        h = leat.Home("tests/e2e/topology/stalled.yaml", modules=os.path.join(
+            os.path.dirname(servers.BIN), "modules", "stalled"),
+            replace={"name: stalled\n": f"name: {NAME}\n"}, env={"STORE_URL": door.url})
+        h.env["GATES"] = h.dir
+        h.forget(NAME)
+        h.must("apply")
+        _system.update(home=h, door=door)
+        start("leat")
+    return _system
+
+
+def send(partition, hows):
+    """One message for each, of keys of their own."""
+    at = _system.setdefault("sent", {})
+    records = []
+    for how in hows:
+        at[partition] = at.get(partition, 0) + 1
+        key = key_in(partition, at[partition])
+        records.append((key, json.dumps({"errand": key, "number": at[partition], "how": how}),
+                        {"ce_type": "Run", "ce_id": str(uuid.uuid4())}))
+    kafka.produce(TOPIC, records)
+    return [r[0] for r in records]
+
+
+def ran():
+    return pg.value(f"select count(*) from {NAME}.events where type = 'Ran'")
+
+
+def open_gate(name):
+    with open(os.path.join(_system["home"].dir, name), "w", encoding="utf-8"):
+        pass
+
+
+def ready():
+    return api.get(_system["url"] + "/readyz")
+
+
+def stalled(partition):
+    for row in ready().json.get("stalled", []):
+        if row["topic"] == TOPIC and row["partition"] == partition:
+            return row
+    return None
+
+
+def stalls(partition, reason, text, lag, seconds=20):
+    """Waits until the partition is told to stand still for this reason; gives what is told."""
+    def told():
+        row = stalled(partition)
+        return row and row["reason"] == reason and re.search(text, row["text"]) and row
+    try:
+        row = wait.until(told, seconds, f"{reason} on partition {partition}")
+    except wait.Timeout as e:
+        raise AssertionError(f"{e}; told: {ready()!r}") from None
+    check.equal((row["processor"], row["lag"]), ("runners", lag))
+    assert row["stalled_ms"] >= 5000, row
+    return row
+
+
+def metrics(name):
+    """[(labels, value)]"""
+    text = api.get(_system["url"] + "/metrics").body.decode()
+    return [(dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels)), float(value))
+            for labels, value in re.findall(rf"^{name}{{(.*)}} (\S+)$", text, re.M)]
+
+
+def flows_again(partition, seconds=20):
+    wait.until(lambda: stalled(partition) is None, seconds, f"partition {partition} to flow")
+
+
+class Lock:
+    """A session that has locked the head of a slice."""
+
+    def __init__(self, slice_):
+        self.psql = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-d", servers.STORE_URL],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.psql.stdin.write(f"begin;\nselect slice from {NAME}.slices where slice = {slice_} "
+                              "for update;\nselect pg_backend_pid();\n")
+        self.psql.stdin.flush()
+        check.equal(int(self.psql.stdout.readline()), slice_)
+        self.pid = int(self.psql.stdout.readline())
+
+    def release(self):
+        self.psql.communicate("rollback;\n")
+
+
+@check.test
+def each_partition_that_stands_still_says_why():
+    system()
+    lock = _system["lock"] = Lock(LOCKED)
+    send(LOCKED, ["", ""])
+    slow, = send(SLOW, ["shut:slow"])
+    send(PARKED, ["gate:parked"])
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.waiting"), 1)
+    send(PARKED, ["gate:parked", ""])
+    send(PAID, ["psp"])
+    when = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    _system["rows"] = [
+        stalls(LOCKED, "store",
+               rf"^waiting: Postgres, blocked by pid {lock.pid}, since {when}$", 2),
+        stalls(SLOW, "handler", rf"^handler running for \d+s on key {slow} of type Run$", 1),
+        stalls(PARKED, "parked", r"^parked: its waiting room is full .*tried again " + when, 2),
+        stalls(PAID, "paused", rf"^paused: circuit psp open until {when}$", 1)]
+
+
+@check.test
+def metrics_and_status_tell_the_same():
+    system()
+    seen = {int(l["partition"]): (l["reason"], l["why"], v)
+            for l, v in metrics("leat_lane_stalled_seconds")}
+    check.equal({p: reason for p, (reason, _, _) in seen.items()},
+                {LOCKED: "store", SLOW: "handler", PARKED: "parked", PAID: "paused"})
+    check.contains(seen[LOCKED][1], f"blocked by pid {_system['lock'].pid}")
+    assert all(5 <= v < 60 for _, _, v in seen.values()), seen
+    check.equal(metrics("leat_lanes_stalled")[0][1], 4)
+    check.equal(metrics("leat_lane_restarts_total")[0][1], 0)
+    wait.equals(lambda: metrics("leat_waiting")[0][1], 1)
+    assert metrics("leat_waiting_oldest_seconds")[0][1] >= 4
+    check.equal({l["state"]: v for l, v in metrics("leat_dead_letters")}["dead"], 0)
+    direct = {"STORE_URL": servers.STORE_URL}
+    told = _system["home"].must_json("status", "--listen", _system["url"][7:], env=direct)
+    check.equal({r["partition"]: r["reason"] for r in told["stalled"]},
+                {p: reason for p, (reason, _, _) in seen.items()})
+    text = _system["home"].must("status", "--listen", _system["url"][7:], env=direct)
+    check.contains(text, f"{TOPIC}[{SLOW}]  lag 1")
+    check.contains(text, f"blocked by pid {_system['lock'].pid}")
+
+
+@check.test
+def one_parked_key_does_not_make_a_process_unfit():
+    system()
+    answer = ready()
+    check.equal((answer.status, answer.json["status"]), (200, "ready"))
+
+
+@check.test
+def what_is_out_of_the_way_is_no_longer_told():
+    system()
+    before = ran()
+    _system["lock"].release()
+    for gate in ("slow", "parked", "psp"):
+        open_gate(gate)
+    wait.equals(ran, before + 7)
+    for partition in range(PARTITIONS):
+        flows_again(partition)
+    check.equal(metrics("leat_lane_stalled_seconds"), [])
+    check.equal(ready().json, {"status": "ready"})
+    assert "lane-restarted" not in _system["process"].log()
+
+
+@check.test
+def a_store_that_is_away_makes_it_unfit_and_lanes_say_so():
+    system()
+    before = ran()
+    _system["door"].set_shut(True)
+    send(SLOW, [""])
+    answer = wait.until(lambda: (a := ready()).status == 503 and any(
+        "the store is away since" in r for r in a.json["reasons"]) and a, 20, "503 and why")
+    assert any("could not connect" in r for r in answer.json["reasons"]), answer.json
+    wait.until(lambda: (stalled(SLOW) or {}).get("reason") == "store", 15, "its lane to say so")
+    check.contains(stalled(SLOW)["text"], "waiting: Postgres: could not connect")
+    _system["door"].set_shut(False)
+    wait.equals(ran, before + 1, 20)
+    wait.until(lambda: ready().status == 200, 15, "it to be ready again")
+    flows_again(SLOW)
+
+
+@check.test
+def a_topic_made_anew_stands_until_somebody_looks():
+    s = system()
+    check.equal(s["process"].stop(), 0)
+    kafka.delete(TOPIC)
+    wait.until(lambda: TOPIC not in kafka.topics(TOPIC), 30, "the topic to be gone")
+    kafka.create(TOPIC, PARTITIONS)
+    records = [(key_in(p, i), json.dumps({"errand": "x", "number": i, "how": ""}),
+                {"ce_type": "Run", "ce_id": str(uuid.uuid4())})
+               for p in range(PARTITIONS) for i in range(20)]
+    kafka.produce(TOPIC, records)
+    before = ran()
+    s["url"] = f"http://127.0.0.1:{servers.free_port()}"
+    s["process"] = s["home"].start("--listen", s["url"][7:], "--instance", "one", name="anew")
+    row = wait.until(lambda: stalled(SLOW), 30, "its lane to stand")
+    check.equal(row["reason"], "stopped")
+    check.contains(row["text"], "re-created")
+    check.equal(ready().status, 503)
+    check.equal(ran(), before)
+
+
+@check.test
+def partitions_without_a_process_are_told_by_status():
+    s = system()
+    s["process"].stop()
+    told = s["home"].must_json("status", "--listen", s["url"][7:])
+    rows = [r for r in told["stalled"] if r["topic"] == TOPIC]
+    check.equal({r["partition"] for r in rows}, set(range(PARTITIONS)))
+    check.equal({r["reason"] for r in rows}, {"not-assigned"})
+
+
+@check.at_end
+def forget():
+    if _system:
+        _system["process"].stop()
+        _system["home"].forget(NAME)
+
+
+if __name__ == "__main__":
+    check.main()
