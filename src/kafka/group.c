@@ -4,11 +4,14 @@
 #include <string.h>
 
 #define SESSION_MS_DEFAULT 6000
-#define QUEUED_KB_ALL      16384 /* default for all lanes of one priority together */
-#define QUEUED_KB_MIN      256
-#define QUEUED_KB_MAX      1024
-#define POLL_SLICE_MS      5 /* while a lane waits for a nudge */
-#define COMMIT_QUEUE_POLL  20
+/* A member hears of a rebalance in the answer to its heartbeat, and all lanes of the group wait for
+ * the last one to hear: this, not the session, is how long a planned change takes. */
+#define HEARTBEAT_MS_MAX  250
+#define QUEUED_KB_ALL     16384 /* default for all lanes of one priority together */
+#define QUEUED_KB_MIN     256
+#define QUEUED_KB_MAX     1024
+#define POLL_SLICE_MS     5 /* while a lane waits for a nudge */
+#define COMMIT_QUEUE_POLL 20
 
 static void rebalance_cb(rd_kafka_t *rk, rd_kafka_resp_err_t e,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque);
@@ -22,7 +25,7 @@ struct group_numbers {
 static void numbers(const struct leat_group_config *c, struct group_numbers *ret)
 {
     int session = c->session_timeout_ms > 0 ? c->session_timeout_ms : SESSION_MS_DEFAULT;
-    int heartbeat = session / 3 > 3000 ? 3000 : session / 3;
+    int heartbeat = session / 3 > HEARTBEAT_MS_MAX ? HEARTBEAT_MS_MAX : session / 3;
     int queued = c->queued_kbytes;
     if (queued <= 0) {
         queued = QUEUED_KB_ALL / (c->partitions > 0 ? c->partitions : 1);
