@@ -3,6 +3,8 @@
 -- anything meanwhile, looks, changes, and raises the epoch where rows of `waiting` changed, so that
 -- the owner reads them anew. Said of each id is what was done or why not; twice is once.
 
+-- Their state changes, and no index tells of it: room for that on the page spares all of them.
+alter table @schema@.dead_letters set (fillfactor = 75);
 create index dead_letters_id on @schema@.dead_letters (id);
 create index dead_letters_last on @schema@.dead_letters (last_at, id);
 
