@@ -127,6 +127,14 @@ leat_status leat_group_seek(struct leat_group *g, const struct leat_position *at
     return status;
 }
 
+void leat_group_resume(struct leat_group *g, const struct leat_position *at)
+{
+    LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, 1);
+    pthread_rwlock_rdlock(&g->lock);
+    (void)rd_kafka_resume_partitions(g->rk, list); /* what is not assigned is not paused */
+    pthread_rwlock_unlock(&g->lock);
+}
+
 /* ---- taking ---- */
 
 static void fail_lane(struct leat_group *g, struct leat_lane_queue *l, const rd_kafka_message_t *m)

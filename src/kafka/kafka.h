@@ -99,6 +99,8 @@ LEAT_MUST_CHECK leat_status leat_group_read(struct leat_group *g, const struct l
                                             const int *wake_fds, size_t n, struct leat_error *err);
 LEAT_MUST_CHECK leat_status leat_group_seek(struct leat_group *g, const struct leat_position *at,
                                             struct leat_error *err);
+/* Of a partition that gives nothing: ends a pause it may be in. Seek it afterwards. */
+void leat_group_resume(struct leat_group *g, const struct leat_position *at);
 /* Up to `max` records waiting in the queue of (topic, partition); never blocks. `lane` = index of
  * the position in the last leat_group_read. One thread per lane at a time. Error records are not
  * returned: they go to partition_error. The fd is written when the queue stops being empty, so take

@@ -156,6 +156,10 @@ static leat_look look(struct leat_worker *w, const struct leat_overdue *o)
 
 static void restart(struct leat_worker *w, const struct leat_overdue *o)
 {
+    char room[256];
+    struct leat_position at = {0};
+    at.topic = leat_lane_topic(&o->lane, room, w->c.topology->partitions, &at.partition);
+    leat_group_resume(w->group, &at);
     leat_log_kv(LEAT_LOG_WARN, "worker", "lane-restarted",
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
                                 LEAT_LOG_CSTR("topic", o->lane.topic), LEAT_LOG_INT("k", o->lane.k),

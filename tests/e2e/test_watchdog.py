@@ -9,6 +9,7 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,9 +20,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
 
 NAME = "stalled_e2e"
-PARTITIONS = 4
+PARTITIONS = 5
 TOPIC = f"{NAME}.runners.warm"
-LOCKED, SLOW, PARKED, PAID = range(PARTITIONS)  # what stands in the way of which partition
+LOCKED, SLOW, PARKED, PAID, STARVED = range(PARTITIONS)  # what stands in the way of which partition
+
+GDB = shutil.which("gdb") is not None
+BEHIND = 30  # messages that a consumer which was paused by mistake does not give
 
 _system = {}
 
@@ -196,9 +200,44 @@ class Lock:
         self.psql.communicate("rollback;\n")
 
 
+PAUSE = """
+python
+for thread in gdb.selected_inferior().threads():
+    if thread.name == "exec-%(k)d":
+        thread.switch()
+        frame = gdb.newest_frame()
+        while frame.name() != "executor_main":
+            frame = frame.older()
+        group = frame.read_var("e")["group"]
+        gdb.execute(f"set $rk = (void *){int(group['rk'])}")
+end
+set $list = ((void *(*)(int))rd_kafka_topic_partition_list_new)(1)
+call ((void *(*)(void *, const char *, int))rd_kafka_topic_partition_list_add)($list, "%(topic)s", %(k)d)
+printf "PAUSED %%d\\n", ((int (*)(void *, void *))rd_kafka_pause_partitions)($rk, $list)
+"""
+
+
+def pause_by_mistake(partition):
+    """A consumer that gives nothing: somebody in the process has paused the partition."""
+    script = os.path.join(_system["home"].dir, "pause.gdb")
+    with open(script, "w", encoding="utf-8") as f:
+        f.write(PAUSE % {"k": partition, "topic": TOPIC})
+    worker, = _system["process"].children("worker")
+    done = subprocess.run(["gdb", "-nx", "-batch", "-x", script, "-p", str(worker)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert "PAUSED 0" in done.stdout, (done.stdout[-500:], done.stderr[-1000:])
+
+
 @check.test
 def each_partition_that_stands_still_says_why():
     system()
+    if GDB:
+        send(STARVED, ["shut:starved"])
+        wait.until(lambda: os.path.exists(os.path.join(_system["home"].dir, "starved.here")), 20,
+                   "the handler to run")
+        send(STARVED, [""] * BEHIND)
+        pause_by_mistake(STARVED)
+        open_gate("starved")
     lock = _system["lock"] = Lock(LOCKED)
     send(LOCKED, ["", ""])
     slow, = send(SLOW, ["shut:slow"])
@@ -213,29 +252,35 @@ def each_partition_that_stands_still_says_why():
         stalls(SLOW, "handler", rf"^handler running for \d+s on key {slow} of type Run$", 1),
         stalls(PARKED, "parked", r"^parked: its waiting room is full .*tried again " + when, 2),
         stalls(PAID, "paused", rf"^paused: circuit psp open until {when}$", 1)]
+    if GDB:
+        _system["rows"].append(stalls(STARVED, "starved", "^starved: Kafka gives nothing", BEHIND))
 
 
 @check.test
 def metrics_and_status_tell_the_same():
     system()
+    expected = {r["partition"]: r["reason"] for r in _system["rows"]}
     seen = {int(l["partition"]): (l["reason"], l["why"], v)
             for l, v in metrics("leat_lane_stalled_seconds")}
-    check.equal({p: reason for p, (reason, _, _) in seen.items()},
-                {LOCKED: "store", SLOW: "handler", PARKED: "parked", PAID: "paused"})
+    check.equal({p: reason for p, (reason, _, _) in seen.items()}, expected)
     check.contains(seen[LOCKED][1], f"blocked by pid {_system['lock'].pid}")
     assert all(5 <= v < 60 for _, _, v in seen.values()), seen
-    check.equal(metrics("leat_lanes_stalled")[0][1], 4)
+    check.equal(metrics("leat_lanes_stalled")[0][1], len(expected))
     check.equal(metrics("leat_lane_restarts_total")[0][1], 0)
-    wait.equals(lambda: metrics("leat_waiting")[0][1], 1)
-    assert metrics("leat_waiting_oldest_seconds")[0][1] >= 4
-    check.equal({l["state"]: v for l, v in metrics("leat_dead_letters")}["dead"], 0)
     direct = {"STORE_URL": servers.STORE_URL}
     told = _system["home"].must_json("status", "--listen", _system["url"][7:], env=direct)
-    check.equal({r["partition"]: r["reason"] for r in told["stalled"]},
-                {p: reason for p, (reason, _, _) in seen.items()})
+    check.equal({r["partition"]: r["reason"] for r in told["stalled"]}, expected)
     text = _system["home"].must("status", "--listen", _system["url"][7:], env=direct)
     check.contains(text, f"{TOPIC}[{SLOW}]  lag 1")
     check.contains(text, f"blocked by pid {_system['lock'].pid}")
+
+
+@check.test
+def what_waits_and_is_dead_is_counted():
+    system()
+    wait.equals(lambda: metrics("leat_waiting")[0][1], 1)
+    assert metrics("leat_waiting_oldest_seconds")[0][1] >= 4
+    check.equal({l["state"]: v for l, v in metrics("leat_dead_letters")}["dead"], 0)
 
 
 @check.test
@@ -248,16 +293,26 @@ def one_parked_key_does_not_make_a_process_unfit():
 @check.test
 def what_is_out_of_the_way_is_no_longer_told():
     system()
-    before = ran()
     _system["lock"].release()
     for gate in ("slow", "parked", "psp"):
         open_gate(gate)
-    wait.equals(ran, before + 7)
-    for partition in range(PARTITIONS):
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events e where type = 'Ran' and "
+                                 f"slice <> {STARVED}"), 7)
+    for partition in (LOCKED, SLOW, PARKED, PAID):
         flows_again(partition)
+
+
+@check.test
+def a_lane_that_nothing_explains_is_acquired_anew_alone():
+    system()
+    flows_again(STARVED)
+    wait.equals(ran, 7 + (1 + BEHIND if GDB else 0))
     check.equal(metrics("leat_lane_stalled_seconds"), [])
     check.equal(ready().json, {"status": "ready"})
-    assert "lane-restarted" not in _system["process"].log()
+    restarts = [json.loads(line) for line in _system["process"].log().splitlines()
+                if '"lane-restarted"' in line]
+    check.equal([(r["k"], r["topic"]) for r in restarts], [(STARVED, TOPIC)] if GDB else [])
+    check.equal(metrics("leat_lane_restarts_total")[0][1], len(restarts))
 
 
 @check.test
@@ -286,7 +341,7 @@ def a_topic_made_anew_stands_until_somebody_looks():
     kafka.create(TOPIC, PARTITIONS)
     records = [(key_in(p, i), json.dumps({"errand": "x", "number": i, "how": ""}),
                 {"ce_type": "Run", "ce_id": str(uuid.uuid4())})
-               for p in range(PARTITIONS) for i in range(20)]
+               for p in range(PARTITIONS) for i in range(50)]
     kafka.produce(TOPIC, records)
     before = ran()
     s["url"] = f"http://127.0.0.1:{servers.free_port()}"

@@ -25,11 +25,25 @@ static bool is_shut(struct leat_ctx *ctx, struct leat_str how, const char *prefi
     return access(path, F_OK) != 0;
 }
 
+/* Whoever looks for "<name>.here" finds that the handler waits. */
+static void wait_while_shut(struct leat_ctx *ctx, struct leat_str how)
+{
+    char path[400];
+    if (!is_shut(ctx, how, "shut:"))
+        return;
+    (void)snprintf(path, sizeof path, "%s/%.*s.here", leat_option(ctx, "gates", "."),
+                   (int)(how.len - 5), how.at + 5);
+    FILE *here = fopen(path, "w");
+    if (here != NULL)
+        (void)fclose(here);
+    while (is_shut(ctx, how, "shut:"))
+        (void)poll(NULL, 0, 20);
+}
+
 static leat_answer run(struct leat_ctx *ctx, const struct run *c, const struct errand_state *s)
 {
     (void)s;
-    while (is_shut(ctx, c->how, "shut:"))
-        (void)poll(NULL, 0, 20);
+    wait_while_shut(ctx, c->how);
     if (is_shut(ctx, c->how, "gate:"))
         return leat_retry(ctx, "the gate is shut");
     if (leat_str_eq(c->how, LEAT_STR("psp"))) {
