@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/suggest.h"
 #include "cli/dlq.h"
+#include "cli/kept_show.h"
 #include "cli/show.h"
 #include "cli/sweep_run.h"
 #include "query/by_id.h"
@@ -367,29 +368,22 @@ int leat_dlq_show(struct leat_session *s, const struct leat_dlq_options *o, char
     struct leat_error err = {0};
     struct leat_dead_row d;
     struct leat_uuid *id = NULL;
-    LEAT_AUTO(leat_buf_done) struct leat_buf json, text;
+    LEAT_AUTO(leat_buf_done) struct leat_buf out;
     struct leat_json_writer w;
-    leat_buf_init(&json, OUTPUT_MAX);
-    leat_buf_init(&text, OUTPUT_MAX);
+    leat_buf_init(&out, OUTPUT_MAX);
     leat_status status = leat_sweep_ids(args, 1, s->arena, &id, &err);
     if (status == LEAT_OK)
         status = leat_dead_by_id(s->store, leat_str_of(o->processor), id, s->arena, &d, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
-    leat_json_writer_init(&w, &json);
-    leat_dead_json(s->schemas, &d, &w);
     if (o->json) {
-        leat_buf_putc(&json, '\n');
-        return leat_cli_print(&json);
+        leat_json_writer_init(&w, &out);
+        leat_dead_json(s->schemas, &d, &w);
+        leat_buf_putc(&out, '\n');
+    } else {
+        leat_dead_text(s->schemas, &d, &out);
     }
-    leat_buf_puts(&text, "died         ");
-    leat_show_time(d.last_at_us / 1000, &text);
-    leat_buf_puts(&text, "\nfirst        ");
-    leat_show_time(d.first_at_us / 1000, &text);
-    leat_buf_putc(&text, '\n');
-    if (leat_show_object(leat_buf_str(&json), &text, &err) != LEAT_OK)
-        return leat_cli_fail(&err);
-    return leat_cli_print(&text);
+    return leat_cli_print(&out);
 }
 
 int leat_cmd_dlq(struct leat_cli *cli, int argc, char **argv);

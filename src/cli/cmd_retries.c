@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/suggest.h"
 #include "cli/cli.h"
+#include "cli/kept_show.h"
 #include "cli/session.h"
 #include "cli/show.h"
 #include "cli/sweep_run.h"
@@ -209,30 +210,22 @@ static int show(struct leat_session *s, const struct retries_options *o, char **
     struct leat_error err = {0};
     struct leat_waiter r;
     struct leat_uuid *id = NULL;
-    LEAT_AUTO(leat_buf_done) struct leat_buf json, text;
+    LEAT_AUTO(leat_buf_done) struct leat_buf out;
     struct leat_json_writer w;
-    leat_buf_init(&json, OUTPUT_MAX);
-    leat_buf_init(&text, OUTPUT_MAX);
+    leat_buf_init(&out, OUTPUT_MAX);
     leat_status status = leat_sweep_ids(args, n, s->arena, &id, &err);
     if (status == LEAT_OK)
         status = leat_waiter_by_id(s->store, leat_str_of(o->processor), id, s->arena, &r, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
-    leat_json_writer_init(&w, &json);
-    leat_waiter_json(s->schemas, &r, &w);
     if (o->json) {
-        leat_buf_putc(&json, '\n');
-        return leat_cli_print(&json);
+        leat_json_writer_init(&w, &out);
+        leat_waiter_json(s->schemas, &r, &w);
+        leat_buf_putc(&out, '\n');
+    } else {
+        leat_waiter_text(s->schemas, &r, &out);
     }
-    leat_buf_puts(&text, "due          ");
-    if (r.due_at_us == LEAT_DUE_NEVER)
-        leat_buf_puts(&text, "when somebody says so");
-    else
-        leat_show_time(r.due_at_us / 1000, &text);
-    leat_buf_putc(&text, '\n');
-    if (leat_show_object(leat_buf_str(&json), &text, &err) != LEAT_OK)
-        return leat_cli_fail(&err);
-    return leat_cli_print(&text);
+    return leat_cli_print(&out);
 }
 
 /* ---- now, cancel ---- */
