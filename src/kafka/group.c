@@ -175,7 +175,11 @@ static void rebalance_cb(rd_kafka_t *rk, rd_kafka_resp_err_t e,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
     struct leat_group *g = opaque;
-    if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !g->closing) {
+    if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && g->closing) {
+        /* Accepted all the same: librdkafka puts an unsubscribe amid a rebalance off until its end,
+         * which an un-assign would not be, and the member would stay until its session is over. */
+        assign_nothing(rk, true);
+    } else if (e == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         take_assignment(g, partitions);
         assign_nothing(rk, true); /* member with nothing to read: leat_group_read says what */
         if (g->events.assigned != NULL)

@@ -68,6 +68,40 @@ static void static_member_that_leaves_gives_back_at_once(void)
     kit_leave(&b, true);
 }
 
+static void *leaves(void *arg)
+{
+    kit_leave(arg, true);
+    return NULL;
+}
+
+/* Of the newcomer a and the two before it, one is slow to hear of the rebalance; the other waits
+ * for it without partitions when it is told to go. */
+static void static_member_that_leaves_amid_a_rebalance_is_gone(void)
+{
+    const char *topic = kit_topic(), *group = kit_name("group");
+    static struct kit_member a, b, slow;
+    pthread_t leaving;
+    kit_join(&a, group, "a", topic);
+    AWAIT(a.k_count == 4);
+    kit_join(&slow, group, "slow", topic);
+    AWAIT(a.k_count == 2 && slow.k_count == 2);
+    slow.stop = true;
+    (void)pthread_join(slow.thread, NULL);
+    kit_join(&b, group, "b", topic);
+    AWAIT(a.revoked == 2);
+    int64_t left = leat_now_ms();
+    CHECK(pthread_create(&leaving, NULL, leaves, &a) == 0);
+    (void)poll(NULL, 0, 300);
+    slow.stop = false;
+    CHECK(pthread_create(&slow.thread, NULL, kit_polls, &slow) == 0);
+    (void)pthread_join(leaving, NULL);
+    CHECK(leat_now_ms() - left < 3000); /* of 5 s */
+    AWAIT(b.k_count == 2 && slow.k_count == 2);
+    CHECK(leat_now_ms() - left < 4500); /* the session would last 6 s */
+    kit_leave(&slow, true);
+    kit_leave(&b, true);
+}
+
 static void static_member_comes_back_without_a_rebalance(void)
 {
     const char *topic = kit_topic(), *group = kit_name("group");
@@ -276,6 +310,7 @@ int main(int argc, char **argv)
         T(commit_proves_membership_also_for_other_topics),
         T(newcomer_with_the_same_instance_fences_the_old),
         T(static_member_that_leaves_gives_back_at_once),
+        T(static_member_that_leaves_amid_a_rebalance_is_gone),
         T(static_member_comes_back_without_a_rebalance),
         T(lanes_give_their_records_in_order_after_seek_too),
         T(idle_lane_wakes_its_eventfd),
