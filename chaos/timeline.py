@@ -27,7 +27,7 @@ class Timeline:
             if n is None:  # sent by a processor, not by us
                 continue
             at = float(row["at"])
-            self.lanes[row["processor"], int(row["slice"])].append(at)
+            self.lanes[row["processor"], int(row["slice"])].append((at, load.sent_at[n]))
             self.delays.append((at, at - load.sent_at[n]))
         for times in self.lanes.values():
             times.sort()
@@ -35,12 +35,14 @@ class Timeline:
         self.times = [at for at, _ in self.delays]
 
     def idle(self, start, end):
-        """lane -> the longest time without a command settled that overlaps [start, end]."""
+        """lane -> the longest time overlapping [start, end] in which nothing of it was settled though
+        something waited: from the one before, or from when it was sent, to when it was settled."""
         found = {}
-        for lane, times in self.lanes.items():
-            i = max(bisect.bisect_left(times, start) - 1, 0)
-            j = min(bisect.bisect_right(times, end), len(times) - 1)
-            found[lane] = max((times[n + 1] - times[n] for n in range(i, j)), default=0.0)
+        for lane, all_of_it in self.lanes.items():
+            i = max(bisect.bisect_left(all_of_it, (start, 0)) - 1, 0)
+            j = min(bisect.bisect_right(all_of_it, (end, 0)), len(all_of_it) - 1)
+            found[lane] = max((all_of_it[n + 1][0] - max(all_of_it[n][0], all_of_it[n + 1][1])
+                               for n in range(i, j)), default=0.0)
         return found
 
     def rate(self, start, end):
@@ -50,8 +52,8 @@ class Timeline:
     def back_at(self, after, before):
         """The first moment not before `after` from which a second brings 95 % of rate `before`, and
         every lane has settled something since `after`; None: never."""
-        every = max((times[i] if (i := bisect.bisect_left(times, after)) < len(times) else
-                     float("inf")) for times in self.lanes.values())
+        every = max((all_of_it[i][0] if (i := bisect.bisect_left(all_of_it, (after, 0))) <
+                     len(all_of_it) else float("inf")) for all_of_it in self.lanes.values())
         at = after
         while at < self.times[-1]:
             if self.rate(at, at + WINDOW_S) >= BACK_SHARE * before:
