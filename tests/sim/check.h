@@ -42,10 +42,9 @@ struct sim_sent {
 struct sim_check {
     struct sim_sent *sent;
     int32_t sent_count;
-    int64_t cancelled;              /* by a person, of all times */
-    uint64_t settled;               /* records so far */
-    int64_t wait_max_us, waited_us; /* longest allowed, and longest time that a record of a class
-                                       with max_wait had to wait */
+    int64_t cancelled; /* by a person, of all times */
+    uint64_t settled;  /* records so far */
+    int64_t waited_us; /* longest time that a record of a class with max_wait had to wait */
     int64_t last_offset[SIM_TOPICS][SIM_PARTITIONS][SIM_KEYS]; /* order of keys within lanes */
 };
 void check_init(struct sim *w);

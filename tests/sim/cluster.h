@@ -44,7 +44,8 @@ struct sim_executor {
     size_t first_letter, letter_count;
     struct { /* per lane of the flow */
         int32_t topic, k;
-        int64_t count; /* planted: what is taken for the seq */
+        int64_t count;   /* planted: what is taken for the seq */
+        int32_t starved; /* batches that went without its overdue first record */
     } lanes[64];
     struct {           /* per k */
         int64_t epoch; /* 0 = not here */

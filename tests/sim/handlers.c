@@ -364,7 +364,7 @@ void leat_dispatch_call(struct leat_call *call, int32_t handler, const void *mes
     call->events = NULL;
     call->commands = NULL;
     call->event_count = call->command_count = call->cancel_count = 0;
-    call->dispatch->doing->slow = ((const struct sim_command *)message)->slow_ms > 0;
+    call->dispatch->doing->slow = ((const struct sim_command *)message)->slow_ms >= SIM_SLOW_MS;
     call->dispatch->doing->spent_us += ((const struct sim_command *)message)->slow_ms * SIM_MS;
     call->answer = run(call, message, state);
 }

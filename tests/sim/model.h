@@ -56,7 +56,8 @@ struct sim_command {
     struct leat_uuid target;
     char key[8]; /* the account's name, NUL-padded: for records without a Kafka key */
 };
-#define SIM_MAGIC 0x7e4a11edu
+#define SIM_SLOW_MS 100 /* from here on kill -9 is aimed at it */
+#define SIM_MAGIC   0x7e4a11edu
 
 struct sim_event_body {
     uint64_t seen; /* hash of the stream before this event */

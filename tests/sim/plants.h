@@ -67,6 +67,7 @@ struct sim_plant {
     /* One writer per stream: records settled above the low-water mark after a conflict are
      * recognised by nothing but the look-up of known ids. */
     bool lonely;
+    uint64_t seed; /* where it was found before: looked at first; 0 = from the first one on */
 };
 
 extern const struct sim_plant sim_plants[];

@@ -51,6 +51,7 @@ void sim_run_once(const struct sim_options *o, struct sim_result *ret)
                                .events = (uint64_t)w.store->event_count,
                                .faults = w.drawn,
                                .virtual_us = w.now_us,
+                               .waited_us = w.check->waited_us,
                                .failed = w.failed};
     memcpy(ret->invariant, w.invariant, sizeof ret->invariant);
     memcpy(ret->why, w.why, sizeof ret->why);

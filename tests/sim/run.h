@@ -9,8 +9,8 @@
 
 struct sim_result {
     uint64_t steps, hash, crashes, pauses, conflicts, fenced, commands, events;
-    uint32_t faults; /* drawn */
-    int64_t virtual_us;
+    uint32_t faults;               /* drawn */
+    int64_t virtual_us, waited_us; /* waited: the longest of a class with max_wait */
     bool failed;
     char invariant[64], why[512];
 };
