@@ -143,6 +143,26 @@ static void log_held(struct leat_executor *e, int64_t now_ms)
     }
 }
 
+/* What a handler said who answered retry; the store shows the last of it, too. */
+static void log_retries(const struct leat_batch *batch, int64_t now_ms)
+{
+    for (size_t i = 0; i < batch->wait_count; i++) {
+        const struct leat_waiting_row *row = &batch->waits[i].row;
+        char id[LEAT_UUID_TEXT];
+        bool waits = batch->waits[i].op == LEAT_WAIT_PUT || batch->waits[i].op == LEAT_WAIT_AGAIN;
+        if (!waits || row->reason != LEAT_WAIT_RETRY)
+            continue;
+        leat_uuid_format(&row->id, id);
+        leat_log_limited_kv(LEAT_LOG_WARN, "worker", "retry",
+                            LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", batch->processor),
+                                            LEAT_LOG_STR("type", row->type),
+                                            LEAT_LOG_STR("key", row->key), LEAT_LOG_CSTR("id", id),
+                                            LEAT_LOG_INT("attempt", row->attempt),
+                                            LEAT_LOG_INT("again_in_ms", row->due_ms - now_ms)),
+                            "%.*s", LEAT_STR_FMT(row->error));
+    }
+}
+
 static leat_status append(struct leat_executor *e, const struct leat_batch *batch,
                           struct leat_error *err)
 {
@@ -150,7 +170,9 @@ static leat_status append(struct leat_executor *e, const struct leat_batch *batc
     LEAT_TRY(leat_store_append(e->store, batch, e->arena, &reply, err), err, "append");
     if (e->c.worker->appended != NULL)
         e->c.worker->appended(e->c.worker->arg, batch, &reply);
-    leat_flow_replied(e->flow, &reply, leat_now_ms());
+    int64_t now_ms = leat_now_ms();
+    log_retries(batch, now_ms); /* before the records are let go */
+    leat_flow_replied(e->flow, &reply, now_ms);
     leat_executor_trouble(e, NULL);
     leat_executor_acquit(e);
     e->failures = 0;

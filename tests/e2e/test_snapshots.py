@@ -66,7 +66,8 @@ def add(counter, amount, times=1):
 
 def settled(command_id):
     return wait.until(lambda: pg.rows(
-        f"select outcome, error_code, error_text from {NAME}.commands where id = '{command_id}'"),
+        f"select outcome, error_code, error_text from {NAME}.commands where id = '{command_id}' "
+        "and outcome <> 'waiting'"),
         30, f"the row of {command_id}")[0]
 
 
@@ -112,7 +113,7 @@ def a_stream_is_loaded_from_its_snapshot_without_the_events_before():
     check.equal(count("events", "payload = ''"), EVENTS)
     use()
     check.equal(ask(), (3 * EVENTS, EVENTS, -1))
-    check.equal(metric("leat_folded_total"), 0)
+    wait.equals(lambda: metric("leat_folded_total"), 0)
     settled(send(add("long", 3))[0])
     check.equal(pg.value(f"select max(version) from {NAME}.events"), EVENTS + 1)
     stop()
@@ -127,7 +128,7 @@ def few_events_leave_no_snapshot():
     check.equal(count("snapshots", "stream = 'counter-short'"), 0)
     settled(send(add("short", 1, 1))[0])
     check.equal(snapshot("version", "short"), 100)
-    check.equal(metric("leat_snapshots_total"), 1)
+    wait.equals(lambda: metric("leat_snapshots_total"), 1)
 
 
 @check.test
@@ -137,15 +138,15 @@ def a_damaged_snapshot_is_said_ignored_and_written_anew():
                "where stream = 'counter-long'")
     use()
     check.equal(ask(), (3 * EVENTS + 3, EVENTS + 1, -1))
-    check.equal(metric("leat_snapshots_damaged_total"), 1)
-    check.equal(metric("leat_folded_total"), EVENTS + 1)
+    wait.equals(lambda: metric("leat_snapshots_damaged_total"), 1)
+    wait.equals(lambda: metric("leat_folded_total"), EVENTS + 1)
     said = [json.loads(line) for line in _now["process"].log().splitlines()
             if "snapshot-damaged" in line]
     check.equal([(s["level"], s["stream"]) for s in said], [("warn", "counter-long")])
     check.equal(snapshot("version"), EVENTS + 1)
     use()
     check.equal(ask(), (3 * EVENTS + 3, EVENTS + 1, -1))
-    check.equal(metric("leat_snapshots_damaged_total"), 0)
+    wait.equals(lambda: metric("leat_snapshots_damaged_total"), 0)
     assert metric("leat_folded_total") <= 100
 
 
@@ -156,7 +157,7 @@ def another_version_of_the_aggregate_folds_anew_and_cleans_up():
                "from generate_series(1, 1200) i")
     use(module="counters_v2")
     check.equal(ask(), (6 * EVENTS + 6, EVENTS + 1, -1))
-    check.equal(metric("leat_folded_total"), EVENTS + 1)
+    wait.equals(lambda: metric("leat_folded_total"), EVENTS + 1)
     check.equal(snapshot("aggregate_version"), 2)
     wait.equals(lambda: count("snapshots", "aggregate_version = 1"), 0)
     check.contains(_now["process"].log(), "snapshots-cleaned")
@@ -170,8 +171,8 @@ def another_state_schema_folds_anew():
     before = snapshot("state_schema")
     use("snapwide", "counters_wide")
     check.equal(ask(), (6 * EVENTS + 6, EVENTS + 1, 3))
-    check.equal(metric("leat_folded_total"), EVENTS + 1)
-    check.equal(metric("leat_snapshots_damaged_total"), 0)
+    wait.equals(lambda: metric("leat_folded_total"), EVENTS + 1)
+    wait.equals(lambda: metric("leat_snapshots_damaged_total"), 0)
     assert snapshot("state_schema") != before
     check.equal(snapshot("version"), EVENTS + 1)
 
