@@ -15,6 +15,7 @@
 struct known {
     int32_t slice, processor;
     uint64_t id;
+    bool dead; /* whatever comes under its id later takes its place */
 };
 struct model {
     int64_t epoch[PROCESSORS][SLICES], lane[PROCESSORS][TOPICS][SLICES]; /* lane -1 = no row yet */
@@ -57,14 +58,14 @@ static bool chance(struct model *m, int percent)
     return in(m, 0, 99) < percent;
 }
 
-static bool is_known(const struct model *m, int32_t slice, int32_t processor, uint64_t id)
+static struct known *find_known(struct model *m, int32_t slice, int32_t processor, uint64_t id)
 {
     for (size_t i = 0; i < m->known_count; i++) {
         if (m->known[i].id == id && m->known[i].slice == slice &&
             m->known[i].processor == processor)
-            return true;
+            return &m->known[i];
     }
-    return false;
+    return NULL;
 }
 
 static int64_t version_at(const struct model *m, int32_t k, int32_t stream, int64_t seq)
@@ -231,8 +232,11 @@ static void store_command(struct model *m, const struct kit_batch *b, const stru
         m->outbox[k] += b->outbox[o].command == i;
     if (b->commands[i].outcome == LEAT_OUTCOME_FORWARDED)
         return;
+    struct known *row = find_known(m, k, a->processor, a->id[i]);
     CHECK(m->known_count < IDS_MAX);
-    m->known[m->known_count++] = (struct known){k, a->processor, a->id[i]};
+    if (row == NULL)
+        row = &m->known[m->known_count++];
+    *row = (struct known){k, a->processor, a->id[i], b->commands[i].outcome == LEAT_OUTCOME_DEAD};
 }
 
 /* A known id that is spoiled as well may come back as either: it is not written, and is looked up
@@ -248,7 +252,9 @@ static leat_settled judge(struct model *m, const struct kit_batch *b, const stru
         *spoil = true;
     size_t twin = twin_of(b, a, i);
     bool conflict = *spoil || (twin < i && a->settled[twin] == LEAT_SETTLED_CONFLICT);
-    if (is_known(m, c->k, a->processor, a->id[i])) {
+    const struct known *row = find_known(m, c->k, a->processor, a->id[i]);
+    bool stored_here = twin < i && a->settled[twin] == LEAT_SETTLED_STORED;
+    if (row != NULL && (!row->dead || stored_here)) {
         *spoil = true;
         return conflict && b->reply.settled[i] == LEAT_SETTLED_CONFLICT ? LEAT_SETTLED_CONFLICT
                                                                         : LEAT_SETTLED_DUPLICATE;
