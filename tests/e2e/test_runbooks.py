@@ -88,9 +88,40 @@ def dead_letters():
     process.stop()
 
 
+def behind_a_lock():
+    """Two messages of a partition whose slice somebody has locked and forgotten."""
+    home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
+        os.path.dirname(servers.BIN), "modules", "room"), replace={"name: room\n": f"name: {NAME}\n"})
+    home.forget(NAME)
+    home.must("apply")
+    url = f"http://127.0.0.1:{servers.free_port()}"
+    home.env["LEAT_LISTEN"] = url[7:]
+    process = home.start()
+    wait.until(lambda: process.alive() and api.get(url + "/readyz").status == 200, 60,
+               process.log_path)
+    forgotten = subprocess.Popen(["psql", "-Xqd", servers.STORE_URL], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    forgotten.stdin.write(f"begin;\nselect slice from {NAME}.slices for update;\n")
+    forgotten.stdin.flush()
+    assert "slice" in forgotten.stdout.readline()
+    send("jobs", "Work", [("one", ""), ("one", "")])
+    wait.until(lambda: "blocked by pid" in str(api.get(url + "/readyz").body), 20, "its reason")
+    return home, process, forgotten
+
+
+@check.test
+def stalled():
+    home, process, forgotten = behind_a_lock()
+    read("stalled.md", home)
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events where type = 'Done'"), 2)
+    forgotten.kill()
+    forgotten.communicate()
+    process.stop()
+
+
 @check.test
 def every_page_is_read():
-    check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md"])
+    check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md", "stalled.md"])
 
 
 if __name__ == "__main__":
