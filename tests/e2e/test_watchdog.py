@@ -211,9 +211,9 @@ for thread in gdb.selected_inferior().threads():
         group = frame.read_var("e")["group"]
         gdb.execute(f"set $rk = (void *){int(group['rk'])}")
 end
-set $list = ((void *(*)(int))rd_kafka_topic_partition_list_new)(1)
-call ((void *(*)(void *, const char *, int))rd_kafka_topic_partition_list_add)($list, "%(topic)s", %(k)d)
-printf "PAUSED %%d\\n", ((int (*)(void *, void *))rd_kafka_pause_partitions)($rk, $list)
+set $l = ((void *(*)(int))rd_kafka_topic_partition_list_new)(1)
+call ((void *(*)(void *, char *, int))rd_kafka_topic_partition_list_add)($l, "%(topic)s", %(k)d)
+printf "PAUSED %%d\\n", ((int (*)(void *, void *))rd_kafka_pause_partitions)($rk, $l)
 """
 
 
