@@ -88,6 +88,15 @@ void sim_worker_leave(struct sim_worker *p); /* leaves the group and joins again
 void sim_executor_init(struct sim_executor *e, struct sim_worker *p);
 void sim_executor_done(struct sim_executor *e);
 void sim_executor_post(struct sim_executor *e, const struct sim_letter *l);
+/* sim_records.c: as leat_flow_config has them, and what the flow is given. */
+bool sim_record_header(void *arg, const struct leat_incoming *r, const char *name,
+                       struct leat_str *ret_value);
+void sim_record_pack(void *arg, const struct leat_incoming *r, struct leat_buf *out);
+void sim_record_release(void *arg, struct leat_incoming *r);
+void sim_take_lane(struct sim_executor *e, size_t lane);
+struct leat_incoming sim_fetched(struct sim_executor *e, const struct leat_stored_event *stored);
+struct leat_flow_waiter sim_waiter(struct sim_executor *e, const struct leat_waiting_row *row,
+                                   size_t asked);
 /* Back in sim_worker.c: */
 void sim_worker_lost(struct sim_worker *p, int32_t k);
 void sim_worker_started(struct sim_worker *p, int32_t k, bool started);

@@ -186,11 +186,16 @@ static bool run_plant(const struct settings *s, const struct sim_plant *p)
 static int run_planted(const struct settings *s)
 {
     int wrong = 0;
+    size_t cases = 0;
+    /* Under a sanitizer a third of them will do: it looks for other things. */
+    size_t step = getenv("LEAT_SIM_SHORT") != NULL ? 3 : 1;
     for (size_t i = 0; i < sim_plant_count; i++) {
-        if (s->run.plant == NULL || s->run.plant == &sim_plants[i])
-            wrong += !run_plant(s, &sim_plants[i]);
+        if (s->run.plant == NULL ? i % step != 0 : s->run.plant != &sim_plants[i])
+            continue;
+        wrong += !run_plant(s, &sim_plants[i]);
+        cases++;
     }
-    printf("{\"planted\":{\"cases\":%zu,\"wrong\":%d}}\n", sim_plant_count, wrong);
+    printf("{\"planted\":{\"cases\":%zu,\"wrong\":%d}}\n", cases, wrong);
     return wrong > 0 ? 1 : 0;
 }
 
