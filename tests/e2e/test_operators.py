@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import uuid
 
@@ -174,6 +175,38 @@ def records_that_nobody_can_read_die_again_with_all_their_bytes():
     for id_, (key, value) in zip(ids, records):
         copies = [r for r in kafka.consume(f"{NAME}.jobs.dlq") if r.header("ce_id") == id_]
         check.equal([(r.value, r.headers["raw"]) for r in copies], [(value, b"\x00\xff")] * 2)
+
+
+@check.test
+def whatever_persons_do_at_once_each_message_is_done_once():
+    """They hurry, cancel and redrive side by side while the processor runs."""
+    h = home()
+    send("jobs", *[(f"storm-{i % 30}", i, "gate:storm") for i in range(120)])
+    wait.equals(lambda: pg.value(f"select count(*) from {NAME}.waiting where key like 'storm-%'"),
+                120, 30)
+    open_gate("storm")
+    calls = [["retries", "now", "-p", "jobs"], ["retries", "cancel", "-p", "jobs", "--max", "40"],
+             ["dlq", "redrive", "-p", "jobs"]]
+    for _ in range(3):
+        running = [subprocess.Popen([servers.BIN, *call], cwd=h.dir, env=h.env,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                   for call in calls]
+        for r in running:
+            said = r.communicate(timeout=60)[1]
+            assert r.returncode in (0, 3), said
+
+    def all_done():
+        h.cli("dlq", "redrive", "-p", "jobs", "--code", "cancelled")
+        h.cli("retries", "now", "-p", "jobs")
+        return pg.value(f"select count(*) from {NAME}.waiting where processor = 'jobs'") == 0 and \
+            not pg.value(f"select count(*) from {NAME}.dead_letters where code = 'cancelled' and "
+                         "state <> 'settled'")
+
+    wait.until(all_done, 60, "all to be done", every=0.3)
+    done = [n for i in range(30) for n in numbers(f"job-storm-{i}")]
+    check.equal(sorted(done), list(range(120)))
+    check.equal(pg.rows(f"select outcome, count(*) from {NAME}.commands where stream like "
+                        "'job-storm-%' group by 1"), [{"outcome": "accepted", "count": "120"}])
 
 
 @check.test
