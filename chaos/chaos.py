@@ -26,6 +26,7 @@ from lib import servers  # noqa: E402
 import own  # noqa: E402
 import proxy  # noqa: E402
 import scenarios  # noqa: E402
+import storage  # noqa: E402,F401 - adds its scenarios
 import trial  # noqa: E402
 
 NAME = "chaos"
