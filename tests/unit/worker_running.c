@@ -35,8 +35,9 @@ static void enter(struct leat_running_slot *slot)
 
 static void fault(void)
 {
-    volatile int *nowhere = NULL;
-    *nowhere = 1;
+    volatile int *locked =
+        mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* UBSan knows NULL */
+    *locked = 1;
 }
 
 static void give_up(void)
@@ -81,6 +82,13 @@ static void leave_process(void)
     exit(3);
 }
 
+/* A sanitizer tells of a fault and ends the process in its own way. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool own_end = false;
+#else
+static const bool own_end = true;
+#endif
+
 static int run_child(struct leat_running_table *t, void (*crash)(void), bool in_call)
 {
     pid_t pid = fork();
@@ -104,7 +112,8 @@ static void is_marked(void (*crash)(void), int end, int verdict)
     struct leat_running_table *t = shared_table();
     struct leat_running what;
     uint32_t at = 0;
-    cr_assert_eq(run_child(t, crash, true), end);
+    int ended = run_child(t, crash, true);
+    cr_assert(ended == end || !own_end, "it ended with %d", ended);
     cr_assert_eq(leat_running_evidence(t, &at, &what), verdict);
     cr_assert_str_eq(what.processor, "orders");
     cr_assert_str_eq(what.topic, "shop.orders.hot");
