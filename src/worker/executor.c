@@ -139,7 +139,7 @@ static void log_held(struct leat_executor *e, int64_t now_ms)
                             LEAT_LOG_CSTR("id", id), LEAT_LOG_INT("attempt", h->attempt),
                             LEAT_LOG_INT("held_ms", now_ms - h->since_ms),
                             LEAT_LOG_INT("again_in_ms", h->until_ms - now_ms)),
-            "a message answered retry and holds its lane: %s", h->text);
+            "a message that can not be handled now holds its lane: %s", h->text);
     }
 }
 
