@@ -166,6 +166,8 @@ static void watch_lane(struct leat_executor *e, size_t flow_lane, bool highs, in
                                   .committed = leat_flow_committed(e->flow, flow_lane),
                                   .on_hand = leat_flow_on_hand(e->flow, flow_lane),
                                   .because = because(e, flow_lane, l)};
+    if (seen.position < seen.committed) /* the record before it is read again, to be compared */
+        seen.position = seen.committed;
     if (highs && e->group != NULL)
         seen.high = leat_group_high(e->group, e->group_lane[flow_lane]);
     leat_lane_seen(&l->watch, &seen, !l->known, now_ms);

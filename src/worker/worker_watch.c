@@ -154,6 +154,17 @@ static leat_look look(struct leat_worker *w, const struct leat_overdue *o)
     return status != LEAT_OK ? LEAT_LOOK_FAILED : n > 0 ? LEAT_LOOK_RECORDS : LEAT_LOOK_NOTHING;
 }
 
+static void say_quiet(const struct leat_worker *w, const struct leat_overdue *o)
+{
+    leat_log_kv(LEAT_LOG_INFO, "worker", "lane-quiet",
+                LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
+                                LEAT_LOG_CSTR("topic", o->lane.topic), LEAT_LOG_INT("k", o->lane.k),
+                                LEAT_LOG_INT("position", o->position),
+                                LEAT_LOG_INT("end", o->high)),
+                "Kafka has offsets, but nothing that may be read: a transaction that was aborted "
+                "or is open");
+}
+
 static void restart(struct leat_worker *w, const struct leat_overdue *o)
 {
     char room[256];
@@ -196,7 +207,10 @@ void leat_worker_watch(struct leat_worker *w)
         for (size_t at = 0; leat_executor_overdue(w->executors[i], &at, &o);) {
             if (!is_ours(w, o.lane.k))
                 continue;
-            if (leat_executor_looked(w->executors[i], &o, look(w, &o)))
+            leat_look found = look(w, &o);
+            if (found == LEAT_LOOK_NOTHING)
+                say_quiet(w, &o);
+            if (leat_executor_looked(w->executors[i], &o, found))
                 restart(w, &o);
             return; /* a look takes its time: the others at the next turn, after the group's events
                      */

@@ -20,9 +20,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
 
 NAME = "stalled_e2e"
-PARTITIONS = 5
+PARTITIONS = 6
 TOPIC = f"{NAME}.runners.warm"
-LOCKED, SLOW, PARKED, PAID, STARVED = range(PARTITIONS)  # what stands in the way of which partition
+LOCKED, SLOW, PARKED, PAID, STARVED, ABORTED = range(PARTITIONS)  # what stands in the way of which partition
 
 GDB = shutil.which("gdb") is not None
 BEHIND = 30  # messages that a consumer which was paused by mistake does not give
@@ -106,7 +106,8 @@ class Door(threading.Thread):
 
 def start(name):
     url = f"http://127.0.0.1:{servers.free_port()}"
-    process = _system["home"].start("--listen", url[7:], "--instance", "one", name=name)
+    process = _system["home"].start("--listen", url[7:], "--instance", "one",
+                                    "--session-timeout", "60s", name=name)
     wait.until(lambda: process.alive() and api.get(url + "/readyz").status == 200, 60,
                f"leat to be ready ({process.log_path})")
     _system.update(process=process, url=url)
@@ -126,8 +127,8 @@ def system():
     return _system
 
 
-def send(partition, hows):
-    """One message for each, of keys of their own."""
+def messages(partition, hows):
+    """One for each, of keys of their own."""
     at = _system.setdefault("sent", {})
     records = []
     for how in hows:
@@ -135,6 +136,11 @@ def send(partition, hows):
         key = key_in(partition, at[partition])
         records.append((key, json.dumps({"errand": key, "number": at[partition], "how": how}),
                         {"ce_type": "Run", "ce_id": str(uuid.uuid4())}))
+    return records
+
+
+def send(partition, hows):
+    records = messages(partition, hows)
     kafka.produce(TOPIC, records)
     return [r[0] for r in records]
 
@@ -184,6 +190,11 @@ def flows_again(partition, seconds=20):
     wait.until(lambda: stalled(partition) is None, seconds, f"partition {partition} to flow")
 
 
+def said(event):
+    lines = map(json.loads, filter(None, _system["process"].log().splitlines()))
+    return [line for line in lines if line["event"] == event]
+
+
 class Lock:
     """A session that has locked the head of a slice."""
 
@@ -231,6 +242,9 @@ def pause_by_mistake(partition):
 @check.test
 def each_partition_that_stands_still_says_why():
     system()
+    send(ABORTED, [""])
+    wait.equals(ran, 1)
+    kafka.abort(TOPIC, messages(ABORTED, ["", ""]))
     if GDB:
         send(STARVED, ["shut:starved"])
         wait.until(lambda: os.path.exists(os.path.join(_system["home"].dir, "starved.here")), 20,
@@ -246,14 +260,14 @@ def each_partition_that_stands_still_says_why():
     send(PARKED, ["gate:parked", ""])
     send(PAID, ["psp"])
     when = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    if GDB:  # first: it does not stay so
+        stalls(STARVED, "starved", "^starved: Kafka gives nothing", BEHIND)
     _system["rows"] = [
         stalls(LOCKED, "store",
                rf"^waiting: Postgres, blocked by pid {lock.pid}, since {when}$", 2),
         stalls(SLOW, "handler", rf"^handler running for \d+s on key {slow} of type Run$", 1),
         stalls(PARKED, "parked", r"^parked: its waiting room is full .*tried again " + when, 2),
         stalls(PAID, "paused", rf"^paused: circuit psp open until {when}$", 1)]
-    if GDB:
-        _system["rows"].append(stalls(STARVED, "starved", "^starved: Kafka gives nothing", BEHIND))
 
 
 @check.test
@@ -261,15 +275,15 @@ def metrics_and_status_tell_the_same():
     system()
     expected = {r["partition"]: r["reason"] for r in _system["rows"]}
     seen = {int(l["partition"]): (l["reason"], l["why"], v)
-            for l, v in metrics("leat_lane_stalled_seconds")}
+            for l, v in metrics("leat_lane_stalled_seconds") if int(l["partition"]) in expected}
     check.equal({p: reason for p, (reason, _, _) in seen.items()}, expected)
     check.contains(seen[LOCKED][1], f"blocked by pid {_system['lock'].pid}")
     assert all(5 <= v < 60 for _, _, v in seen.values()), seen
-    check.equal(metrics("leat_lanes_stalled")[0][1], len(expected))
-    check.equal(metrics("leat_lane_restarts_total")[0][1], 0)
+    assert metrics("leat_lanes_stalled")[0][1] >= len(expected)
     direct = {"STORE_URL": servers.STORE_URL}
     told = _system["home"].must_json("status", "--listen", _system["url"][7:], env=direct)
-    check.equal({r["partition"]: r["reason"] for r in told["stalled"]}, expected)
+    check.equal({r["partition"]: r["reason"] for r in told["stalled"]
+                 if r["partition"] in expected}, expected)
     text = _system["home"].must("status", "--listen", _system["url"][7:], env=direct)
     check.contains(text, f"{TOPIC}[{SLOW}]  lag 1")
     check.contains(text, f"blocked by pid {_system['lock'].pid}")
@@ -297,21 +311,24 @@ def what_is_out_of_the_way_is_no_longer_told():
     for gate in ("slow", "parked", "psp"):
         open_gate(gate)
     wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events e where type = 'Ran' and "
-                                 f"slice <> {STARVED}"), 7)
+                                 f"slice <> {STARVED}"), 8)
     for partition in (LOCKED, SLOW, PARKED, PAID):
         flows_again(partition)
 
 
 @check.test
 def a_lane_that_nothing_explains_is_acquired_anew_alone():
+    """And one that has nothing that may be read is not."""
     system()
     flows_again(STARVED)
-    wait.equals(ran, 7 + (1 + BEHIND if GDB else 0))
+    _system["process"].await_log('"lane-quiet"')
+    flows_again(ABORTED)
+    wait.equals(ran, 8 + (1 + BEHIND if GDB else 0))
     check.equal(metrics("leat_lane_stalled_seconds"), [])
     check.equal(ready().json, {"status": "ready"})
-    restarts = [json.loads(line) for line in _system["process"].log().splitlines()
-                if '"lane-restarted"' in line]
+    restarts = said("lane-restarted")
     check.equal([(r["k"], r["topic"]) for r in restarts], [(STARVED, TOPIC)] if GDB else [])
+    check.equal([(r["k"], r["position"], r["end"]) for r in said("lane-quiet")], [(ABORTED, 1, 4)])
     check.equal(metrics("leat_lane_restarts_total")[0][1], len(restarts))
 
 

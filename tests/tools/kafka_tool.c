@@ -7,6 +7,7 @@
  *   kafka_tool <brokers> offsets <topic>         partition, low, high
  *   kafka_tool <brokers> consume <topic>         partition, offset, time, key, value, headers
  *   kafka_tool <brokers> produce <topic>         reads: partition or -, key, value, headers
+ *   kafka_tool <brokers> abort <topic>           the same in a transaction, which is then aborted
  * Headers are name=base64, comma separated. */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -329,6 +330,20 @@ static void produce(rd_kafka_t *rk, const char *topic)
         die(topic, rd_kafka_err2str(e));
 }
 
+static void must(const char *what, rd_kafka_error_t *error)
+{
+    if (error != NULL)
+        die(what, rd_kafka_error_string(error));
+}
+
+static void produce_in_vain(rd_kafka_t *rk, const char *topic)
+{
+    must("transaction", rd_kafka_init_transactions(rk, TIMEOUT_MS));
+    must("transaction", rd_kafka_begin_transaction(rk));
+    produce(rk, topic);
+    must("transaction", rd_kafka_abort_transaction(rk, TIMEOUT_MS));
+}
+
 static rd_kafka_t *client_for(const char *verb, const char *brokers)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -339,13 +354,15 @@ static rd_kafka_t *client_for(const char *verb, const char *brokers)
         set(conf, "isolation.level", "read_committed");
         return client(RD_KAFKA_CONSUMER, conf, brokers);
     }
+    if (strcmp(verb, "abort") == 0)
+        set(conf, "transactional.id", "leat-kafka-tool");
     set(conf, "partitioner", "murmur2_random");
     set(conf, "linger.ms", "5");
     set(conf, "enable.idempotence", "true");
     /* With several on their way to a partition whose leader is not up yet, the second may be taken
      * and the first be answered as a duplicate then: lost, and nobody is told. */
     set(conf, "max.in.flight.requests.per.connection", "1");
-    set(conf, "delivery.timeout.ms", "120000");
+    set(conf, "delivery.timeout.ms", strcmp(verb, "abort") == 0 ? "30000" : "120000");
     rd_kafka_conf_set_dr_msg_cb(conf, delivered);
     return client(RD_KAFKA_PRODUCER, conf, brokers);
 }
@@ -370,6 +387,8 @@ int main(int argc, char **argv)
         consume(rk, argv[3]);
     else if (strcmp(verb, "produce") == 0)
         produce(rk, argv[3]);
+    else if (strcmp(verb, "abort") == 0)
+        produce_in_vain(rk, argv[3]);
     else
         die(verb, "unknown verb");
     rd_kafka_destroy(rk);

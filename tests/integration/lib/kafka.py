@@ -71,7 +71,7 @@ def configs(topic):
     return dict(line.split("\t") for line in _tool("configs", topic).splitlines())
 
 
-def produce(topic, records):
+def produce(topic, records, verb="produce"):
     """Sends (key, value) or (key, value, headers) or (key, value, headers, partition) tuples;
     returns when all are acknowledged. Without a partition: murmur2 of the key, as Java does."""
     lines = []
@@ -80,7 +80,12 @@ def produce(topic, records):
         packed = ",".join(f"{name}{_encode(v)}" for name, v in (headers or {}).items())
         number = "-" if partition is None else str(partition)
         lines.append(f"{number}\t{_encode(key)}\t{_encode(value)}\t{packed}\n")
-    _tool("produce", topic, stdin="".join(lines))
+    _tool(verb, topic, stdin="".join(lines))
+
+
+def abort(topic, records):
+    """As produce(), but in a transaction that is aborted: they take up offsets, and nobody may read them."""
+    produce(topic, records, verb="abort")
 
 
 def consume(topic):
