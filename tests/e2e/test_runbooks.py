@@ -53,7 +53,7 @@ def send(processor, kind, messages):
 
 
 def in_trouble():
-    """30 that a service refused, one poisoned that holds its key, one that waits with a follower."""
+    """30 that a service refused, a poisoned one that holds its key, one that waits, followed."""
     with open(os.path.join(servers.ROOT, "tests/e2e/topology/room.yaml"), encoding="utf-8") as f:
         delays = next(line for line in f if "processor: {retry:" in line)
     home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
@@ -91,7 +91,8 @@ def dead_letters():
 def behind_a_lock():
     """Two messages of a partition whose slice somebody has locked and forgotten."""
     home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
-        os.path.dirname(servers.BIN), "modules", "room"), replace={"name: room\n": f"name: {NAME}\n"})
+        os.path.dirname(servers.BIN), "modules", "room"), replace={
+            "name: room\n": f"name: {NAME}\n"})
     home.forget(NAME)
     home.must("apply")
     url = f"http://127.0.0.1:{servers.free_port()}"
