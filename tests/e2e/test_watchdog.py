@@ -225,6 +225,7 @@ end
 set $l = ((void *(*)(int))rd_kafka_topic_partition_list_new)(1)
 call ((void *(*)(void *, char *, int))rd_kafka_topic_partition_list_add)($l, "%(topic)s", %(k)d)
 printf "PAUSED %%d\\n", ((int (*)(void *, void *))rd_kafka_pause_partitions)($rk, $l)
+call ((void (*)(void *))rd_kafka_topic_partition_list_destroy)($l)
 """
 
 
