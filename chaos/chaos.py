@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -96,6 +97,7 @@ def main():
         return 0
     base = os.environ.get("LEAT_TEST_DIR") or os.path.join(servers.ROOT, "build", "chaos")
     say(f"chaos: seed={o.seed} commit={commit()}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
     until = time.monotonic() + o.minutes * 60
     failed, turn = 0, 0
     s, proxies = fresh()
