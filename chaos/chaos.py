@@ -81,6 +81,14 @@ def fresh():
     return s, (pg_proxy, kafka_proxy)
 
 
+def run_script(one):
+    """On the same servers; it prints its own lines."""
+    say(f"== {one.name}: {one.what}")
+    env = {**os.environ, "KAFKA": servers.KAFKA, "STORE_URL": servers.STORE_URL}
+    return subprocess.run([sys.executable, os.path.join(HERE, one.script[0]), *one.script[1:]],
+                          env=env, check=False).returncode
+
+
 def table(line, t):
     say(f"== {line['scenario']}: {t.scenario.what}")
     for name, wrong in t.results:
@@ -104,7 +112,10 @@ def main():
     try:
         while turn == 0 or time.monotonic() < until:
             for one in chosen(o):
-                t = trial.Trial(one, f"{NAME}{turn}", o.seed + turn, s, proxies, base, o.rate)
+                if one.script:
+                    failed += run_script(one) != 0
+                    continue
+                t = trial.Trial(one, f"{NAME}{turn}", o.seed + turn, s, proxies, base, o)
                 line = t.run()
                 table(line, t)
                 failed += bool(line["failed"])

@@ -25,9 +25,15 @@ class Scenario:
     after: Callable | None = None   # always, at the end
     short: bool = False             # of ./dev test
     proxied: tuple = ()             # which of pg, kafka leat reaches through a proxy only
+    script: tuple = ()              # of this folder, with arguments, that does all of it itself
 
 
-SCENARIOS = {}
+SCENARIOS = {name: Scenario(name, what, None, script=script) for name, what, script in (
+    ("membership", "1 -> 4 -> 1 workers and a rolling upgrade of all: how long lanes are idle",
+     ("membership.py",)),
+    ("provider-down", "every handler's provider is away for 60 s: nothing dies, all is in order",
+     ("provider.py",)),
+)}
 
 
 def scenario(name, **more):
@@ -39,7 +45,7 @@ def scenario(name, **more):
 
 # ---- processes ----
 
-@scenario("kill-worker", short=True)
+@scenario("kill-worker")
 def kill_worker(t):
     """kill -9 of a worker process each second, six times; its supervisor starts it again"""
     rng = random.Random(t.seed)
@@ -102,7 +108,7 @@ def stop_relay_projector(t):
 
 # ---- Postgres ----
 
-@scenario("cut-connections", short=True)
+@scenario("cut-connections")
 def cut_some(t):
     """three of the store's connections are ended each second, whatever they are doing, for 6 s"""
     for _ in range(6):
@@ -165,7 +171,7 @@ def broker_kill(t):
     t.own.kafka.start()
 
 
-@scenario("kafka-cut", proxied=("kafka",))
+@scenario("kafka-cut", short=True, proxied=("kafka",))
 def kafka_cut(t):
     """no connection to Kafka for 5 s: all are reset, new ones refused"""
     t.kafka_proxy.cut()

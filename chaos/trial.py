@@ -32,10 +32,10 @@ class Trial:
     """What a scenario gets: .fleet, .load, .own (servers), .pg_proxy, .kafka_proxy; it brackets its
     fault with begin() and over(), and may add facts to .report."""
 
-    def __init__(self, scenario, name, seed, own, proxies, base, per_lane):
+    def __init__(self, scenario, name, seed, own, proxies, base, o):
         self.scenario, self.name, self.seed, self.own = scenario, name, seed, own
         self.pg_proxy, self.kafka_proxy = proxies
-        self.after_s = AFTER_S
+        self.warm_s, self.after_s = (2, 4) if o.short else (WARM_S, AFTER_S)
         self.renew = False  # the servers are not what they were
         self.dir = os.path.join(base, scenario.name)
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -50,7 +50,7 @@ class Trial:
             TOPOLOGY, modules=os.path.join(servers.BIN_DIR, "modules", "crash"),
             replace={"name: crash\n": f"name: {name}\n"}, env=env)
         self.fleet = Fleet(self.home)
-        self.load = Steady(name, seed, per_lane)
+        self.load = Steady(name, seed, o.rate)
         self.fault_start = self.fault_end = None
         self.checks, self.report, self.results = {}, {}, []
 
@@ -70,7 +70,7 @@ class Trial:
             self.fleet.start_all()
             self.load.start()
             wait.until(self.flowing, 60, "the load to flow")
-            pause(WARM_S)
+            pause(self.warm_s)
             self.begin()
             self.scenario.fault(self)
             if self.fault_end is None or self.fault_end < self.fault_start:
@@ -132,7 +132,7 @@ class Trial:
 
     def measure(self):
         line = Timeline(self.name, self.load)
-        before = line.rate(self.fault_start - 4, self.fault_start - 0.2)
+        before = line.rate(self.fault_start - min(self.warm_s, 4), self.fault_start - 0.2)
         acquired = [epoch(e["time"]) for e in self.fleet.events("acquired")]
         moved = max((t for t in acquired if t >= self.fault_start), default=self.fault_end)
         back = line.back_at(self.fault_end, before)

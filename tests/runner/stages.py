@@ -14,6 +14,7 @@ from .report import StageFailed
 JOBS = int(os.environ.get("LEAT_JOBS") or os.cpu_count() or 2)
 FUZZ_SECONDS = int(os.environ.get("LEAT_FUZZ_SECONDS", "20"))
 CRASH_SCRIPT = "chaos/crash.py"
+CHAOS_SCRIPT = "chaos/chaos.py"
 
 
 class Context:
@@ -198,6 +199,15 @@ def crash(context):
     context.run("crash", work)
 
 
+def chaos(context):
+    """Its servers are its own; the jars of the broker are there once one was started."""
+    context.build("chaos", "release", *program_targets(), "kafka_tool")
+    env = context.servers("chaos")
+    work = script_items([os.path.join(ROOT, CHAOS_SCRIPT)], env, "release", seconds=420)
+    work[0].argv.append("--short")
+    context.run("chaos", work)
+
+
 def asan(context):
     context.build("asan", "asan", "planted", *(["unit"] if tree("tests/unit/*.c") else []),
                   *program_targets(), "fuzzers")
@@ -288,6 +298,7 @@ STAGES = [
     ("integration", lambda: scripts("integration") and has_program(), integration),
     ("e2e", lambda: scripts("e2e") and has_program(), e2e),
     ("crash", lambda: os.path.exists(os.path.join(ROOT, CRASH_SCRIPT)), crash),
+    ("chaos", lambda: os.path.exists(os.path.join(ROOT, CHAOS_SCRIPT)), chaos),
     ("asan", lambda: True, asan),
     ("tsan", lambda: True, tsan),
     ("fuzz", lambda: True, fuzz),
