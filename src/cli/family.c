@@ -93,8 +93,9 @@ struct leat_family *leat_family_join(int *ret_member)
     bool ours = text != NULL && numbers(text, at, 3) && at[2] == (long)getppid();
     (void)unsetenv(FAMILY_VARIABLE);
     struct leat_family *f = ours ? map((int)at[0]) : NULL;
-    if (f != NULL && at[1] < (long)f->member_count)
-        *ret_member = (int)at[1];
+    if (f == NULL || at[1] < LEAT_FAMILY_RECORDER || at[1] >= (long)f->member_count)
+        return NULL;
+    *ret_member = (int)at[1];
     return f;
 }
 
