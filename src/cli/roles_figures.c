@@ -181,7 +181,7 @@ static void put_workers(const struct leat_roles *r, const struct seen *seen, str
     put_int(r, seen, FIGURE(lanes_stopped), "leat_lanes_stopped",
             "Lanes that do not flow until somebody looks", out);
     put_int(r, seen, FIGURE(lanes_held), "leat_lanes_held",
-            "Lanes held by a message that answered retry", out);
+            "Lanes held by a message that can not be handled now", out);
 }
 
 static void put_one(struct leat_roles *r, struct leat_buf *out, const struct metric *m,

@@ -92,7 +92,7 @@ static void door_problems(const struct leat_status_door *d, problem tell, void *
         tell(arg, text);
     }
     tell_lines("stopped", d->stopped, tell, arg);
-    tell_lines("held by retry", d->held, tell, arg);
+    tell_lines("held", d->held, tell, arg);
 }
 
 static void problems(const struct leat_status_view *v, problem tell, void *arg)

@@ -111,9 +111,9 @@ static struct jobs make_jobs(struct leat_flow *f)
     for (size_t i = 0; i < f->work_count; i++) {
         struct flow_work *w = &f->work[i];
         bool unreadable = w->stream != NULL && w->stream->unreadable != NULL;
-        cut[w->lane] |=
-            w->what == FLOW_LATER || w->what == FLOW_HOLE || unreadable || flow_is_condemned(f, w);
-        if (w->what == FLOW_COMMAND && !cut[w->lane])
+        cut[w->lane] |= w->what == FLOW_LATER || w->what == FLOW_HOLE || unreadable;
+        /* One that is condemned makes nothing and cuts nothing. */
+        if (w->what == FLOW_COMMAND && !cut[w->lane] && !flow_is_condemned(f, w))
             add_to_job(&j, w);
     }
     return j;

@@ -319,31 +319,47 @@ void flow_hold(struct leat_flow *f, struct flow_work *w, int64_t now_ms, struct 
     hold_until(f, w, now_ms + wait, now_ms, why);
 }
 
-static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+/* It keeps conflicting: as if its handler had answered retry. Whatever its stream is at. */
+static void give_way(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 {
-    struct flow_key *key = w->stream;
-    struct leat_call own;
-    const struct leat_call *call = w->call;
+    w->stream = NULL;
+    w->code = LEAT_STR("conflicts");
+    w->text = LEAT_STR("other processors write to its stream each time it is decided");
+    flow_retry(f, w, now_ms);
+}
+
+/* True when its handler is not to be called now, and what becomes of it has been seen to. */
+static bool without_call(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+{
+    const struct flow_key *key = w->stream;
     if (key != NULL && key->astray) {
         cut_lane(f, w); /* decided on what will not be: again in the next batch */
-        return;
-    }
-    if (flow_is_stuck(f, w)) {
+    } else if (flow_is_stuck(f, w)) {
         if (w->item->wait != NULL)
             flow_leave(w);
         else
             flow_park(f, w, now_ms);
-        return;
-    }
-    if (flow_is_condemned(f, w)) {
+    } else if (flow_is_condemned(f, w)) {
         f->lanes[w->lane].tries = 0;
         flow_condemn(f, w, now_ms);
-        return;
-    }
-    if (call == NULL && key != NULL && key->unreadable != NULL) {
+    } else if (w->call == NULL && w->item->conflicts > FLOW_CONFLICTS_MAX) {
+        give_way(f, w, now_ms);
+    } else if (w->call == NULL && key != NULL && key->unreadable != NULL) {
         flow_hold(f, w, now_ms, leat_str_of(key->unreadable));
-        return;
+    } else {
+        return false;
     }
+    return true;
+}
+
+static void run(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
+{
+    struct leat_call own;
+    const struct leat_call *call = w->call;
+    if (call == NULL)
+        w->version = -1; /* nothing is decided on the state, which may be ahead of its turn */
+    if (without_call(f, w, now_ms))
+        return;
     if (call == NULL) {
         flow_call(f, w, &f->rooms[0], &own);
         call = &own;

@@ -199,10 +199,18 @@ static bool is_full(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
     return true;
 }
 
+/* A call that was made ahead of its turn, and is not to be, has gone into the state. */
+static void forget_call(const struct flow_work *w)
+{
+    if (w->call != NULL && w->stream != NULL)
+        w->stream->broken = true;
+}
+
 void flow_park(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 {
     if (is_full(f, w, now_ms))
         return;
+    forget_call(w);
     add_waiting(f, w);
     (void)put_record(f, w, LEAT_WAIT_PARKED, now_ms);
     f->figures.parked++;
@@ -211,6 +219,7 @@ void flow_park(struct leat_flow *f, struct flow_work *w, int64_t now_ms)
 /* The row stays as it is: one of its key, before it, waits on. */
 void flow_leave(struct flow_work *w)
 {
+    forget_call(w);
     w->left = true;
 }
 
