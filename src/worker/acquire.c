@@ -26,7 +26,7 @@ static void failed(struct leat_worker *w, const char *what, const struct leat_er
                      w->c.processor->name.at, what, err->msg);
     leat_worker_acquire_failed(w, what, err);
     (void)pthread_mutex_lock(&w->mutex);
-    leat_ownership_failed(&w->ownership, leat_now_ms());
+    leat_ownership_failed(&w->ownership, leat_mono_us() / 1000);
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
@@ -188,7 +188,7 @@ static void step_confirm(struct leat_worker *w, struct step *s)
     if (status == LEAT_OK) {
         leat_ownership_confirmed(&w->ownership, s->ks, s->n);
     } else {
-        leat_ownership_refused(&w->ownership, leat_now_ms());
+        leat_ownership_refused(&w->ownership, leat_mono_us() / 1000);
     }
     (void)pthread_mutex_unlock(&w->mutex);
 }
@@ -295,7 +295,7 @@ static leat_acquire next_step(struct leat_worker *w, int32_t *ks, size_t *ret_n)
     (void)pthread_mutex_lock(&w->mutex);
     leat_acquire action =
         w->quit ? LEAT_ACQUIRE_WAIT
-                : leat_ownership_next(&w->ownership, leat_now_ms(), ks, ret_n, &wait_ms);
+                : leat_ownership_next(&w->ownership, leat_mono_us() / 1000, ks, ret_n, &wait_ms);
     (void)pthread_mutex_unlock(&w->mutex);
     return action;
 }
