@@ -62,7 +62,6 @@ void flow_batch_reset(struct leat_flow *f)
         f->slices[k].fence = -1;
         f->slices[k].untrusted = false;
         f->slices[k].tickets = 0;
-        f->slices[k].again = false;
     }
     for (size_t i = 0; i < f->lane_count; i++) {
         f->lanes[i].taken = 0;

@@ -55,7 +55,6 @@ struct flow_slice {
     size_t room; /* its lane of the waiting room */
     /* in the batch under way */
     int64_t tickets; /* given so far */
-    bool again;      /* a row on hand waits again */
     int32_t fence;   /* index in batch.fences, -1 = none */
     bool untrusted;
 };

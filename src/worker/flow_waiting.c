@@ -326,7 +326,6 @@ static void wait_stored(struct leat_flow *f, const struct leat_batch_wait *wait)
         break;
     case LEAT_WAIT_AGAIN:
         leat_waiting_again(f->waiting, &ref, row->due_ms);
-        f->slices[row->k].again = true;
         break;
     case LEAT_WAIT_CANCEL:
         break; /* found to be gone when it is due */
@@ -355,36 +354,26 @@ void flow_waits_replied(struct leat_flow *f, const struct leat_reply *reply)
     }
 }
 
-/* Rows that were on hand, but not in the batch, behind one of their key that now waits again. */
-static void drop_stale(struct leat_flow *f, struct flow_lane *l)
+static bool is_over(struct leat_flow *f, const struct flow_lane *l, const struct flow_item *item)
+{
+    const struct leat_waiting_ref ref = {l->spec.k, item->wait->key, item->wait->ticket};
+    bool waits_on = item->settled ? item->left : leat_waiting_stale(f->waiting, &ref);
+    if (waits_on)
+        leat_waiting_let_go(f->waiting, &ref);
+    return item->settled || waits_on;
+}
+
+/* Rows that are settled, and those left to wait on, are no longer on hand; neither are those behind
+ * one of their key that waits on. There is no mark here that must not be passed. */
+void flow_room_advance(struct leat_flow *f, struct flow_lane *l)
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->count; i++) {
         struct flow_item *item = flow_item_at(l, i);
-        const struct leat_waiting_ref ref = {l->spec.k, item->wait->key, item->wait->ticket};
-        if (!item->settled && leat_waiting_stale(f->waiting, &ref)) {
-            leat_waiting_let_go(f->waiting, &ref);
+        if (is_over(f, l, item))
             flow_item_release(f, item);
-        } else {
+        else
             *flow_item_at(l, kept++) = *item;
-        }
     }
     l->count = kept;
-}
-
-/* Rows that are settled, and those left to wait on, are no longer on hand. */
-void flow_room_advance(struct leat_flow *f, struct flow_lane *l)
-{
-    while (l->count > 0 && l->taken > 0 && flow_item_at(l, 0)->settled) {
-        struct flow_item *item = flow_item_at(l, 0);
-        const struct leat_waiting_ref ref = {l->spec.k, item->wait->key, item->wait->ticket};
-        if (item->left)
-            leat_waiting_let_go(f->waiting, &ref);
-        flow_item_release(f, item);
-        l->head = (l->head + 1) & (l->cap - 1);
-        l->count--;
-        l->taken--;
-    }
-    if (f->slices[l->spec.k].again)
-        drop_stale(f, l);
 }

@@ -21,7 +21,7 @@ struct entry {
     size_t on_hand; /* of them, from the first on */
     size_t heap_at; /* NOWHERE: on hand, or not due until somebody says so */
     bool parks;
-    bool stale; /* the rows on hand: the first one waits again */
+    bool stale; /* the rows on hand: the first one waits on */
     uint32_t key_len;
     char key[];
 };
@@ -316,7 +316,7 @@ void leat_waiting_let_go(struct leat_waiting *w, const struct leat_waiting_ref *
     if (e == NULL || e->on_hand == 0)
         return;
     e->on_hand--;
-    e->stale = e->stale && e->on_hand > 0;
+    e->stale = e->on_hand > 0; /* those behind it must not pass it */
     place(r, e);
 }
 

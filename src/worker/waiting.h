@@ -29,7 +29,7 @@ void leat_waiting_take(struct leat_waiting *w, const struct leat_waiting_ref *ro
 void leat_waiting_again(struct leat_waiting *w, const struct leat_waiting_ref *row, int64_t due_ms);
 void leat_waiting_let_go(struct leat_waiting *w, const struct leat_waiting_ref *row);
 
-/* A row on hand that must not be handled, as one of its key before it waits again. */
+/* A row on hand that must not be handled, as one of its key before it waits on. */
 bool leat_waiting_stale(const struct leat_waiting *w, const struct leat_waiting_ref *row);
 bool leat_waiting_parked(const struct leat_waiting *w, int32_t k, struct leat_str key);
 size_t leat_waiting_count(const struct leat_waiting *w, int32_t k); /* rows */
