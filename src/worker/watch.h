@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEAT_STALL_MS         5000  /* without progress for longer: it is told */
-#define LEAT_BUSY_MS          1000  /* the store or a handler takes longer: that is the reason */
-#define LEAT_STARVED_MS       10000 /* without progress or reason for longer: looked at */
+#define LEAT_STALL_MS         5000   /* without progress for longer: it is told */
+#define LEAT_BUSY_MS          1000   /* the store or a handler takes longer: that is the reason */
+#define LEAT_STARVED_MS       10000  /* without progress or reason for longer: looked at */
 #define LEAT_LOOK_BACKOFF_MAX 300000 /* between two looks at the same lane, at most */
 
 typedef enum leat_stall {

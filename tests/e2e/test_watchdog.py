@@ -22,7 +22,8 @@ from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
 NAME = "stalled_e2e"
 PARTITIONS = 6
 TOPIC = f"{NAME}.runners.warm"
-LOCKED, SLOW, PARKED, PAID, STARVED, ABORTED = range(PARTITIONS)  # what stands in the way of which partition
+# partitions, by what stands in the way of each
+LOCKED, SLOW, PARKED, PAID, STARVED, ABORTED = range(PARTITIONS)
 
 with open(servers.BIN, "rb") as program:  # a debugger and ThreadSanitizer do not go together
     GDB = shutil.which("gdb") is not None and b"__tsan_init" not in program.read()

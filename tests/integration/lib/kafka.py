@@ -84,7 +84,7 @@ def produce(topic, records, verb="produce"):
 
 
 def abort(topic, records):
-    """As produce(), but in a transaction that is aborted: they take up offsets, and nobody may read them."""
+    """As produce(), in a transaction that is aborted: offsets that nobody may read."""
     produce(topic, records, verb="abort")
 
 
