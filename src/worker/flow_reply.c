@@ -147,7 +147,7 @@ void leat_flow_replied(struct leat_flow *f, const struct leat_reply *reply, int6
     flow_waits_replied(f, reply);
     for (size_t i = 0; i < f->lane_count; i++) {
         struct flow_lane *l = &f->lanes[i];
-        if (l->spec.kind == LEAT_LANE_WAITING && l->taken > 0 &&
+        if (l->spec.kind == LEAT_LANE_WAITING && !l->gone && f->slices[l->spec.k].fence >= 0 &&
             reply->fences[f->slices[l->spec.k].fence].result == LEAT_FENCE_OK)
             flow_room_advance(f, l);
         if (l->batch_lane < 0)

@@ -133,7 +133,7 @@ void flow_select(struct leat_flow *f, int64_t now_ms)
     }
     if (f->suspect_count > 0 && select_suspect(f, now_ms))
         return;
-    size_t used = select_overdue(f, now_ms, room / 2);
+    size_t used = select_overdue(f, now_ms, (room + 1) / 2);
     used += select_weighted(f, now_ms, room - used);
     (void)select_rest(f, now_ms, room - used);
 }

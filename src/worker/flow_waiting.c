@@ -270,9 +270,22 @@ void flow_take(struct leat_flow *f, const struct flow_work *w)
         add_wait(f, LEAT_WAIT_TAKE, w->batch_command)->row = *wait;
 }
 
+static bool is_cancelled(const struct leat_flow *f, const struct leat_waiting_row *wait)
+{
+    for (size_t i = 0; i < f->batch.wait_count; i++)
+        if (f->batch.waits[i].op == LEAT_WAIT_CANCEL && f->batch.waits[i].row.k == wait->k &&
+            leat_uuid_eq(&f->batch.waits[i].row.id, &wait->id))
+            return true;
+    return false;
+}
+
 void flow_release_command(struct leat_flow *f, struct flow_work *w)
 {
     const struct leat_waiting_row *wait = w->item->wait;
+    if (is_cancelled(f, wait)) {
+        flow_leave(w);
+        return;
+    }
     (void)flow_add(f, w, LEAT_OUTCOME_FORWARDED);
     struct leat_batch_outbox *o = flow_add_outbox(f, w);
     o->topic = wait->topic;
@@ -312,6 +325,19 @@ void flow_cancel(struct leat_flow *f, const struct flow_work *w, const struct le
 
 /* ---- the reply ---- */
 
+static void cancelled(struct leat_flow *f, const struct leat_waiting_row *row)
+{
+    struct flow_lane *l = room_of(f, row->k);
+    for (size_t i = 0; i < l->count; i++) {
+        struct flow_item *item = flow_item_at(l, i);
+        if (item->wait->reason != LEAT_WAIT_SCHEDULED || !leat_uuid_eq(&item->wait->id, &row->id))
+            continue;
+        leat_waiting_take(f->waiting,
+                          &(struct leat_waiting_ref){row->k, item->wait->key, item->wait->ticket});
+        item->settled = true;
+    }
+}
+
 static void wait_stored(struct leat_flow *f, const struct leat_batch_wait *wait)
 {
     const struct leat_waiting_row *row = &wait->row;
@@ -328,7 +354,8 @@ static void wait_stored(struct leat_flow *f, const struct leat_batch_wait *wait)
         leat_waiting_again(f->waiting, &ref, row->due_ms);
         break;
     case LEAT_WAIT_CANCEL:
-        break; /* found to be gone when it is due */
+        cancelled(f, row); /* one that is not on hand is found to be gone when it is due */
+        break;
     }
 }
 
