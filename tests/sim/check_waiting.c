@@ -109,9 +109,10 @@ void check_released(struct sim *w, const struct leat_waiting_row *row)
 {
     struct sim_store *s = w->store;
     for (int32_t i = 0; i < s->released_count; i++) {
-        if (leat_uuid_eq(&s->released[i], &row->id))
+        if (leat_uuid_eq(&s->released[i], &row->id)) {
             sim_fail(w, "scheduled-once", "a scheduled command of key %.*s is sent twice",
                      LEAT_STR_FMT(row->key));
+        }
     }
     leat_assert(s->released_count < SIM_RELEASED_MAX);
     s->released[s->released_count++] = row->id;

@@ -322,10 +322,11 @@ static void decide_held(struct sim *w)
     const struct sim_store *s = w->store;
     for (int32_t i = 0; i < s->waiting_count; i++) {
         const struct sim_waiting *r = &s->waiting[i];
-        if (r->row.reason == LEAT_WAIT_HELD)
+        if (r->row.reason == LEAT_WAIT_HELD) {
             operate_on(
                 w, &(struct sim_suspect){.processor = r->processor, .k = r->row.k, .id = r->row.id},
                 SIM_OPERATE_DROP);
+        }
     }
 }
 

@@ -350,9 +350,10 @@ int main(int argc, char **argv)
         if (option == 'h')
             return usage(stdout);
         if (!take_option(&s, option, option == '?' ? "" : options[index].name)) {
-            if (option != '?')
+            if (option != '?') {
                 (void)fprintf(stderr, "leat_sim: '%s' is no value for --%s\n", optarg,
                               options[index].name);
+            }
             return usage(stderr);
         }
     }

@@ -239,10 +239,11 @@ static void commit(struct sim *w, void *who, void *data)
 static void commit_in(struct sim *w, struct sim_call *c)
 {
     struct sim_transaction *t = transaction_of(w->store, c->session);
-    if (t == NULL)
+    if (t == NULL) {
         take_locks(w, c, INT64_MAX);
-    else
+    } else {
         t->until_us = INT64_MAX;
+    }
     c->refs++;
     struct sim_task task = {.what = "commit", .fire = commit, .data = c, .drop = release};
     sim_after(w, commit_us(w), &task);

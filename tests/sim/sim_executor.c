@@ -398,10 +398,11 @@ static void load_back(struct sim *w, struct sim_call *c)
     size_t n = 0;
     leat_flow_loaded(e->flow, &c->loaded);
     leat_flow_wants_again(e->flow, &wants, &n);
-    if (n > 0)
+    if (n > 0) {
         load(e, wants, n);
-    else
+    } else {
         decide(e);
+    }
 }
 
 static void load(struct sim_executor *e, const struct leat_stream_want *wants, size_t n)

@@ -102,11 +102,12 @@ static void ack(struct sim *w, void *who, void *data)
 {
     (void)who;
     struct sending *s = data;
-    if (!s->failed || s->turn == s->producer->turn) /* failures of former turns are known */
+    if (!s->failed || s->turn == s->producer->turn) { /* failures of former turns are known */
         s->acked(w, s->who, s->opaque,
                  s->failed    ? SIM_DELIVERY_FAILED
                  : s->refused ? SIM_DELIVERY_REFUSED
                               : SIM_DELIVERED);
+    }
     drop_sending(s);
 }
 

@@ -260,10 +260,11 @@ static void tail_back(struct sim *w, struct sim_call *c)
     struct leat_seq_range missing;
     switch (leat_seqrule_tail(&r->have, &s->store_id, s->seq, s->head_seq, &missing)) {
     case LEAT_TAIL_COMPLETE:
-        if (p->redis)
+        if (p->redis) {
             commit_in(p); /* nothing comes: does it still hold what it held? */
-        else
+        } else {
             turn_in(p, 100);
+        }
         return;
     case LEAT_TAIL_FETCH:
         fetch(p, &missing);
@@ -272,9 +273,10 @@ static void tail_back(struct sim *w, struct sim_call *c)
         fork_or_rebuild(p, c);
         return;
     case LEAT_TAIL_AHEAD:
-        if (!sim_off(w, SIM_D_STORE_ID))
+        if (!sim_off(w, SIM_D_STORE_ID)) {
             sim_fail(w, "reader", "%s stands at %lld of slice %d, the store at %lld", p->name,
                      (long long)r->have.seq, p->k, (long long)s->head_seq);
+        }
         turn_in(p, 100);
         return;
     }

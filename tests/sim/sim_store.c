@@ -63,10 +63,11 @@ static void fill_fences(struct sim *w, struct sim_call *c)
         c->fences[i].head_seq = s->slices[k].head;
         c->fences[i].store_id = s->slices[k].store_id;
     }
-    if (c->seen != NULL)
+    if (c->seen != NULL) {
         fill_lanes(c, c->seen->lanes, c->seen->lane_count);
-    else
+    } else {
         fill_lanes(c, s->lanes, s->lane_count);
+    }
     fill_suspects(w, c);
 }
 

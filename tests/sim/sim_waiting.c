@@ -145,10 +145,11 @@ void sim_wait_do(struct sim *w, const struct sim_call *c, const struct leat_batc
         take(w, c->processor, row, stored);
         break;
     case LEAT_WAIT_AGAIN:
-        if (stored)
+        if (stored) {
             again(w, c->processor, row);
-        else
+        } else {
             take(w, c->processor, row, false);
+        }
         break;
     case LEAT_WAIT_CANCEL:
         if (stored)

@@ -415,9 +415,10 @@ static void check_bare(struct append *a)
         for (size_t j = 0; j < a->b->fence_count; j++) {
             if (a->lost[j] || a->b->fences[j].k != l->k || a->b->fences[j].epoch != l->bare_epoch)
                 continue;
-            if (!stopped_again(a, l))
+            if (!stopped_again(a, l)) {
                 sim_fail(a->w, "fingerprint", "%s %d stands at %lld without one",
                          sim_topic_name(l->topic), l->k, (long long)l->next_offset);
+            }
         }
     }
 }
