@@ -157,10 +157,10 @@ static void step_confirm(struct leat_relay *r, const int32_t *ks, size_t n)
     if (status == LEAT_OK) {
         leat_ownership_confirmed(&r->ownership, ks, n);
     } else if (status == LEAT_FENCED) {
-        leat_ownership_refused(&r->ownership, leat_now_ms());
+        leat_ownership_refused(&r->ownership, leat_relay_now_ms());
     } else {
         leat_log_limited(LEAT_LOG_WARN, "relay", "acquire-failed", "%s", err.msg);
-        leat_ownership_failed(&r->ownership, leat_now_ms());
+        leat_ownership_failed(&r->ownership, leat_relay_now_ms());
     }
 }
 
@@ -223,7 +223,8 @@ void leat_relay_acquire(struct leat_relay *r)
         size_t n = 0;
         leat_arena_reset(r->arena);
         int32_t *ks = leat_arena_alloc(r->arena, (size_t)r->partitions * sizeof *ks);
-        leat_acquire step = leat_ownership_next(&r->ownership, leat_now_ms(), ks, &n, &wait_ms);
+        leat_acquire step =
+            leat_ownership_next(&r->ownership, leat_relay_now_ms(), ks, &n, &wait_ms);
         if (step == LEAT_ACQUIRE_WAIT)
             return;
         if (step == LEAT_ACQUIRE_REJOIN) {

@@ -257,7 +257,7 @@ static void offer_slice(struct leat_relay *r, const struct offer *o,
 {
     (void)pthread_mutex_lock(&s->mutex);
     if (s->owned && s->stopped == NULL) {
-        s->offered_ms = leat_now_ms();
+        s->offered_ms = leat_relay_now_ms();
         leat_window_head(&s->events, f->head_after);
         leat_window_head(&s->outbox, f->outbox_after);
         bool whole = (int64_t)o->events_n == f->head_after - f->head_before;

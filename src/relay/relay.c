@@ -9,16 +9,34 @@
 #include "base/units.h"
 #include "relay/relay_internal.h"
 
+int64_t leat_relay_now_ms(void)
+{
+    return leat_mono_us() / 1000;
+}
+
 /* ---- the store ---- */
+
+/* What answers now may be another server that lacks the last commits of the one before, with the
+ * same epochs: positions we remember would make it skip what it appends anew. Every slice is
+ * acquired again, which reads them from it and compares the topic's end with it. */
+static void start_over(struct leat_relay *r)
+{
+    leat_relay_let_go(r);
+    for (int32_t k = 0; k < r->partitions; k++)
+        leat_ownership_lost(&r->ownership, k, 0);
+}
 
 bool leat_relay_connected(struct leat_relay *r)
 {
     struct leat_error err = {0};
-    if (leat_now_ms() < r->retry_at_ms)
+    if (leat_relay_now_ms() < r->retry_at_ms)
         return false;
-    if (leat_store_connected(r->store) || leat_store_reconnect(r->store, &err) == LEAT_OK)
+    if (leat_store_connected(r->store))
         return true;
-    leat_relay_store_trouble(r, "connect", &err);
+    if (leat_store_reconnect(r->store, &err) == LEAT_OK)
+        start_over(r); /* and what the caller had in mind is of before */
+    else
+        leat_relay_store_trouble(r, "connect", &err);
     return false;
 }
 
@@ -27,8 +45,8 @@ void leat_relay_store_trouble(struct leat_relay *r, const char *what, const stru
     int64_t wait = 50LL << (r->failures < 6 ? r->failures : 6);
     leat_log_limited(LEAT_LOG_WARN, "relay", "store-trouble", "%s: %s", what, err->msg);
     r->failures++;
-    r->retry_at_ms = leat_now_ms() + wait;
-    leat_ownership_failed(&r->ownership, leat_now_ms());
+    r->retry_at_ms = leat_relay_now_ms() + wait;
+    leat_ownership_failed(&r->ownership, leat_relay_now_ms());
 }
 
 /* ---- positions ---- */
@@ -59,7 +77,7 @@ static void recorded(struct leat_relay *r, const struct leat_published *move)
         leat_window_recorded(&s->outbox, move->outbox_seq);
     } else if (s->owned && s->epoch == move->epoch) {
         s->owned = false; /* another relay has it; if Kafka still gives it to us we ask again */
-        leat_ownership_lost(&r->ownership, move->slice);
+        leat_ownership_lost(&r->ownership, move->slice, 0);
     }
     (void)pthread_mutex_unlock(&s->mutex);
 }
@@ -90,7 +108,7 @@ static void record(struct leat_relay *r)
 static void head_of(struct relay_slice *s, const struct leat_published *p)
 {
     (void)pthread_mutex_lock(&s->mutex);
-    bool local = leat_now_ms() - s->offered_ms < RELAY_BUSY_MS;
+    bool local = leat_relay_now_ms() - s->offered_ms < RELAY_BUSY_MS;
     leat_window_head(&s->events, local ? s->polled_events : p->head_seq);
     leat_window_head(&s->outbox, local ? s->polled_outbox : p->head_outbox);
     s->polled_events = p->head_seq;
@@ -204,7 +222,7 @@ static void turn(struct leat_relay *r)
     uint64_t moves = atomic_load(&r->n_moves);
     /* Deliveries wake it; offers are sent by those who make them. */
     (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
-    int64_t now_ms = leat_now_ms();
+    int64_t now_ms = leat_relay_now_ms();
     if (moves != r->seen_moves)
         r->moved_ms = now_ms;
     r->seen_moves = moves;
@@ -246,7 +264,7 @@ static void *relay_main(void *arg)
         turn(r);
     while (in_flight(r) && leat_mono_us() < atomic_load(&r->quit_by_us)) {
         (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
-        catch_up(r, leat_now_ms());
+        catch_up(r, leat_relay_now_ms());
     }
     record(r);
     leat_group_free(LEAT_TAKE(r->group), true, 3000);

@@ -68,6 +68,9 @@ struct leat_relay {
     _Atomic uint64_t n_events, n_commands, n_reads, n_records, n_moves;
 };
 
+/* Of a clock that never steps, as everything here only waits: an hour back would be an hour's wait. */
+int64_t leat_relay_now_ms(void);
+
 /* publish.c */
 void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t partition,
                           int64_t offset, const char *what);
