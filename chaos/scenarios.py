@@ -2,15 +2,13 @@
 its fault is over; its first line of documentation is what --list prints."""
 
 import dataclasses
-import os
 import random
 import signal
-import time
 from typing import Callable
 
 from cluster import cut_connections
 from fleet import SESSION_SECONDS
-from lib import servers
+from lib import kafka, wait
 from trial import pause
 
 WORKERS = ("w1", "w2", "w3")
@@ -157,18 +155,33 @@ def postgres_slow(t):
 
 # ---- Kafka ----
 
+def ends(t):
+    """The events topic's end by partition, once the broker tells it."""
+    return dict(wait.until(lambda: [(p, high) for p, _, high in kafka.offsets(f"{t.name}.events")],
+                           60, "the ends of the events topic"))
+
+
+def shrunk(before, after):
+    """Partitions that end earlier after a restart: what the broker itself lost."""
+    return {p: [high, after[p]] for p, high in before.items() if after[p] < high}
+
+
 @scenario("broker-restart")
 def broker_restart(t):
     """the broker is stopped (SIGTERM) and started again"""
+    before = ends(t)
     t.own.kafka.end(signal.SIGTERM)
     t.own.kafka.start()
+    t.report["shrunk_by_the_broker"] = shrunk(before, ends(t))
 
 
 @scenario("broker-kill")
 def broker_kill(t):
     """kill -9 of the broker; started again at once"""
+    before = ends(t)
     t.own.kafka.end(signal.SIGKILL)
     t.own.kafka.start()
+    t.report["shrunk_by_the_broker"] = shrunk(before, ends(t))
 
 
 @scenario("kafka-cut", short=True, proxied=("kafka",))
