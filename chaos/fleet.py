@@ -1,4 +1,4 @@
-"""The leat processes of a chaos run. Each `leat run` supervises children; a fault hits one of both."""
+"""The leat processes of a chaos run. Each `leat run` supervises children; a fault hits either."""
 
 import json
 import os

@@ -3,9 +3,10 @@
 
 Usage: membership.py [--short] [--rate N] [--seed S] [--name NAME] [--keep]
 
-Every lane (processor and partition) gets commands at the same pace; how long each was idle during a
-change is read from the store's finished_at. Servers must be up (./dev up). Prints ok/FAIL for each
-invariant and one JSON line with the distribution of idle times in ms; times are told, never asserted.
+Every lane (processor and partition) gets commands at the same pace; how long each was idle during
+a change is read from the store's finished_at. Servers must be up (./dev up). Prints ok/FAIL for
+each invariant and one JSON line with the distribution of idle times in ms; times are told, never
+asserted.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Servers of a chaos run alone: they are killed, cut off and failed over, which shared ones can't be.
+"""Servers of a chaos run alone: they are killed, cut off and failed over, as shared ones can't be.
 
-Data lies in a new folder under /var/tmp, which Postgres' user can reach; `Servers.end()` removes it.
+Data lies in a new folder under /var/tmp, which Postgres' user can reach; `Servers.end()` removes
+it.
 """
 
 import glob
@@ -16,7 +17,7 @@ from lib import servers, wait
 KAFKA_SETTINGS = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://{host}:{port},PROXIED://{host}:{inner},CONTROLLER://{host}:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{outer}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -175,8 +176,8 @@ class Postgres(Server):
 
 
 class Broker(Server):
-    """Two listeners: `address` for the judge and the load, and one that is told as `outer`, the port
-    of a proxy, for leat."""
+    """Two listeners: `address` for the judge and the load, and one that is told as `outer`, the
+    port of a proxy, for leat."""
 
     def __init__(self, folder, outer, name="kafka"):
         super().__init__(folder, name)
@@ -185,7 +186,7 @@ class Broker(Server):
         os.makedirs(self.dir)
         self.path = os.path.join(self.dir, "server.properties")
         with open(self.path, "w", encoding="utf-8") as f:
-            f.write(KAFKA_SETTINGS.format(port=self.port, inner=self.inner, outer=outer,
+            f.write(KAFKA_SETTINGS.format(host="127.0.0.1", port=self.port, inner=self.inner, outer=outer,
                                           controller=servers.free_port(), data=self.dir + "/data"))
 
     def create(self):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The provider of every handler is away for a minute while work comes in: its circuit opens, nothing
-is dead-lettered, and the backlog is done in order once it is back.
+"""The provider of every handler is away for a minute while work comes in: its circuit opens,
+nothing is dead-lettered, and the backlog is done in order once it is back.
 
 Usage: provider.py [--seconds S]      default 60
 

@@ -36,7 +36,7 @@ def failover(t):
 
 @scenario("failover-loss", before=with_standby, proxied=("pg",))
 def failover_loss(t):
-    """a standby that lacks the last second of commits is promoted: what it lacks is named"""
+    """a standby that lacks the last second of commits is promoted: no slice goes on silently"""
     t.standby.stop_following()
     pause(1)
     t.pg_proxy.cut()
@@ -56,14 +56,15 @@ def failover_loss(t):
 
 
 def what_was_lost(t, facts):
-    """None when leat has stopped every slice of which readers of Kafka have seen events that the new
-    store has not at that place."""
+    """None when leat has stopped every slice of which readers of Kafka have seen events that the
+    new store has not at that place."""
     text = pg.execute(f'select slice, seq, event_id from "{t.name}".events', t.old_url)
     old = {(int(r["slice"]), int(r["seq"])): r["event_id"]
            for r in csv.DictReader(io.StringIO(text))}
     new = {(e["slice"], e["seq"]): e["event_id"] for e in facts.events}
     lost = {at: name for at, name in old.items() if new.get(at) != name}
-    told = {(r.partition, int(r.header("leat-seq"))): r.header("ce_id") for r in reversed(facts.topic)}
+    told = {(r.partition, int(r.header("leat-seq"))): r.header("ce_id")
+            for r in reversed(facts.topic)}
     seen = [at for at, name in lost.items() if told.get(at) == name]
     ids = set(new.values())
     said = t.fleet.events("slice-stopped")

@@ -68,7 +68,7 @@ struct leat_relay {
     _Atomic uint64_t n_events, n_commands, n_reads, n_records, n_moves;
 };
 
-/* Of a clock that never steps, as everything here only waits: an hour back would be an hour's wait. */
+/* Of a clock that never steps: an hour back would be an hour's wait. */
 int64_t leat_relay_now_ms(void);
 
 /* publish.c */

@@ -6,7 +6,8 @@ Usage: waiting.py [--commands N] [--pairs N] [--seed S]
 
 Interleaved pairs on the servers of ./dev up: N commands over 10,000 keys lie in the topic when the
 worker starts; in every second run those of one key wait, the first for its next try and the others
-behind it. Rate: commands of the other keys, from the first settled to the last, by the store's clock.
+behind it. Rate: commands of the other keys, from the first settled to the last, by the clock of
+the store.
 """
 
 import argparse
