@@ -186,8 +186,9 @@ class Broker(Server):
         os.makedirs(self.dir)
         self.path = os.path.join(self.dir, "server.properties")
         with open(self.path, "w", encoding="utf-8") as f:
-            f.write(KAFKA_SETTINGS.format(host="127.0.0.1", port=self.port, inner=self.inner, outer=outer,
-                                          controller=servers.free_port(), data=self.dir + "/data"))
+            f.write(KAFKA_SETTINGS.format(
+                host="127.0.0.1", port=self.port, inner=self.inner, outer=outer,
+                controller=servers.free_port(), data=self.dir + "/data"))
 
     def create(self):
         tool = ["java", "-cp", jars(), "kafka.tools.StorageTool"]

@@ -46,8 +46,8 @@ def failover_loss(t):
     pause(8)
     t.own.pg.start()  # for the judge alone: nobody else asks its port
     t.checks["events_topic_is_the_log"] = lambda facts: what_was_lost(t, facts)
-    # Slices whose topic and store differ are published no more until somebody decides: what hangs on
-    # what they publish is not there yet, and is no loss.
+    # Slices whose topic and store differ are published no more until somebody decides: what hangs
+    # on what they publish is not there yet, and is no loss.
     for name in ("sent_commands_exactly_once", "model_accounts_is_the_fold",
                  "model_kinds_is_the_fold"):
         t.checks[name] = lambda *_: None

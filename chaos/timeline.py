@@ -1,4 +1,5 @@
-"""When each command was settled, from the store: how long lanes were idle, when the rate was back."""
+"""When each command was settled, from the store: how long lanes were idle, when the rate was
+back."""
 
 import bisect
 import collections
@@ -35,8 +36,8 @@ class Timeline:
         self.times = [at for at, _ in self.delays]
 
     def idle(self, start, end):
-        """lane -> the longest time overlapping [start, end] in which nothing of it was settled though
-        something waited: from the one before, or from when it was sent, to when it was settled."""
+        """lane -> the longest time overlapping [start, end] in which nothing of it was settled
+        though something waited: from the one before, or from when it was sent, to its end."""
         found = {}
         for lane, all_of_it in self.lanes.items():
             i = max(bisect.bisect_left(all_of_it, (start, 0)) - 1, 0)
