@@ -65,8 +65,9 @@ static void take_all(struct leat_executor *e)
 
 static void give_back_lost(struct leat_executor *e)
 {
-    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow))
-        e->c.lost(e->c.arg, k);
+    int64_t epoch = 0;
+    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0; k = leat_flow_lost(e->flow, &epoch))
+        e->c.lost(e->c.arg, k, epoch);
 }
 
 /* The store is away or a call's outcome is unknown: nothing is dead-lettered; the ks are acquired

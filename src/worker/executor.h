@@ -24,7 +24,7 @@ struct leat_executor_config {
     struct leat_dispatch *dispatch;
     int32_t number;
     /* A k must be acquired again. From the executor's thread. */
-    void (*lost)(void *arg, int32_t k);
+    void (*lost)(void *arg, int32_t k, int64_t epoch);
     void *arg;
 };
 LEAT_MUST_CHECK leat_status leat_executor_new(const struct leat_executor_config *c,

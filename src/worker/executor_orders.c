@@ -102,7 +102,7 @@ static void obey_start(struct leat_executor *e, const struct leat_executor_start
     leat_flow_stop(e->flow, s->k);
     if (!waiting_keys(e, s->k, &waiting) || !suspects(e, s, &known, &n_known) ||
         (s->seek && !seek_lanes(e, s))) {
-        e->c.lost(e->c.arg, s->k);
+        e->c.lost(e->c.arg, s->k, s->epoch);
         return;
     }
     size_t first = leat_flow_start(e->flow, s->k, s->epoch, s->head_seq, s->lanes, s->n);

@@ -154,7 +154,7 @@ void leat_flow_stop(struct leat_flow *f, int32_t k)
     if (f->slices[k].epoch == 0)
         return;
     f->slices[k].epoch = 0;
-    f->slices[k].lost = false;
+    f->slices[k].lost = 0;
     leat_cache_drop_slice(f->cache, k);
     leat_waiting_drop(f->waiting, k);
     flow_suspects_stop(f, k);
@@ -343,11 +343,12 @@ bool leat_flow_again(const struct leat_flow *f, bool *ret_locked)
     return f->conflicts_pending > 0;
 }
 
-int32_t leat_flow_lost(struct leat_flow *f)
+int32_t leat_flow_lost(struct leat_flow *f, int64_t *ret_epoch)
 {
     for (int32_t k = 0; k < f->c.partitions; k++)
-        if (f->slices[k].lost) {
-            f->slices[k].lost = false;
+        if (f->slices[k].lost > 0) {
+            *ret_epoch = f->slices[k].lost;
+            f->slices[k].lost = 0;
             return k;
         }
     return -1;

@@ -206,8 +206,8 @@ void leat_flow_pause(struct leat_flow *f, const char *reason);
 int64_t leat_flow_epoch(const struct leat_flow *f, int32_t k);
 /* What is known of k can't be believed any more: it must be acquired again. */
 void leat_flow_lose(struct leat_flow *f, int32_t k);
-/* Next k that must be acquired again, or -1. */
-int32_t leat_flow_lost(struct leat_flow *f);
+/* Next k that must be acquired again, and the epoch it had; or -1. */
+int32_t leat_flow_lost(struct leat_flow *f, int64_t *ret_epoch);
 /* Conflicts wait to be decided again, before new records are taken; `locked` = this time the state
  * is to be read under the lock (second conflict of a record). */
 bool leat_flow_again(const struct leat_flow *f, bool *ret_locked);

@@ -51,7 +51,7 @@ struct flow_slice {
     int64_t head_seen;
     int64_t
         sole_since; /* from here to head_seen nobody else wrote: entries as_of >= it are right */
-    bool lost;
+    int64_t lost; /* the epoch under which it was; 0 = it is not */
     size_t room; /* its lane of the waiting room */
     /* in the batch under way */
     int64_t tickets; /* given so far */

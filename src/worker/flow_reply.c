@@ -3,8 +3,10 @@
 
 void leat_flow_lose(struct leat_flow *f, int32_t k)
 {
+    int64_t epoch = f->slices[k].epoch;
     leat_flow_stop(f, k);
-    f->slices[k].lost = true;
+    if (epoch > 0)
+        f->slices[k].lost = epoch;
 }
 
 int64_t leat_flow_epoch(const struct leat_flow *f, int32_t k)

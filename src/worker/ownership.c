@@ -44,10 +44,12 @@ void leat_ownership_revoked(struct leat_ownership *o, const int32_t *ks, size_t 
         held(o, ks[i])->hold = LEAT_HOLD_NONE;
 }
 
-void leat_ownership_lost(struct leat_ownership *o, int32_t k)
+void leat_ownership_lost(struct leat_ownership *o, int32_t k, int64_t epoch)
 {
-    if (held(o, k)->hold != LEAT_HOLD_NONE)
-        held(o, k)->hold = LEAT_HOLD_READ;
+    struct leat_held *h = held(o, k);
+    bool claimed = h->hold == LEAT_HOLD_START || h->hold == LEAT_HOLD_OWNED;
+    if (h->hold != LEAT_HOLD_NONE && (epoch == 0 || (claimed && h->epoch == epoch)))
+        h->hold = LEAT_HOLD_READ;
 }
 
 static size_t collect(const struct leat_ownership *o, leat_hold hold, int32_t *ret_ks)

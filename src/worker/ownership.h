@@ -52,8 +52,10 @@ void leat_ownership_init(struct leat_ownership *o, struct leat_held *ks, int32_t
 /* Kafka's callbacks. */
 void leat_ownership_assigned(struct leat_ownership *o, const int32_t *ks, size_t n);
 void leat_ownership_revoked(struct leat_ownership *o, const int32_t *ks, size_t n);
-/* A reply said fenced, or its outcome is unknown: acquire again. */
-void leat_ownership_lost(struct leat_ownership *o, int32_t k);
+/* A reply said fenced, or its outcome is unknown: acquire again. Of an epoch before the one that
+ * was claimed meanwhile it says nothing new: without this, an owner that lags behind its own claims
+ * would be claimed away from for ever. 0 = whatever epoch. */
+void leat_ownership_lost(struct leat_ownership *o, int32_t k, int64_t epoch);
 
 /* The next step and the ks it is for (room for `partitions`). */
 leat_acquire leat_ownership_next(const struct leat_ownership *o, int64_t now_ms, int32_t *ret_ks,

@@ -87,11 +87,11 @@ static void on_partition_error(void *arg, const char *topic, int32_t partition, 
 }
 
 /* From executor threads: the group's thread looks after it at its next turn. */
-static void on_lost(void *arg, int32_t k)
+static void on_lost(void *arg, int32_t k, int64_t epoch)
 {
     struct leat_worker *w = arg;
     (void)pthread_mutex_lock(&w->mutex);
-    leat_ownership_lost(&w->ownership, k);
+    leat_ownership_lost(&w->ownership, k, epoch);
     (void)pthread_mutex_unlock(&w->mutex);
 }
 

@@ -181,7 +181,7 @@ static void restart(struct leat_worker *w, const struct leat_overdue *o)
                 "anew");
     (void)pthread_mutex_lock(&w->mutex);
     w->watch.restarts++;
-    leat_ownership_lost(&w->ownership, o->lane.k);
+    leat_ownership_lost(&w->ownership, o->lane.k, 0);
     (void)pthread_mutex_unlock(&w->mutex);
 }
 

@@ -98,7 +98,7 @@ struct leat_incoming sim_fetched(struct sim_executor *e, const struct leat_store
 struct leat_flow_waiter sim_waiter(struct sim_executor *e, const struct leat_waiting_row *row,
                                    size_t asked);
 /* Back in sim_worker.c: */
-void sim_worker_lost(struct sim_worker *p, int32_t k);
+void sim_worker_lost(struct sim_worker *p, int32_t k, int64_t epoch);
 void sim_worker_started(struct sim_worker *p, int32_t k, bool started);
 
 /* ---- relays and projectors ---- */

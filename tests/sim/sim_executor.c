@@ -134,7 +134,7 @@ static void waiting_back(struct sim *w, struct sim_call *c)
     const struct sim_letter l = e->starting;
     if (c->failed) {
         e->session = sim_store_session(w);
-        sim_worker_lost(e->worker, l.k);
+        sim_worker_lost(e->worker, l.k, l.epoch);
     } else {
         begin(e, &l, c->waiting, c->row_count);
     }
@@ -189,9 +189,11 @@ void sim_executor_post(struct sim_executor *e, const struct sim_letter *l)
 
 static void give_back_lost(struct sim_executor *e)
 {
-    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow)) {
+    int64_t epoch = 0;
+    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0;
+         k = leat_flow_lost(e->flow, &epoch)) {
         e->ks[k].epoch = 0;
-        sim_worker_lost(e->worker, k);
+        sim_worker_lost(e->worker, k, epoch);
     }
 }
 
@@ -218,10 +220,12 @@ static void settle_back(struct sim *w, struct sim_call *c)
     (void)w;
     struct sim_executor *e = c->who;
     leat_flow_unknown(e->flow);
-    for (int32_t k = leat_flow_lost(e->flow); k >= 0; k = leat_flow_lost(e->flow)) {
+    int64_t epoch = 0;
+    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0;
+         k = leat_flow_lost(e->flow, &epoch)) {
         struct sim_letter l = e->worker->claimed[k];
         if (c->failed) {
-            sim_worker_lost(e->worker, k);
+            sim_worker_lost(e->worker, k, epoch);
             continue;
         }
         l.lane_count = 0;
@@ -574,7 +578,7 @@ static void epochs_back(struct sim *w, struct sim_call *c)
             continue;
         leat_flow_stop(e->flow, k);
         e->ks[k].epoch = 0;
-        sim_worker_lost(e->worker, k);
+        sim_worker_lost(e->worker, k, 0);
     }
     done(e);
 }

@@ -207,7 +207,7 @@ static void record_back(struct sim *w, struct sim_call *c)
             continue;
         if (!m->claimed) {
             s->ours = false;
-            leat_ownership_lost(&r->ownership, m->slice);
+            leat_ownership_lost(&r->ownership, m->slice, 0);
             continue;
         }
         leat_window_recorded(&s->events, m->seq < s->events.acked ? m->seq : s->events.acked);

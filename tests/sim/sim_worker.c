@@ -133,10 +133,10 @@ void sim_worker_started(struct sim_worker *p, int32_t k, bool started)
     pump(p);
 }
 
-void sim_worker_lost(struct sim_worker *p, int32_t k)
+void sim_worker_lost(struct sim_worker *p, int32_t k, int64_t epoch)
 {
     if (!sim_off(p->w, SIM_D_REACQUIRE))
-        leat_ownership_lost(&p->ownership, k);
+        leat_ownership_lost(&p->ownership, k, epoch);
     pump(p);
 }
 

@@ -58,7 +58,7 @@ Test(ownership, steps_come_in_order_and_together)
 Test(ownership, a_lost_k_is_acquired_again_and_only_it)
 {
     acquire_all();
-    leat_ownership_lost(&o, 1);
+    leat_ownership_lost(&o, 1, 0);
     cr_expect_eq(next(0), LEAT_ACQUIRE_READ);
     cr_expect_eq(out_n, 1);
     cr_expect_eq(out[0], 1);
@@ -68,7 +68,7 @@ Test(ownership, a_revoked_k_is_not_acquired_again_when_lost_late)
 {
     acquire_all();
     leat_ownership_revoked(&o, (int32_t[]){1}, 1);
-    leat_ownership_lost(&o, 1);
+    leat_ownership_lost(&o, 1, 0);
     cr_expect_eq(next(0), LEAT_ACQUIRE_WAIT);
 }
 
