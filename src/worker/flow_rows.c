@@ -33,7 +33,7 @@ struct leat_batch_command *flow_add(struct leat_flow *f, struct flow_work *w, le
                                      .correlation_id = w->correlation_id,
                                      .causation_id = w->causation_id};
     w->batch_command = (int32_t)b->command_count++;
-    if (w->stream != NULL) {
+    if (w->stream != NULL && w->version >= 0) { /* else the store does not confirm the version */
         w->stream->decided = true;
         w->stream->last_command = (uint32_t)w->batch_command;
     }
