@@ -122,11 +122,18 @@ static void publish_row(struct sim_relay *r, const struct leat_outbox_row *row)
     produce(r, &m, &(struct opaque){row->slice, true, r->slices[row->slice].turn, row->seq});
 }
 
+/* A new connection may be to a server that lacks the last commits of the one before: every slice is
+ * acquired again, as in src/relay/relay.c. */
 static void call_done(struct sim_relay *r, const struct sim_call *c)
 {
     r->busy = false;
-    if (c->failed)
-        r->session = sim_store_session(r->w);
+    if (!c->failed)
+        return;
+    r->session = sim_store_session(r->w);
+    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+        r->slices[k].ours = false;
+        leat_ownership_lost(&r->ownership, k, 0);
+    }
 }
 
 static void slice_back(struct sim *w, struct sim_call *c)
