@@ -18,6 +18,12 @@
 #define EXECUTOR_SMALL       64
 #define EXECUTOR_DISTANCE_US 5000
 
+/* For distances in time: the wall clock may step. */
+static int64_t mono_ms(void)
+{
+    return leat_mono_us() / 1000;
+}
+
 /* ---- intake ---- */
 
 static size_t take_lane(struct leat_executor *e, size_t lane, int64_t now_ms)
@@ -80,7 +86,17 @@ static void store_trouble(struct leat_executor *e, const struct leat_error *err)
     give_back_lost(e);
     int64_t wait = 50LL << (e->failures < 5 ? e->failures : 5);
     e->failures++;
-    e->retry_at_ms = leat_now_ms() + wait;
+    e->retry_at_ms = mono_ms() + wait;
+}
+
+/* A server that answers now may lack the last commits of the one before, and its heads and versions
+ * with them: nothing that is kept of it can be believed. */
+void leat_executor_start_over(struct leat_executor *e)
+{
+    for (int32_t k = 0; k < e->c.worker->topology->partitions; k++)
+        if (leat_flow_epoch(e->flow, k) > 0)
+            leat_flow_lose(e->flow, k);
+    give_back_lost(e);
 }
 
 static bool connected(struct leat_executor *e)
@@ -91,11 +107,12 @@ static bool connected(struct leat_executor *e)
     leat_executor_doing(e, LEAT_DOING_STORE);
     bool there = leat_store_reconnect(e->store, &err) == LEAT_OK;
     leat_executor_away(e, !there);
+    leat_executor_doing(e, there ? LEAT_DOING_NOTHING : LEAT_DOING_STORE);
     if (there)
-        leat_executor_doing(e, LEAT_DOING_NOTHING);
+        leat_executor_start_over(e);
     else
         store_trouble(e, &err);
-    return there;
+    return false; /* either way there is nothing to go on with */
 }
 
 static leat_status load(struct leat_executor *e, bool locked, struct leat_error *err)
@@ -290,7 +307,7 @@ static bool fetch_due(struct leat_executor *e)
 static void check_tails(struct leat_executor *e)
 {
     struct leat_error err = {0};
-    int64_t now_ms = leat_now_ms();
+    int64_t now_ms = mono_ms();
     if (now_ms < e->tail_due_ms || !leat_store_connected(e->store))
         return;
     e->tail_due_ms = now_ms + EXECUTOR_IDLE_MS;
@@ -320,7 +337,7 @@ static void check_tails(struct leat_executor *e)
 
 static void commit_offsets(struct leat_executor *e)
 {
-    int64_t now_ms = leat_now_ms();
+    int64_t now_ms = mono_ms();
     if (now_ms < e->commit_due_ms || e->group == NULL)
         return;
     e->commit_due_ms = now_ms + EXECUTOR_COMMIT_MS;
@@ -379,7 +396,7 @@ static leat_status read_pause(struct leat_executor *e, struct leat_error *err)
 static void check_pause(struct leat_executor *e)
 {
     struct leat_error err = {0};
-    int64_t now_ms = leat_now_ms();
+    int64_t now_ms = mono_ms();
     if (now_ms < e->pause_due_ms && !leat_flow_flooded(e->flow))
         return;
     if (!leat_store_connected(e->store))
@@ -398,7 +415,7 @@ static void check_pause(struct leat_executor *e)
 static void check_epochs(struct leat_executor *e)
 {
     struct leat_error err = {0};
-    int64_t now_ms = leat_now_ms();
+    int64_t now_ms = mono_ms();
     int32_t partitions = e->c.worker->topology->partitions;
     if (now_ms < e->epochs_due_ms)
         return;
@@ -426,10 +443,8 @@ static void check_epochs(struct leat_executor *e)
 
 static void wait_for_work(struct leat_executor *e)
 {
-    int64_t now_ms = leat_now_ms(), due = leat_flow_due_ms(e->flow);
-    if (e->retry_at_ms > now_ms)
-        due = e->retry_at_ms;
-    int64_t wait = due - now_ms;
+    int64_t due = leat_flow_due_ms(e->flow), retry_in_ms = e->retry_at_ms - mono_ms();
+    int64_t wait = retry_in_ms > 0 ? retry_in_ms : due - leat_now_ms();
     wait = wait < 0 ? 0 : wait > EXECUTOR_IDLE_MS ? EXECUTOR_IDLE_MS : wait;
     struct pollfd fd = {.fd = e->wake_fd, .events = POLLIN};
     (void)poll(&fd, 1, (int)wait);
@@ -459,7 +474,7 @@ static void *executor_main(void *arg)
     (void)pthread_setname_np(pthread_self(), name);
     while (leat_executor_obey(e)) {
         bool locked = false;
-        if (e->group == NULL || leat_now_ms() < e->retry_at_ms) {
+        if (e->group == NULL || mono_ms() < e->retry_at_ms) {
             wait_for_work(e);
             clear_wake(e);
             continue;

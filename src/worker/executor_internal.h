@@ -64,5 +64,6 @@ void leat_executor_watched(struct leat_executor *e, struct leat_flow_config *fc)
 void leat_executor_acquit(struct leat_executor *e); /* after a reply: who had crashed, is settled */
 /* executor.c */
 void leat_executor_done(struct leat_executor *e);
+void leat_executor_start_over(struct leat_executor *e); /* the connection is a new one */
 
 #endif

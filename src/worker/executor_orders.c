@@ -56,8 +56,10 @@ static bool waiting_keys(struct leat_executor *e, int32_t k, struct leat_waiting
     struct leat_error err = {0};
     leat_arena_reset(e->arena);
     leat_status status = LEAT_OK;
-    if (!leat_store_connected(e->store))
+    if (!leat_store_connected(e->store)) {
         status = leat_store_reconnect(e->store, &err);
+        leat_executor_start_over(e);
+    }
     if (status == LEAT_OK) {
         status = leat_store_waiting_keys(e->store, e->c.worker->processor->name, &k, 1, e->arena,
                                          ret, &err);
