@@ -66,10 +66,9 @@ static leat_status pause_it(struct leat_session *s, const struct leat_processor 
 {
     const char *who = getenv("USER");
     bool paused = false;
-    struct leat_pause pause = {
-        .processor = p->name,
-        .reason = leat_str_of(o->reason == NULL ? "by hand" : o->reason),
-        .by = leat_str_of(who == NULL || *who == '\0' ? "somebody" : who)};
+    struct leat_pause pause = {.processor = p->name,
+                               .reason = leat_str_of(o->reason == NULL ? "by hand" : o->reason),
+                               .by = leat_str_of(who == NULL || *who == '\0' ? "somebody" : who)};
     LEAT_TRY(leat_store_pause(s->store, &pause, &paused, err), err, "leat pause");
     if (!paused)
         return leat_fail(err, LEAT_ABSENT, "processor '%s' is paused already", p->name.at);

@@ -274,7 +274,7 @@ static void put_stopped(struct leat_roles *r, const struct seen *seen, struct le
 /* Each processor's longest held lane; the value is for how long. */
 static void put_held(struct leat_roles *r, const struct seen *seen, struct leat_buf *out)
 {
-    put_head(out, "leat_held_seconds", "gauge", "A message that can not be handled now holds its lane");
+    put_head(out, "leat_held_seconds", "gauge", "A message not to be handled now holds its lane");
     for (uint32_t i = 0; i < seen->all.processor_count; i++) {
         const struct leat_worker_figures *f = &seen->all.processors[i].figures;
         if (f->lanes_held == 0)

@@ -1,4 +1,5 @@
-/* pauses.h - processors that stand still until a person says go on. Threads and errors as store.h. */
+/* pauses.h - processors that stand still until a person says go on. Threads and errors as in
+ * store.h. */
 #ifndef LEAT_STORE_PAUSES_H
 #define LEAT_STORE_PAUSES_H
 

@@ -192,15 +192,21 @@ struct leat_waiting_rows { /* in the arena */
     size_t n;
     size_t *asked; /* leat_store_waiting_rows(): index in what was asked for */
 };
+struct leat_waiting_ask { /* rows of a processor */
+    struct leat_str processor;
+    const int32_t *ks;                   /* leat_store_waiting_keys(): of these ks */
+    const struct leat_waiting_ref *refs; /* leat_store_waiting_rows(): these */
+    size_t n;
+};
 /* All rows of the ks, by ticket: k, key, ticket, due, parks alone. */
-LEAT_MUST_CHECK leat_status leat_store_waiting_keys(struct leat_store *s, struct leat_str processor,
-                                                    const int32_t *ks, size_t n,
+LEAT_MUST_CHECK leat_status leat_store_waiting_keys(struct leat_store *s,
+                                                    const struct leat_waiting_ask *ask,
                                                     struct leat_arena *arena,
                                                     struct leat_waiting_rows *ret,
                                                     struct leat_error *err);
 /* The rows asked for by k, key, ticket, whole, in that order, as far as they are there. */
-LEAT_MUST_CHECK leat_status leat_store_waiting_rows(struct leat_store *s, struct leat_str processor,
-                                                    const struct leat_waiting_ref *asked, size_t n,
+LEAT_MUST_CHECK leat_status leat_store_waiting_rows(struct leat_store *s,
+                                                    const struct leat_waiting_ask *ask,
                                                     struct leat_arena *arena,
                                                     struct leat_waiting_rows *ret,
                                                     struct leat_error *err);

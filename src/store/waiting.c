@@ -86,16 +86,16 @@ void leat_dead_params(const struct leat_batch *b, struct leat_pg_params *p)
 
 /* ---- reading ---- */
 
-leat_status leat_store_waiting_keys(struct leat_store *s, struct leat_str processor,
-                                    const int32_t *ks, size_t n, struct leat_arena *arena,
-                                    struct leat_waiting_rows *ret, struct leat_error *err)
+leat_status leat_store_waiting_keys(struct leat_store *s, const struct leat_waiting_ask *ask,
+                                    struct leat_arena *arena, struct leat_waiting_rows *ret,
+                                    struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_text(&s->params, processor);
-    leat_pg_int4s(&s->params, ks, n);
+    leat_pg_text(&s->params, ask->processor);
+    leat_pg_int4s(&s->params, ask->ks, ask->n);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, "select * from @.waiting_keys($1,$2)", &result, err),
-             err, "could not read what waits for '%.*s'", LEAT_STR_FMT(processor));
+             err, "could not read what waits for '%.*s'", LEAT_STR_FMT(ask->processor));
     struct leat_pg_reply r = leat_reply_of(result, 5, arena);
     struct leat_waiting_rows rows = {.n = (size_t)r.rows};
     rows.at = leat_arena_zalloc(arena, rows.n + 1, sizeof *rows.at);
@@ -138,21 +138,22 @@ static void read_row(struct leat_pg_reply *r, int i, struct leat_waiting_row *ro
     row->reason = (leat_wait_reason)reason;
 }
 
-leat_status leat_store_waiting_rows(struct leat_store *s, struct leat_str processor,
-                                    const struct leat_waiting_ref *asked, size_t n,
+leat_status leat_store_waiting_rows(struct leat_store *s, const struct leat_waiting_ask *ask,
                                     struct leat_arena *arena, struct leat_waiting_rows *ret,
                                     struct leat_error *err)
 {
+    const struct leat_waiting_ref *asked = ask->refs;
+    size_t n = ask->n;
     struct leat_pg_params *p = &s->params;
     leat_pg_clear(p);
-    leat_pg_text(p, processor);
+    leat_pg_text(p, ask->processor);
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, asked[i].k));
     LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, asked[i].key, false));
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, asked[i].ticket));
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(
         leat_pg_call(s, LEAT_PG_READ, "select * from @.waiting_rows($1,$2,$3,$4)", &result, err),
-        err, "could not read waiting messages of '%.*s'", LEAT_STR_FMT(processor));
+        err, "could not read waiting messages of '%.*s'", LEAT_STR_FMT(ask->processor));
     struct leat_pg_reply r = leat_reply_of(result, 21, arena);
     struct leat_waiting_rows rows = {.n = (size_t)r.rows};
     rows.at = leat_arena_zalloc(arena, rows.n + 1, sizeof *rows.at);

@@ -275,9 +275,9 @@ static leat_status fetch(struct leat_executor *e, const struct leat_waiting_ref 
     struct leat_waiting_rows rows = {0};
     leat_arena_reset(e->arena);
     leat_executor_doing(e, LEAT_DOING_STORE);
-    LEAT_TRY(leat_store_waiting_rows(e->store, e->c.worker->processor->name, due, n, e->arena,
-                                     &rows, err),
-             err, "waiting messages");
+    struct leat_waiting_ask ask = {.processor = e->c.worker->processor->name, .refs = due, .n = n};
+    LEAT_TRY(leat_store_waiting_rows(e->store, &ask, e->arena, &rows, err), err,
+             "waiting messages");
     leat_executor_doing(e, LEAT_DOING_NOTHING);
     struct leat_flow_waiter *found = leat_arena_alloc(e->arena, (rows.n + 1) * sizeof *found);
     for (size_t i = 0; i < rows.n; i++)

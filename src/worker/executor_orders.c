@@ -61,8 +61,8 @@ static bool waiting_keys(struct leat_executor *e, int32_t k, struct leat_waiting
         leat_executor_start_over(e);
     }
     if (status == LEAT_OK) {
-        status = leat_store_waiting_keys(e->store, e->c.worker->processor->name, &k, 1, e->arena,
-                                         ret, &err);
+        struct leat_waiting_ask ask = {.processor = e->c.worker->processor->name, .ks = &k, .n = 1};
+        status = leat_store_waiting_keys(e->store, &ask, e->arena, ret, &err);
     }
     if (status != LEAT_OK)
         leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", &err);

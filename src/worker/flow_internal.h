@@ -51,8 +51,8 @@ struct flow_slice {
     int64_t head_seen;
     int64_t
         sole_since; /* from here to head_seen nobody else wrote: entries as_of >= it are right */
-    int64_t lost; /* the epoch under which it was; 0 = it is not */
-    size_t room; /* its lane of the waiting room */
+    int64_t lost;   /* the epoch under which it was; 0 = it is not */
+    size_t room;    /* its lane of the waiting room */
     /* in the batch under way */
     int64_t tickets; /* given so far */
     int32_t fence;   /* index in batch.fences, -1 = none */
@@ -166,8 +166,8 @@ struct leat_flow {
     struct leat_waiting *waiting;
     struct flow_stuck stuck;
     struct flow_flood flood;
-    char paused[200]; /* why nothing is handled; "" = all is */
-    bool flooded;     /* by ourselves, and nobody has been told */
+    char paused[200];              /* why nothing is handled; "" = all is */
+    bool flooded;                  /* by ourselves, and nobody has been told */
     struct flow_suspect *suspects; /* of all ks; few, if any */
     size_t suspect_count;
     bool under_way; /* decided, reply awaited */

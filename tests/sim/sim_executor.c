@@ -190,8 +190,7 @@ void sim_executor_post(struct sim_executor *e, const struct sim_letter *l)
 static void give_back_lost(struct sim_executor *e)
 {
     int64_t epoch = 0;
-    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0;
-         k = leat_flow_lost(e->flow, &epoch)) {
+    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0; k = leat_flow_lost(e->flow, &epoch)) {
         e->ks[k].epoch = 0;
         sim_worker_lost(e->worker, k, epoch);
     }
@@ -221,8 +220,7 @@ static void settle_back(struct sim *w, struct sim_call *c)
     struct sim_executor *e = c->who;
     leat_flow_unknown(e->flow);
     int64_t epoch = 0;
-    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0;
-         k = leat_flow_lost(e->flow, &epoch)) {
+    for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0; k = leat_flow_lost(e->flow, &epoch)) {
         struct sim_letter l = e->worker->claimed[k];
         if (c->failed) {
             sim_worker_lost(e->worker, k, epoch);

@@ -21,7 +21,7 @@ static leat_answer do_it(struct leat_ctx *ctx, const struct work *c, const struc
     if (answer != LEAT_DONE)
         return answer;
     if (how_rest(c->how, "later:", rest, sizeof rest))
-        note = send_remind_after(ctx, atol(rest),
+        note = send_remind_after(ctx, strtol(rest, NULL, 10),
                                  &(struct remind){.job = c->job, .number = c->number});
     if (how_rest(c->how, "cancel:", rest, sizeof rest))
         leat_cancel(ctx, leat_text(ctx, "%s", rest));
