@@ -31,6 +31,7 @@ typedef enum sim_defence {
     SIM_D_STABLE_IDS,    /* handlers: ids of what they make follow from the input's id */
     SIM_D_FINGERPRINT,   /* worker: the record before a lane's offset is compared */
     SIM_D_POSITION,      /* relay: starts where the last one has recorded */
+    SIM_D_START_OVER,    /* relay: acquires every slice again when its connection broke */
     SIM_D_CONTIGUOUS,    /* relay: records what is acknowledged without a gap */
     SIM_D_RELAY_EPOCH,   /* relay: positions move by epoch only, and forward */
     SIM_D_REFUSED,       /* relay: what the broker refuses for good is put aside */

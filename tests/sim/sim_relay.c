@@ -130,7 +130,7 @@ static void call_done(struct sim_relay *r, const struct sim_call *c)
     if (!c->failed)
         return;
     r->session = sim_store_session(r->w);
-    for (int32_t k = 0; k < SIM_PARTITIONS; k++) {
+    for (int32_t k = 0; k < SIM_PARTITIONS && !sim_off(r->w, SIM_D_START_OVER); k++) {
         r->slices[k].ours = false;
         leat_ownership_lost(&r->ownership, k, 0);
     }
