@@ -90,7 +90,8 @@ def is_dead(one, job, code, text):
     check.equal((letter["class"], letter["code"], int(letter["attempts"])), ("crash", code, TRIES))
     check.equal(letter["message"], f"{text} in handler Do of jobs v3, 3 times")
     check.contains(row["error"], letter["message"])
-    record = next(r for r in kafka.consume(f"{NAME}.jobs.dlq") if r.header("ce_id") == one)
+    record = wait.until(lambda: [r for r in kafka.consume(f"{NAME}.jobs.dlq")
+                                 if r.header("ce_id") == one], 30, "the letter on its topic")[0]
     check.equal(record.header("__leat.errors.class"), "crash")
     check.equal(record.header("__leat.errors.message"), letter["message"])
     check.equal(json.loads(record.value)["job"], job)

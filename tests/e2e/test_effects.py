@@ -268,14 +268,24 @@ def claim(number, epoch, by, unused=False, on_unknown="hold"):
 @check.test
 def of_all_that_claim_an_effect_at_once_one_is_told_it_is_his():
     system()
-    epoch = pg.value(f"select epoch from {NAME}.owners where processor = 'mailers' and k = 0")
     answers, ids = [], [uuid.uuid4() for _ in range(12)]
-    threads = [threading.Thread(target=lambda by=by: answers.append(claim(1, epoch, by)))
-               for by in ids]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+
+    def own_epoch():
+        return pg.value(f"select epoch from {NAME}.owners where processor = 'mailers' and k = 0")
+
+    def all_at_once():
+        """False while somebody acquires k 0: all are fenced, and nothing is claimed."""
+        answers.clear()
+        epoch = own_epoch()
+        threads = [threading.Thread(target=lambda by=by: answers.append(claim(1, epoch, by)))
+                   for by in ids]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return set(answers) != {3}
+    wait.until(all_at_once, 30, "an epoch that stays")
+    epoch = own_epoch()
     check.equal(sorted(answers), [0] + [2] * 11)
     owner = pg.value(f"select claimed_by from {NAME}.effects where key = 'k' and n = 1")
     check.equal(claim(1, epoch, owner), 2, "it may have been made")
