@@ -130,6 +130,14 @@ static void stop_all(struct supervisor *s)
     }
 }
 
+/* One that SIGTERM met before it could take it had nothing under way. */
+static int code_of_stopped(int status)
+{
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) == SIGTERM ? LEAT_EXIT_OK : LEAT_EXIT_FAILED;
+    return WEXITSTATUS(status);
+}
+
 /* What can't start ends the whole: on its first start whatever the reason, later when its files are
  * wrong, as they stay so. */
 static bool can_not_start(const struct child *c, int status)
@@ -164,7 +172,7 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
     }
     if (s->stopping) {
         if (s->code == LEAT_EXIT_OK && s->signals < 2)
-            s->code = WIFEXITED(status) ? WEXITSTATUS(status) : LEAT_EXIT_FAILED;
+            s->code = code_of_stopped(status);
         return;
     }
     if (!crashed && can_not_start(c, status)) {
