@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
 """The lead pipeline and `leat import` on the real servers, as a user runs them.
-
-# sanitizers: asan
 """
 
 import json

@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
 """What waits: list, show, now, cancel, by the verb and over HTTP; what is said of its command.
-
-# sanitizers: asan
 """
 
 import json

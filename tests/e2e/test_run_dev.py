@@ -1,6 +1,4 @@
 """leat run --dev as one uses it at the desk, and leat status on what it runs.
-
-# sanitizers: asan
 """
 
 import json
