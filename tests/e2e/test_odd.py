@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Odd records, policies, foreign topics, retries, draining, re-created topics (contract 4).
 
-# sanitizers: asan tsan
+# sanitizers: asan
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-# sanitizers: asan tsan
+# sanitizers: asan
 """The HTTP side on a running pipeline: answers as contract 7 says, and none that hostile input
 could break."""
 

@@ -1,4 +1,4 @@
-# sanitizers: asan tsan
+# sanitizers: asan
 """The store on a real Postgres: the C programs store_*.c, and append_events as others call it."""
 
 import os
