@@ -217,12 +217,14 @@ def a_processor_is_paused_and_resumed_by_hand():
     h = system()
     check.equal(h.must_json("pause", "jobs", "--reason", "a look"),
                 {"processor": "jobs", "state": "paused"})
-    _system["process"].await_log("a look")
-    send("jobs", [("paused", 1, "", "hot")])
-    send("tossers", [("paused", 1, "", "hot")], "Toss")
-    wait.equals(lambda: numbers("toss-paused"), [1])
-    check.equal(numbers("job-paused"), [])
-    h.must("resume", "jobs")
+    try:
+        _system["process"].await_log("a look")
+        send("jobs", [("paused", 1, "", "hot")])
+        send("tossers", [("paused", 1, "", "hot")], "Toss")
+        wait.equals(lambda: numbers("toss-paused"), [1])
+        check.equal(numbers("job-paused"), [])
+    finally:
+        h.must("resume", "jobs")
     wait.equals(lambda: numbers("job-paused"), [1])
 
 
