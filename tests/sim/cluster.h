@@ -97,6 +97,8 @@ void sim_take_lane(struct sim_executor *e, size_t lane);
 struct leat_incoming sim_fetched(struct sim_executor *e, const struct leat_stored_event *stored);
 struct leat_flow_waiter sim_waiter(struct sim_executor *e, const struct leat_waiting_row *row,
                                    size_t asked);
+/* check_ageing.c */
+void check_ageing(struct sim_executor *e, const struct leat_batch *b);
 /* Back in sim_worker.c: */
 void sim_worker_lost(struct sim_worker *p, int32_t k, int64_t epoch);
 void sim_worker_started(struct sim_worker *p, int32_t k, bool started);
