@@ -35,6 +35,7 @@ struct leat_status_kept { /* what the store keeps for a processor */
     const char *code, *message;
     int64_t waits[LEAT_WAITS_MAX + 1]; /* by leat_waits */
     int64_t due_at_us;                 /* of the first retry; LEAT_DUE_NEVER */
+    const char *paused, *paused_by; /* why it stands still, and who said so; NULL = it does not */
 };
 
 struct leat_status_group { /* a processor, or the relay */

@@ -5,6 +5,22 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "cli/status.h"
+#include "store/pauses.h"
+
+static void read_pause(struct leat_status_view *v, struct leat_str processor,
+                       struct leat_status_kept *ret)
+{
+    struct leat_pause *pauses = NULL;
+    struct leat_error err = {0};
+    size_t n = 0;
+    if (leat_store_pauses(v->s->store, v->s->arena, &pauses, &n, &err) != LEAT_OK)
+        return; /* what the store says of itself tells why */
+    for (size_t i = 0; i < n; i++)
+        if (leat_str_eq(pauses[i].processor, processor)) {
+            ret->paused = leat_arena_cstr(v->s->arena, pauses[i].reason);
+            ret->paused_by = leat_arena_cstr(v->s->arena, pauses[i].by);
+        }
+}
 
 void leat_status_kept_read(struct leat_status_view *v, struct leat_str processor,
                            struct leat_status_kept *ret)
@@ -21,6 +37,7 @@ void leat_status_kept_read(struct leat_status_view *v, struct leat_str processor
     if (leat_store_dead_groups(v->s->store, &dead, v->s->arena, &letters, &err) != LEAT_OK ||
         leat_store_waiter_groups(v->s->store, &waiting, v->s->arena, &waiters, &err) != LEAT_OK)
         return; /* what the store says of itself tells why */
+    read_pause(v, processor, ret);
     ret->dead = letters.total;
     ret->due_at_us = LEAT_DUE_NEVER;
     for (size_t i = 0; i < waiters.n; i++) {
@@ -40,6 +57,8 @@ void leat_status_kept_read(struct leat_status_view *v, struct leat_str processor
 
 void leat_status_kept_json(const struct leat_status_kept *k, struct leat_json_writer *w)
 {
+    leat_json_put_cstr(w, "paused", k->paused);
+    leat_json_put_cstr(w, "paused_by", k->paused_by);
     leat_json_put_int(w, "dead_letters", k->dead);
     leat_json_put_cstr(w, "last_dead", k->message);
     leat_json_key(w, LEAT_STR("kept_waiting"));
@@ -55,6 +74,8 @@ void leat_status_kept_text(const struct leat_status_kept *k, struct leat_buf *ou
         "",     "for another try",    "behind those of their key", "for their time",
         "held", "for a second chance"};
     char left[LEAT_UNITS_TEXT];
+    if (k->paused != NULL)
+        leat_buf_printf(out, "    paused by %s: %s (leat resume)\n", k->paused_by, k->paused);
     const char *separator = "    waiting: ";
     for (int i = 1; i <= LEAT_WAITS_MAX; i++) {
         if (k->waits[i] == 0)

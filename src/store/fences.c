@@ -93,9 +93,10 @@ static leat_status ask_fences(struct leat_store *s, const struct leat_fence_ask 
         leat_store_say_who_blocks(s, err);
         return status;
     }
-    struct leat_pg_reply r = leat_reply_of(result, 10, arena);
+    struct leat_pg_reply r = leat_reply_of(result, 11, arena);
     struct leat_fence_answer answer = {.fences = read_fences(&r, ask->ks, ask->n)};
     read_lanes(&r, &answer.lanes, &answer.lane_count);
+    answer.paused = leat_reply_bytes(&r, 0, 10);
     status = leat_reply_ok(&r, "fences", err);
     if (status != LEAT_OK)
         return status;

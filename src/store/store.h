@@ -68,6 +68,7 @@ struct leat_fence_answer { /* in the arena; fences parallel to ks */
     struct leat_fence_state *fences;
     struct leat_lane_position *lanes;
     size_t lane_count;
+    struct leat_str paused; /* why the processor is to handle nothing; "" = it is to */
 };
 /* The topic the processor's group subscribes to: the first one ever given stays. Text in the arena.
  */

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/pauses.h"
 #include "worker/executor_internal.h"
 
 #define EXECUTOR_IDLE_MS     1000
@@ -69,7 +68,7 @@ static void take_all(struct leat_executor *e)
 
 /* ---- one batch ---- */
 
-static void give_back_lost(struct leat_executor *e)
+void leat_executor_give_back_lost(struct leat_executor *e)
 {
     int64_t epoch = 0;
     for (int32_t k = leat_flow_lost(e->flow, &epoch); k >= 0; k = leat_flow_lost(e->flow, &epoch))
@@ -83,7 +82,7 @@ static void store_trouble(struct leat_executor *e, const struct leat_error *err)
     leat_log_error(LEAT_LOG_WARN, "worker", "store-trouble", err);
     leat_executor_trouble(e, err);
     leat_flow_unknown(e->flow);
-    give_back_lost(e);
+    leat_executor_give_back_lost(e);
     int64_t wait = 50LL << (e->failures < 5 ? e->failures : 5);
     e->failures++;
     e->retry_at_ms = mono_ms() + wait;
@@ -96,10 +95,10 @@ void leat_executor_start_over(struct leat_executor *e)
     for (int32_t k = 0; k < e->c.worker->topology->partitions; k++)
         if (leat_flow_epoch(e->flow, k) > 0)
             leat_flow_lose(e->flow, k);
-    give_back_lost(e);
+    leat_executor_give_back_lost(e);
 }
 
-static bool connected(struct leat_executor *e)
+bool leat_executor_connected(struct leat_executor *e)
 {
     struct leat_error err = {0};
     if (leat_store_connected(e->store))
@@ -201,7 +200,7 @@ static void run_batch(struct leat_executor *e, bool locked)
 {
     struct leat_error err = {0};
     leat_executor_watch(e);
-    if (!connected(e))
+    if (!leat_executor_connected(e))
         return;
     leat_arena_reset(e->arena);
     leat_executor_doing(e, LEAT_DOING_STORE);
@@ -221,7 +220,7 @@ static void run_batch(struct leat_executor *e, bool locked)
     }
     if (status != LEAT_OK)
         store_trouble(e, &err);
-    give_back_lost(e);
+    leat_executor_give_back_lost(e);
     leat_released_free(&e->released);
     leat_executor_publish(e);
 }
@@ -255,7 +254,7 @@ static bool fill_holes(struct leat_executor *e)
     size_t lane;
     int64_t from, to;
     while (leat_flow_hole(e->flow, &lane, &from, &to)) {
-        if (!connected(e))
+        if (!leat_executor_connected(e))
             return false;
         leat_executor_doing(e, LEAT_DOING_STORE);
         if (fill_hole(e, lane, from, to, &err) != LEAT_OK) {
@@ -292,14 +291,14 @@ static bool fetch_due(struct leat_executor *e)
     size_t n = leat_flow_due(e->flow, leat_now_ms(), e->due, EXECUTOR_TAKE_MAX);
     if (n == 0)
         return true;
-    if (connected(e) && fetch(e, e->due, n, &err) == LEAT_OK)
+    if (leat_executor_connected(e) && fetch(e, e->due, n, &err) == LEAT_OK)
         return true;
     /* What is on hand has not come: as if its ks were new. */
     for (size_t i = 0; i < n; i++)
         leat_flow_lose(e->flow, e->due[i].k);
     if (err.status != LEAT_OK)
         store_trouble(e, &err);
-    give_back_lost(e);
+    leat_executor_give_back_lost(e);
     return false;
 }
 
@@ -356,91 +355,6 @@ static void commit_offsets(struct leat_executor *e)
         leat_group_commit_async(e->group, at, n);
 }
 
-/* ---- once a second: what people have said meanwhile ---- */
-
-static leat_status tell_flood(struct leat_executor *e, struct leat_error *err)
-{
-    struct leat_str name = e->c.worker->processor->name;
-    bool first = false;
-    LEAT_TRY(leat_store_pause(e->store,
-                              &(struct leat_pause){.processor = name,
-                                                   .reason = leat_str_of(leat_flow_paused(e->flow)),
-                                                   .by = LEAT_STR("leat")},
-                              &first, err),
-             err, "flood");
-    if (first)
-        leat_log_kv(LEAT_LOG_ERROR, "worker", "processor-paused",
-                    LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", name)),
-                    "%s; `leat resume %.*s` lets it go on", leat_flow_paused(e->flow),
-                    LEAT_STR_FMT(name));
-    return LEAT_OK;
-}
-
-static leat_status read_pause(struct leat_executor *e, struct leat_error *err)
-{
-    struct leat_pause *pauses = NULL;
-    const char *reason = NULL;
-    size_t n = 0;
-    LEAT_TRY(leat_store_pauses(e->store, e->arena, &pauses, &n, err), err, "pauses");
-    for (size_t i = 0; i < n; i++)
-        if (leat_str_eq(pauses[i].processor, e->c.worker->processor->name))
-            reason = leat_arena_cstr(e->arena, pauses[i].reason);
-    if ((reason == NULL) != (leat_flow_paused(e->flow) == NULL))
-        leat_log_kv(LEAT_LOG_INFO, "worker", reason == NULL ? "resumed" : "paused",
-                    LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", e->c.worker->processor->name)), "%s",
-                    reason == NULL ? "the processor goes on" : reason);
-    leat_flow_pause(e->flow, reason);
-    return LEAT_OK;
-}
-
-static void check_pause(struct leat_executor *e)
-{
-    struct leat_error err = {0};
-    int64_t now_ms = mono_ms();
-    if (now_ms < e->pause_due_ms && !leat_flow_flooded(e->flow))
-        return;
-    if (!leat_store_connected(e->store))
-        return;
-    e->pause_due_ms = now_ms + EXECUTOR_IDLE_MS;
-    leat_arena_reset(e->arena);
-    leat_status status = leat_flow_flooded(e->flow) ? tell_flood(e, &err) : LEAT_OK;
-    if (status == LEAT_OK)
-        status = read_pause(e, &err);
-    if (status != LEAT_OK)
-        leat_log_limited(LEAT_LOG_WARN, "worker", "pause-check", "%s", err.msg);
-}
-
-/* A person who hurries, cancels or redrives what waits raises the epoch: the rows are read anew. A
- * lane that has work is told so by its fence, an idle one by this. */
-static void check_epochs(struct leat_executor *e)
-{
-    struct leat_error err = {0};
-    int64_t now_ms = mono_ms();
-    int32_t partitions = e->c.worker->topology->partitions;
-    if (now_ms < e->epochs_due_ms)
-        return;
-    e->epochs_due_ms = now_ms + EXECUTOR_IDLE_MS;
-    if (!connected(e))
-        return;
-    leat_arena_reset(e->arena);
-    int32_t *ks = leat_arena_alloc(e->arena, (size_t)partitions * sizeof *ks);
-    struct leat_fence_ask ask = {.processor = e->c.worker->processor->name, .ks = ks};
-    for (int32_t k = 0; k < partitions; k++)
-        if (leat_flow_epoch(e->flow, k) > 0)
-            ks[ask.n++] = k;
-    struct leat_fence_answer answer = {0};
-    if (ask.n == 0)
-        return;
-    if (leat_store_fences(e->store, &ask, e->arena, &answer, &err) != LEAT_OK) {
-        leat_log_limited(LEAT_LOG_WARN, "worker", "epoch-check", "%s", err.msg);
-        return;
-    }
-    for (size_t i = 0; i < ask.n; i++)
-        if (answer.fences[i].epoch != leat_flow_epoch(e->flow, ks[i]))
-            leat_flow_lose(e->flow, ks[i]);
-    give_back_lost(e);
-}
-
 static void wait_for_work(struct leat_executor *e)
 {
     int64_t due = leat_flow_due_ms(e->flow), retry_in_ms = e->retry_at_ms - mono_ms();
@@ -479,7 +393,7 @@ static void *executor_main(void *arg)
             clear_wake(e);
             continue;
         }
-        check_pause(e);
+        leat_executor_standing(e);
         bool again = leat_flow_again(e->flow, &locked);
         if (!again) {
             keep_distance(e);
@@ -496,7 +410,6 @@ static void *executor_main(void *arg)
             wait_for_work(e);
         }
         commit_offsets(e);
-        check_epochs(e);
     }
     leat_executor_obey_stop(e);
     (void)pthread_mutex_lock(&e->mutex);

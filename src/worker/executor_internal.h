@@ -33,7 +33,7 @@ struct leat_executor {
     size_t *group_lane;       /* flow lane -> lane of the group */
     size_t group_lane_cap;
     struct leat_waiting_ref due[EXECUTOR_TAKE_MAX];
-    int64_t commit_due_ms, retry_at_ms, tail_due_ms, epochs_due_ms, pause_due_ms;
+    int64_t commit_due_ms, retry_at_ms, tail_due_ms, standing_due_ms;
     int32_t failures;
     int64_t batch_us; /* when the last batch began */
     bool small;       /* it was */
@@ -65,5 +65,10 @@ void leat_executor_acquit(struct leat_executor *e); /* after a reply: who had cr
 /* executor.c */
 void leat_executor_done(struct leat_executor *e);
 void leat_executor_start_over(struct leat_executor *e); /* the connection is a new one */
+/* False: there was none. A new one, if it could be had, has been started over with. */
+bool leat_executor_connected(struct leat_executor *e);
+void leat_executor_give_back_lost(struct leat_executor *e);
+/* executor_standing.c */
+void leat_executor_standing(struct leat_executor *e);
 
 #endif

@@ -115,6 +115,7 @@ static void obey_start(struct leat_executor *e, const struct leat_executor_start
         leat_executor_watch_lane(e, first + i, &s->lanes[i]);
     }
     lane_slot(e, first + s->n, SIZE_MAX); /* the flow's own */
+    e->standing_due_ms = 0;
     e->more = true;
 }
 

@@ -223,6 +223,8 @@ def a_processor_is_paused_and_resumed_by_hand():
         send("tossers", [("paused", 1, "", "hot")], "Toss")
         wait.equals(lambda: numbers("toss-paused"), [1])
         check.equal(numbers("job-paused"), [])
+        shown = h.cli("status", env={"LEAT_LISTEN": _system["url"][7:]}).stdout
+        check.contains(shown, "a look (leat resume)")
     finally:
         h.must("resume", "jobs")
     wait.equals(lambda: numbers("job-paused"), [1])

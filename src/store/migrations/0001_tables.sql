@@ -142,6 +142,14 @@ create table @schema@.waiting (
 );
 create index waiting_id on @schema@.waiting (id);
 
+-- Processors that stand still: paused by a flood of dead letters, or by a person.
+create table @schema@.pauses (
+    processor text collate "C" primary key,
+    reason text not null,
+    paused_by text not null,
+    since timestamptz not null default now()
+);
+
 -- What a processor gave up on: the record as it came, and what has become of it since.
 create table @schema@.dead_letters (
     processor text collate "C",

@@ -2,12 +2,12 @@
 
 -- epoch + 1 where epoch = the one expected. The row lock waits for a call in flight; lanes and
 -- heads are read after it by statements of their own, so they show what that call did.
--- Without p_expected nothing is locked or changed.
+-- Without p_expected nothing is locked or changed. paused: why nothing is to be handled; null: all.
 create function @schema@.fences(
     p_processor text, p_ks int[], p_expected bigint[], p_lock_timeout_ms int,
     out k int[], out epoch bigint[], out claimed boolean[], out head_seq bigint[],
     out store_id uuid[], out l_topic text[], out l_k int[], out l_next bigint[],
-    out l_fingerprint bigint[], out l_next_seq bigint[])
+    out l_fingerprint bigint[], out l_next_seq bigint[], out paused text)
 language plpgsql volatile as $$
 begin
     if p_expected is not null then
@@ -32,6 +32,7 @@ begin
            array_agg(l.next_seq order by l.topic, l.k)
     into l_topic, l_k, l_next, l_fingerprint, l_next_seq
     from @schema@.lanes l where l.processor = p_processor and l.k = any (p_ks);
+    select p.reason into paused from @schema@.pauses p where p.processor = p_processor;
 end $$;
 
 -- The same compare-and-set for a relay's position; without p_expected only reads.

@@ -1,11 +1,4 @@
--- Processors that stand still: paused by a flood of dead letters, or by a person. Whoever runs one
--- looks here when it starts and once a second.
-create table @schema@.pauses (
-    processor text collate "C" primary key,
-    reason text not null,
-    paused_by text not null,
-    since timestamptz not null default now()
-);
+-- Pausing and resuming a processor; fences() tells those who run it.
 
 -- The first reason stays.
 create function @schema@.pause_processor(
