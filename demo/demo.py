@@ -26,6 +26,14 @@ NAME = "leads"
 TOPOLOGY = os.path.join("topology", "leads.yaml")
 
 
+def usage_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(")")[2].split()
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        rss = next(line.split()[1] for line in f if line.startswith("RssAnon"))
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(rss) / 1024
+
+
 def say(text):
     print(text, flush=True)
 
@@ -136,12 +144,12 @@ class Run:
         self.cpu_s, self.rss_mb = self.usage()
 
     def usage(self):
-        """CPU seconds and anonymous megabytes of the leat process so far."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as f:
-            fields = f.read().rpartition(")")[2].split()
-        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as f:
-            rss = next(line.split()[1] for line in f if line.startswith("RssAnon"))
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(rss) / 1024
+        """CPU seconds and anonymous megabytes so far, of the supervisor and those that do the work."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            each = [usage_of(p) for p in [pid, *f.read().split()]]
+        self.processes = len(each)
+        return sum(cpu for cpu, _ in each), sum(rss for _, rss in each)
 
     def settled(self):
         """Every command has an outcome, all that follow from it too, and the models have it all."""

@@ -36,7 +36,7 @@ def text(run):
     out += [f"    {'settled':<10}{done:>7.1f} s   {commands / done:>8,.0f} commands/s through "
             "Kafka, handlers, Postgres, relay and read models"]
     out += [f"    leat took {run.cpu_s:.1f} s of CPU and {run.rss_mb:.0f} MB of memory, "
-            "all roles in one process"]
+            f"{run.processes} processes with the supervisor"]
     out += ["", f"  one lead's history: {run.lead['key']}"]
     out += history(run)
     out += ["", "  counted again in Python, without leat's code"]
