@@ -16,12 +16,14 @@ static bool is_stream_key(const struct leat_topology *t, const struct leat_expr 
 
 /* Rows are fed by one stream each when one and the same part of their key is the stream's key for
  * every event. Events of several aggregates may meet in a row: equal keys share a partition. */
-static bool follows_streams(const struct leat_topology *t, const struct leat_projection *p)
+static bool follows_streams(const struct leat_topology *t, const struct leat_projection *p,
+                            uint32_t *ret_part)
 {
     for (uint32_t j = 0; j < p->n_keys && p->n_from > 0; j++) {
         uint32_t i = 0;
         while (i < p->n_from && is_stream_key(t, p->keys[j], p->from[i].event))
             i++;
+        *ret_part = j;
         if (i == p->n_from)
             return true;
     }
@@ -99,7 +101,7 @@ void leat_check_projections(struct leat_loader *l)
 {
     for (uint32_t i = 0; i < l->t->n_projections; i++) {
         struct leat_projection *p = &l->projections[i];
-        p->keyed_by_stream = follows_streams(l->t, p);
+        p->keyed_by_stream = follows_streams(l->t, p, &p->stream_part);
         for (uint32_t j = 0; !p->keyed_by_stream && j < p->n_from; j++) {
             if (leat_load_is_event(l->t, p->from[j].event))
                 check_rule(l, p, &p->from[j]);

@@ -40,6 +40,8 @@ const size_t leat_key_count = sizeof leat_keys / sizeof *leat_keys;
 const struct leat_section_row leat_sections[LEAT_SECTION_COUNT] = {
     [LEAT_SECTION_ROOT] = {"the file", "Keys that begin with `x-` are ignored everywhere here."},
     [LEAT_SECTION_STORE] = {"store", NULL},
+    [LEAT_SECTION_REDIS] = {"redis", "Needed only when it is not the default; used by projections "
+                                     "with `store: redis`."},
     [LEAT_SECTION_PRIORITY] = {"priorities.<name>", "At most 16, in order of rank."},
     [LEAT_SECTION_TOPICS] = {"topics", NULL},
     [LEAT_SECTION_LIMITS] = {"limits", NULL},

@@ -12,6 +12,7 @@
 typedef enum leat_section {
     LEAT_SECTION_ROOT,
     LEAT_SECTION_STORE,
+    LEAT_SECTION_REDIS,
     LEAT_SECTION_PRIORITY,
     LEAT_SECTION_TOPICS,
     LEAT_SECTION_LIMITS,
@@ -90,6 +91,7 @@ LEAT_KEY_LOADER(leat_load_nothing);
 LEAT_KEY_LOADER(leat_load_schemas);
 LEAT_KEY_LOADER(leat_load_store);
 LEAT_KEY_LOADER(leat_load_replicas);
+LEAT_KEY_LOADER(leat_load_redis);
 LEAT_KEY_LOADER(leat_load_limits);
 LEAT_KEY_LOADER(leat_load_http);
 LEAT_KEY_LOADER(leat_load_kafka); /* load_kafka.c */

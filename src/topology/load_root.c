@@ -108,6 +108,17 @@ LEAT_KEY_LOADER(leat_load_replicas)
     store->n_replicas = kept;
 }
 
+LEAT_KEY_LOADER(leat_load_redis)
+{
+    static const char scheme[] = "redis://";
+    struct leat_topology *t = target;
+    leat_load_section(l, LEAT_SECTION_REDIS, n, path, &t->redis);
+    if (t->redis.url != NULL && strncmp(t->redis.url, scheme, sizeof scheme - 1) != 0) {
+        leat_load_error(l, &n->place, "%s.url: does not start with %s", path, scheme);
+        leat_report_hint(l->report, "such as redis://127.0.0.1:6379/0; TLS is not spoken yet");
+    }
+}
+
 LEAT_KEY_LOADER(leat_load_limits)
 {
     leat_load_section(l, LEAT_SECTION_LIMITS, n, path, target);

@@ -61,6 +61,7 @@ struct leat_projection {
     const struct leat_expr *const *keys; /* parts of the row's key */
     uint32_t n_keys;
     bool keyed_by_stream;     /* rows follow one aggregate's key: any operation is allowed */
+    uint32_t stream_part;     /* then: which of `keys` is the stream's key */
     struct leat_names fields; /* union over its rules, in order of first appearance */
     const struct leat_from *from;
     uint32_t n_from;

@@ -222,6 +222,7 @@ void leat_load_processor_names(struct leat_loader *l)
     struct parts parts = {t->name, {"", 0}, {"", 0}};
     t->events_topic = fill(l, pattern_of(&t->events, "{topology}.events"), &parts);
     t->relay_group = fill(l, "{topology}.relay", &parts).at;
+    t->projector_group = fill(l, "{topology}.projector", &parts).at;
     /* The array is this load's own; const is for whoever reads the finished topology. */
     struct leat_processor *processors = l->processors;
     for (uint32_t i = 0; i < t->n_processors; i++)

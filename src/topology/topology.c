@@ -112,6 +112,7 @@ static void prepare(struct leat_loader *l)
     leat_load_default_priorities(l);
     leat_load_defaults(l, LEAT_SECTION_LIMITS, l->t);
     leat_load_defaults(l, LEAT_SECTION_STORE, &l->t->store);
+    leat_load_defaults(l, LEAT_SECTION_REDIS, &l->t->redis);
     l->t->name = (struct leat_str){"", 0};
     l->t->partitions = 1;
 }

@@ -43,6 +43,17 @@ struct leat_store_section {
     uint32_t n_replicas;
 };
 
+typedef enum leat_redis_eviction {
+    LEAT_REDIS_EVICTION_REFUSE,
+    LEAT_REDIS_EVICTION_ALLOW,
+} leat_redis_eviction;
+
+struct leat_redis_section {
+    const char *url; /* a secret: never printed */
+    int64_t timeout_ms;
+    leat_redis_eviction eviction;
+};
+
 struct leat_priority {
     struct leat_str name;
     int64_t weight;      /* 1 .. 1000 */
@@ -177,6 +188,7 @@ struct leat_topology {
     int32_t partitions;
     struct leat_kafka_section kafka;
     struct leat_store_section store;
+    struct leat_redis_section redis;
     struct leat_priorities priorities;
     struct leat_topic_section commands, events, dlq;
     int64_t message_bytes_max; /* limits.message */
@@ -196,6 +208,7 @@ struct leat_topology {
 
     struct leat_str events_topic; /* "shop.events" */
     const char *relay_group;      /* "shop.relay" */
+    const char *projector_group;  /* "shop.projector" */
 
     struct leat_arena *arena;            /* private */
     const struct leat_unsupported *used; /* private: see leat_topology_unsupported() */

@@ -25,7 +25,7 @@ LAYERS = [
     ["leat"],
     ["base"],
     ["topology", "codec"],
-    ["kafka", "store", "guard", "observe"],
+    ["kafka", "store", "redis", "guard", "observe"],
     ["worker", "relay", "projection", "query", "audit", "scale"],
     ["cli"],
 ]
@@ -44,7 +44,7 @@ FOREIGN = {
     "lmdb.h": ["projection"],
     "microhttpd.h": ["query"],
     "curl/": ["cli"],
-    "hiredis/": [],
+    "hiredis/": ["redis"],
     "criterion/": [],
 }
 
