@@ -1,97 +1,85 @@
 #!/usr/bin/env python3
-"""One key in 10,000 waits for its retry: what that costs the others (target: at least 0.97 of the
-rate without it).
+"""What messages that wait cost the others (target: at least 0.97 of the rate without them).
 
-Usage: waiting.py [--commands N] [--pairs N] [--seed S]
+Usage: waiting.py [--what key|room] [--commands N] [--pairs N] [--seed S] [--waiting N]
 
-Interleaved pairs on the servers of ./dev up: N commands over 10,000 keys lie in the topic when the
-worker starts; in every second run those of one key wait, the first for its next try and the others
-behind it. Rate: commands of the other keys, from the first settled to the last, by the clock of
-the store.
+Interleaved pairs on the servers of ./dev up: N commands over 10,000 keys, new ones in each run, lie
+in the topic when the worker starts. In every second run
+  key   those of one key wait: the first is tried again and again, the others stand behind it;
+  room  100,000 other keys wait for an hour.
+Rate: commands of the other keys, from the first settled to the last, by the clock of the store.
 """
 
 import argparse
 import json
-import os
 import random
 import statistics
 import sys
-import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
-from lib import kafka, leat, pg, servers, wait  # noqa: E402
+from room import Room
 
-NAME = "waiting_bench"
 KEYS = 10000
 
 
 class Bench:
     def __init__(self, o):
-        os.environ.setdefault("LEAT_TEST_DIR", tempfile.mkdtemp(prefix="leat-waiting-"))
-        self.o, self.rng = o, random.Random(o.seed)
-        self.home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
-            servers.BIN_DIR, "modules", "room"), replace={"name: room\n": f"name: {NAME}\n"})
-        self.home.env["GATES"] = self.home.dir
-
-    def settled(self):
-        return pg.value(f"select count(*) from {NAME}.commands where outcome = 'accepted'")
+        self.o, self.rng, self.runs = o, random.Random(o.seed), 0
+        self.room = Room(f"waiting_bench_{o.what}")
 
     def fill(self, gate):
         """Gives how many of them are for other keys than the one that waits."""
-        bad, others, records = self.rng.randrange(KEYS), 0, []
-        for n in range(self.o.commands):
-            key = n % KEYS
-            wait_here = gate is not None and key == bad
-            others += not wait_here
-            body = {"job": f"k{key:05d}", "number": n, "how": f"gate:{gate}" if wait_here else ""}
-            records.append((body["job"], json.dumps(body), {"ce_type": "Work"}))
-        kafka.produce(f"{NAME}.jobs.cold", records)
-        return others
+        self.runs += 1
+        bad = self.rng.randrange(KEYS) if gate else -1
+        self.room.work((f"r{self.runs}k{n % KEYS:05d}", n,
+                        f"gate:{gate}" if n % KEYS == bad else "")
+                       for n in range(self.o.commands))
+        return self.o.commands - len(range(bad, self.o.commands, KEYS) if gate else ())
 
-    def run(self, gate):
+    def run(self, loaded):
         """Commands of other keys a second."""
-        pg.execute(f"truncate {NAME}.command_log")  # what is counted is of this run alone
+        room, gate = self.room, f"gate-{self.runs}" if loaded and self.o.what == "key" else None
+        room.sql("truncate @command_log; truncate @waiting")  # what is counted is of this run alone
         others = self.fill(gate)
-        worker = self.home.start("--role", "worker", "--processors", "jobs", "--instance", "one")
-        wait.until(lambda: self.settled() >= others, 120, f"{others} to be settled", every=0.3)
-        seconds = float(pg.value("select extract(epoch from max(finished_at) - min(finished_at)) "
-                                 f"from {NAME}.commands where outcome = 'accepted'"))
-        if gate is not None:
-            waiting = pg.value(f"select count(*) from {NAME}.waiting")
-            assert waiting == self.o.commands - others, f"{waiting} wait"
-            with open(os.path.join(self.home.dir, gate), "w", encoding="ascii"):
-                pass
-        wait.until(lambda: self.settled() == self.o.commands, 60, "the key to be done")
+        if loaded and self.o.what == "room":
+            room.put_waiting(self.o.waiting)
+        room.settle()
+        worker = room.start()
+        room.await_accepted(others)
+        seconds = float(room.value(
+            "select extract(epoch from max(finished_at) - min(finished_at)) from @command_log"))
+        waiting = room.value("select count(*) from @waiting")
+        expected = self.o.waiting if loaded and gate is None else self.o.commands - others
+        assert waiting == expected, f"{waiting} wait, not {expected}"
+        if gate:
+            room.open(gate)
+            room.await_accepted(self.o.commands)
         worker.stop()
         return others / seconds
 
     def pairs(self):
-        self.home.forget(NAME)
-        self.home.must("apply")
-        self.run(None)  # what is slow the first time
+        self.run(False)  # what is slow the first time
         found = []
         for n in range(self.o.pairs):
-            gates = [None, f"gate-{n}"]
-            if n % 2:
-                gates.reverse()
-            rates = {gate: self.run(gate) for gate in gates}
-            found.append((rates[None], rates[f"gate-{n}"]))
-            print(f"pair {n}: {found[-1][0]:.0f}/s without, {found[-1][1]:.0f}/s with", flush=True)
-        self.home.forget(NAME)
+            order = [False, True] if n % 2 == 0 else [True, False]
+            rates = {loaded: self.run(loaded) for loaded in order}
+            found.append((rates[False], rates[True]))
+            print(f"pair {n}: {rates[False]:.0f}/s without, {rates[True]:.0f}/s with", flush=True,
+                  file=sys.stderr)
+        self.room.forget()
         return found
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    p.add_argument("--commands", type=int, default=30000)
+    p = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    p.add_argument("--what", choices=("key", "room"), default="key")
+    p.add_argument("--commands", type=int, default=200000)
+    p.add_argument("--waiting", type=int, default=100000, help="keys that wait, with --what room")
     p.add_argument("--pairs", type=int, default=7)
     p.add_argument("--seed", type=int, default=1)
     o = p.parse_args()
     found = Bench(o).pairs()
     shares = sorted(with_it / without for without, with_it in found)
-    print(json.dumps({"waiting": {
+    print(json.dumps({f"waiting_{o.what}": {
         "commands": o.commands, "pairs": o.pairs, "seed": o.seed,
         "without": round(statistics.median(a for a, _ in found)),
         "with": round(statistics.median(b for _, b in found)),
