@@ -46,10 +46,11 @@ void leat_fold_close(struct leat_fold *f)
 {
     if (f == NULL)
         return;
+    if (f->batch->backend != NULL)
+        f->batch->backend->close(f);
     batch_free(f->batch);
     leat_rules_free(f->rules);
     leat_shape_free(f->shape);
-    leat_env_close(f->env);
     free(f->committed);
     free(f->seen);
     free(f);
@@ -60,20 +61,8 @@ static void fold_closep(struct leat_fold **f)
     leat_fold_close(*f);
 }
 
-static leat_status prepare(struct leat_env_txn *t, void *arg, struct leat_error *err)
-{
-    struct leat_fold *f = arg;
-    MDB_stat stat;
-    LEAT_TRY(leat_checkpoints_read(t, f->partitions, f->committed, err), err, "open");
-    LEAT_TRY(leat_column_kinds_read(t, &f->batch->kinds_in_file, err), err, "open");
-    f->batch->kinds = f->batch->kinds_in_file;
-    if (mdb_stat(t->txn, t->dbi[LEAT_DB_SKIPPED], &stat) == 0)
-        f->batch->skipped_in_file = stat.ms_entries;
-    return leat_shape_write(t, f->shape, err);
-}
-
-leat_status leat_fold_open(const struct leat_projection *p, int32_t partitions, const char *dir,
-                           size_t map_bytes, struct leat_fold **ret, struct leat_error *err)
+leat_status leat_fold_new(const struct leat_projection *p, int32_t partitions,
+                          struct leat_fold **ret, struct leat_error *err)
 {
     LEAT_AUTO(fold_closep) struct leat_fold *f = calloc(1, sizeof *f);
     leat_assert(f != NULL);
@@ -85,9 +74,6 @@ leat_status leat_fold_open(const struct leat_projection *p, int32_t partitions, 
     f->batch = batch_new(partitions);
     LEAT_TRY(leat_rules_new(p, &f->rules, err), err, "read model");
     LEAT_TRY(leat_shape_of(p, partitions, &f->shape, err), err, "read model");
-    LEAT_TRY(leat_env_open(dir, true, map_bytes, &f->env, err), err, "read model");
-    LEAT_TRY(leat_env_write(f->env, prepare, f, err), err, "read model '%s'", dir);
-    memcpy(f->seen, f->committed, (size_t)partitions * sizeof *f->seen);
     *ret = LEAT_TAKE(f);
     return LEAT_OK;
 }
@@ -191,73 +177,7 @@ size_t leat_fold_kept(const struct leat_fold *f, bool *ret_changes)
     return f->batch->n_kept;
 }
 
-/* ---- the transaction ---- */
-
-/* Judges every slice against the file. skip_below[k]: changes up to that seq are not for us. */
-static leat_status reconcile(struct leat_fold *f, struct leat_env_txn *t, int64_t *skip_below,
-                             struct leat_error *err)
-{
-    struct leat_fold_batch *b = f->batch;
-    LEAT_TRY(leat_checkpoints_read(t, f->partitions, b->next, err), err, "commit");
-    b->adopted = b->rewound = 0;
-    for (int32_t k = 0; k < f->partitions; k++) {
-        struct leat_checkpoint mine = f->committed[k], *file = &b->next[k];
-        skip_below[k] = 0;
-        switch (leat_seqrule_reconcile(&mine, file)) {
-        case LEAT_RECONCILED_SAME:
-            *file = f->seen[k];
-            break;
-        case LEAT_RECONCILED_ADOPT:
-            b->adopted++;
-            skip_below[k] = file->seq;
-            if (f->seen[k].seq > file->seq)
-                *file = f->seen[k];
-            break;
-        case LEAT_RECONCILED_REWIND:
-            b->rewound++;
-            skip_below[k] = INT64_MAX; /* what is missing in between must come first */
-            break;
-        case LEAT_RECONCILED_FOREIGN:
-            return leat_fail(err, LEAT_FENCED,
-                             "slice %d of the file belongs to another store or history", (int)k);
-        }
-    }
-    return LEAT_OK;
-}
-
-static leat_status write_skips(struct leat_fold *f, struct leat_env_txn *t,
-                               const int64_t *skip_below, struct leat_error *err)
-{
-    for (size_t i = 0; i < f->batch->n_skips; i++) {
-        const struct leat_fold_skip *s = &f->batch->skips[i];
-        uint8_t key[12];
-        leat_fold_skip_key(s->slice, s->seq, key);
-        if (s->seq <= skip_below[s->slice])
-            continue;
-        LEAT_TRY(leat_env_put(t, LEAT_DB_SKIPPED, (struct leat_str){(const char *)key, 12}, s->text,
-                              err),
-                 err, "list a skipped event");
-    }
-    return LEAT_OK;
-}
-
-static leat_status commit_body(struct leat_env_txn *t, void *arg, struct leat_error *err)
-{
-    struct leat_fold *f = arg;
-    struct leat_fold_batch *b = f->batch;
-    int64_t skip_below[LEAT_PARTITIONS_MAX];
-    b->kinds = b->kinds_in_file;
-    LEAT_TRY(reconcile(f, t, skip_below, err), err, "model '%.*s'",
-             LEAT_STR_FMT(f->projection->name));
-    if (b->n_changes > 0) {
-        LEAT_TRY(leat_fold_rows(f, t, skip_below, err), err, "fold");
-        LEAT_TRY(leat_fold_flush(f, t, err), err, "write rows");
-    }
-    LEAT_TRY(write_skips(f, t, skip_below, err), err, "commit");
-    if (memcmp(&b->kinds, &b->kinds_in_file, sizeof b->kinds) != 0)
-        LEAT_TRY(leat_column_kinds_write(t, &b->kinds, err), err, "commit");
-    return leat_checkpoints_write(t, f->partitions, b->next, err);
-}
+/* ---- writing ---- */
 
 static void count_commit(struct leat_fold *f)
 {
@@ -275,7 +195,9 @@ leat_status leat_fold_commit(struct leat_fold *f, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
     size_t bytes = (size_t)f->partitions * sizeof *f->seen;
-    leat_status status = leat_env_write(f->env, commit_body, f, err);
+    leat_status status = b->backend->commit(f, err);
+    if (status == LEAT_RETRY)
+        return status;
     if (status == LEAT_OK) {
         count_commit(f);
         memcpy(f->committed, b->next, bytes);

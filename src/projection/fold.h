@@ -1,9 +1,11 @@
 /* fold.h - one model version being written: events in, rows and checkpoints out, batch by batch.
  *
  * Taking an event (leat_fold_take) judges it by the seq rule, picks its fields and keeps it;
- * nothing is written. leat_fold_commit() writes all kept events in one LMDB transaction, folding
- * rows of one key in memory first, and compares the checkpoints again inside it: what another
- * projector has already applied is left out (interleavings 18). Owner: one thread. */
+ * nothing is written. leat_fold_commit() writes all kept events, folding rows of one key in memory
+ * first, and compares the checkpoints where the rows are: what another projector has already
+ * applied is left out (interleavings 18). Where rows are kept is a backend's matter (fold_batch.h):
+ * in LMDB all slices in one transaction, in Redis each slice in one script (redis_fold.h). Owner:
+ * one thread. */
 #ifndef LEAT_PROJECTION_FOLD_H
 #define LEAT_PROJECTION_FOLD_H
 
@@ -28,10 +30,10 @@ struct leat_fold_figures {
 struct leat_fold {
     const struct leat_projection *projection;
     int32_t partitions;
-    struct leat_env *env;
+    struct leat_env *env; /* LMDB; else NULL */
     struct leat_shape *shape;
     struct leat_rules *rules;
-    struct leat_checkpoint *committed; /* per slice: as the file had it last */
+    struct leat_checkpoint *committed; /* per slice: as it was written or found last */
     struct leat_checkpoint *seen;      /* committed and what is kept for the next commit */
     struct leat_fold_figures figures;
     struct leat_fold_batch *batch; /* private */
@@ -44,14 +46,15 @@ LEAT_MUST_CHECK leat_status leat_fold_open(const struct leat_projection *p, int3
 void leat_fold_close(struct leat_fold *f); /* NULL allowed; what is kept is dropped */
 
 /* LEAT_SEQ_APPLY: kept. LEAT_SEQ_HOLE: *ret_hole is missing, nothing was kept. Bytes that do not
- * decode move the checkpoint and are listed in the model's skipped database. */
+ * decode move the checkpoint and are listed among what the model skipped. */
 leat_seq_verdict leat_fold_take(struct leat_fold *f, const struct leat_fold_event *e,
                                 const struct leat_schemas *schemas,
                                 struct leat_seq_range *ret_hole);
 /* Number of events kept since the last commit, and whether any of them may change a row. */
 size_t leat_fold_kept(const struct leat_fold *f, bool *ret_changes);
 /* FENCED: the file's checkpoint is of another store or history; nothing was written, this version
- * must be given up. FATAL: LMDB or the disk. After an error nothing is kept any more and `seen` is
+ * must be given up. RETRY (Redis): the server is away; everything is still kept, commit again.
+ * FATAL: LMDB or the disk. After an error but RETRY nothing is kept any more and `seen` is
  * `committed` again: the events must come again. */
 LEAT_MUST_CHECK leat_status leat_fold_commit(struct leat_fold *f, struct leat_error *err);
 /* Before the first event of a new environment: the store it is built from. */

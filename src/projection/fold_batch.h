@@ -1,11 +1,15 @@
-/* fold_batch.h - inside of a fold: what is kept between two commits. Used by fold*.c only. */
+/* fold_batch.h - inside of a fold: what is kept between two commits, and what a place for rows must
+ * be able to do. Used by fold*.c and redis_fold.c only. */
 #ifndef LEAT_PROJECTION_FOLD_BATCH_H
 #define LEAT_PROJECTION_FOLD_BATCH_H
 
 #include "projection/fold.h"
 
+#define LEAT_FOLD_NO_ROW UINT32_MAX
+
 struct leat_fold_change { /* one event that a rule follows */
     int32_t slice;
+    uint32_t row; /* index of its row, when rows are planned ahead; or LEAT_FOLD_NO_ROW */
     const struct leat_rule *rule;
     const struct leat_value *picked;
     struct leat_event_meta meta; /* meta.seq = its seq */
@@ -19,10 +23,13 @@ struct leat_fold_skip {
 
 struct leat_fold_row { /* a row touched by the batch */
     uint64_t hash;
+    int32_t slice;               /* whose row it is; 0 where all slices share rows */
+    uint32_t next;               /* of the same slice, when rows are planned ahead */
     struct leat_str key, db_key; /* db_key = key, or its short form */
-    struct leat_str old;         /* bytes in the file; "" = none, or not fetched (blind) */
+    struct leat_str old;         /* its bytes as kept; "" = none, or not fetched (blind) */
     struct leat_cell *cells, *old_cells;
-    bool shortened, exists, existed;
+    bool shortened, exists, existed, blind;
+    bool touched; /* a change was applied to it */
 };
 
 struct leat_fold_index_op {
@@ -30,7 +37,17 @@ struct leat_fold_index_op {
     bool remove;
 };
 
+/* Where rows are. */
+struct leat_fold_backend {
+    bool by_slice; /* rows of one key but of several slices are different rows */
+    /* Writes what is kept: see leat_fold_commit(). Sets next, n_applied and the counts. */
+    leat_status (*commit)(struct leat_fold *f, struct leat_error *err);
+    void (*close)(struct leat_fold *f);
+};
+
 struct leat_fold_batch {
+    const struct leat_fold_backend *backend;
+    void *place;              /* the backend's own */
     struct leat_arena *picks; /* values of the kept events: until the commit is done */
     struct leat_arena *work;  /* rows: until a try of the transaction is over */
     struct leat_fold_change *changes;
@@ -50,11 +67,27 @@ struct leat_fold_batch {
     uint64_t skipped_in_file, rows_put, misfits, adopted, rewound;
 };
 
+/* A fold without a place for rows yet. */
+LEAT_MUST_CHECK leat_status leat_fold_new(const struct leat_projection *p, int32_t partitions,
+                                          struct leat_fold **ret, struct leat_error *err);
+
+/* ---- fold_rows.c: the batch in memory ---- */
+
+/* Fills cells (all fields), exists, existed, old, old_cells of a row that is not blind. */
+typedef leat_status (*leat_fold_fetch)(struct leat_fold *f, void *arg, struct leat_fold_row *row,
+                                       struct leat_error *err);
 /* Applies the changes that `skip_below[slice]` does not cover to rows in memory. */
-LEAT_MUST_CHECK leat_status leat_fold_rows(struct leat_fold *f, struct leat_env_txn *t,
+LEAT_MUST_CHECK leat_status leat_fold_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg,
                                            const int64_t *skip_below, struct leat_error *err);
-/* Writes the rows and their index entries. */
-LEAT_MUST_CHECK leat_status leat_fold_flush(struct leat_fold *f, struct leat_env_txn *t,
-                                            struct leat_error *err);
+/* In two steps, for a place that is far away: which rows the batch needs ... */
+void leat_fold_plan_rows(struct leat_fold *f);
+/* ... and, once all that are not blind were filled by the caller, the changes. */
+void leat_fold_apply_planned(struct leat_fold *f, const int64_t *skip_below);
+/* Cells for a row: all null. */
+void leat_fold_row_empty(struct leat_fold *f, struct leat_fold_row *row);
+/* Fills a row by the cells that were read for it, already in row->cells. */
+void leat_fold_row_filled(struct leat_fold *f, struct leat_fold_row *row);
+/* Puts into index_ops what the row's entries in all indexes need. */
+void leat_fold_plan_index(struct leat_fold *f, const struct leat_fold_row *row);
 
 #endif

@@ -26,15 +26,16 @@ static void grow_slots(struct leat_fold_batch *b)
 }
 
 /* The row of this key in the batch; *ret_new: it was added and is empty. */
-static struct leat_fold_row *find_row(struct leat_fold_batch *b, struct leat_str key, bool *ret_new)
+static struct leat_fold_row *find_row(struct leat_fold_batch *b, int32_t slice, struct leat_str key,
+                                      bool *ret_new)
 {
     if ((b->n_rows + 1) * 2 > b->n_slots)
         grow_slots(b);
-    uint64_t hash = leat_hash64(key.at, key.len, HASH_SEED);
+    uint64_t hash = leat_hash64(key.at, key.len, HASH_SEED + (uint64_t)slice);
     size_t at = hash & (b->n_slots - 1);
     for (; b->slots[at] != 0; at = (at + 1) & (b->n_slots - 1)) {
         struct leat_fold_row *row = &b->rows[b->slots[at] - 1];
-        if (row->hash == hash && leat_str_eq(row->key, key)) {
+        if (row->hash == hash && row->slice == slice && leat_str_eq(row->key, key)) {
             *ret_new = false;
             return row;
         }
@@ -48,7 +49,7 @@ static struct leat_fold_row *find_row(struct leat_fold_batch *b, struct leat_str
     }
     b->slots[at] = (uint32_t)b->n_rows + 1;
     struct leat_fold_row *row = &b->rows[b->n_rows++];
-    *row = (struct leat_fold_row){.hash = hash, .key = key};
+    *row = (struct leat_fold_row){.hash = hash, .slice = slice, .key = key};
     *ret_new = true;
     return row;
 }
@@ -67,48 +68,36 @@ static void name_row(struct leat_fold_batch *b, struct leat_fold_row *row)
         row->db_key = leat_arena_copy(b->work, row->db_key);
 }
 
-/* Reads the row as the file has it. A damaged row stops the model: guessing would go unnoticed. */
-static leat_status fetch_row(struct leat_fold *f, struct leat_env_txn *t, struct leat_fold_row *row,
-                             struct leat_error *err)
+void leat_fold_row_empty(struct leat_fold *f, struct leat_fold_row *row)
 {
-    struct leat_fold_batch *b = f->batch;
-    uint32_t n = f->shape->n_fields;
-    struct leat_str bytes;
-    leat_status status = leat_env_get(t, LEAT_DB_ROWS, row->db_key, &bytes, err);
-    if (status == LEAT_ABSENT) {
-        clear_cells(row->cells, n);
-        return LEAT_OK;
-    }
-    LEAT_TRY(status, err, "row");
-    row->old = leat_arena_copy(b->work, bytes);
-    row->exists = row->existed = true;
-    status = leat_row_decode(row->old, row->cells, n, NULL, err);
-    if (status != LEAT_OK) {
-        return leat_fail(err, LEAT_FATAL, "row of %u bytes in model '%.*s' is damaged", bytes.len,
-                         LEAT_STR_FMT(f->projection->name));
-    }
-    if (f->shape->n_indexes > 0) {
-        row->old_cells = leat_arena_alloc(b->work, n * sizeof *row->cells);
-        memcpy(row->old_cells, row->cells, n * sizeof *row->cells);
-    }
-    return LEAT_OK;
+    clear_cells(row->cells, f->shape->n_fields);
 }
 
-static leat_status row_for(struct leat_fold *f, struct leat_env_txn *t, struct leat_str key,
-                           bool blind, struct leat_fold_row **ret, struct leat_error *err)
+void leat_fold_row_filled(struct leat_fold *f, struct leat_fold_row *row)
 {
-    bool fresh = false;
-    struct leat_fold_row *row = find_row(f->batch, key, &fresh);
-    *ret = row;
-    if (!fresh)
-        return LEAT_OK;
-    name_row(f->batch, row);
-    row->cells = leat_arena_alloc(f->batch->work, f->shape->n_fields * sizeof *row->cells);
-    row->existed = blind; /* not looked at: then a later delete must go to the file */
-    if (!blind)
-        return fetch_row(f, t, row, err);
-    clear_cells(row->cells, f->shape->n_fields);
-    return LEAT_OK;
+    uint32_t n = f->shape->n_fields;
+    row->exists = row->existed = true;
+    if (f->shape->n_indexes == 0)
+        return;
+    row->old_cells = leat_arena_alloc(f->batch->work, n * sizeof *row->cells);
+    memcpy(row->old_cells, row->cells, n * sizeof *row->cells);
+}
+
+/* The row of the key; *ret_fresh: it is new to the batch and, unless blind, must be fetched. */
+static struct leat_fold_row *row_for(struct leat_fold *f, const struct leat_fold_change *c,
+                                     struct leat_str key, bool *ret_fresh)
+{
+    struct leat_fold_batch *b = f->batch;
+    struct leat_fold_row *row = find_row(b, b->backend->by_slice ? c->slice : 0, key, ret_fresh);
+    if (!*ret_fresh)
+        return row;
+    name_row(b, row);
+    row->cells = leat_arena_alloc(b->work, f->shape->n_fields * sizeof *row->cells);
+    row->blind = c->rule->blind;
+    row->existed = row->blind; /* not looked at: then a later delete must go to the file */
+    if (row->blind)
+        leat_fold_row_empty(f, row);
+    return row;
 }
 
 static void apply_ops(struct leat_fold *f, struct leat_fold_row *row, const struct leat_rule *rule,
@@ -140,51 +129,79 @@ static void apply_ops(struct leat_fold *f, struct leat_fold_row *row, const stru
     }
 }
 
-static leat_status apply_change(struct leat_fold *f, struct leat_env_txn *t,
-                                const struct leat_fold_change *c, struct leat_error *err)
+static void apply_change(struct leat_fold *f, const struct leat_fold_change *c,
+                         struct leat_fold_row *row, struct leat_eval_scope *scope)
 {
-    struct leat_fold_batch *b = f->batch;
-    struct leat_eval_scope scope = {
-        .picked = c->picked, .meta = &c->meta, .arena = b->work, .row = NULL};
-    struct leat_str key;
-    struct leat_fold_row *row = NULL;
-    if (!leat_rule_key(c->rule, &scope, &key))
-        return LEAT_OK;
-    LEAT_TRY(row_for(f, t, key, c->rule->blind, &row, err), err, "apply an event");
-    scope.row = row->cells;
-    if (leat_rule_holds(c->rule, &scope))
-        apply_ops(f, row, c->rule, &scope);
-    return LEAT_OK;
+    scope->row = row->cells;
+    row->touched = true;
+    if (leat_rule_holds(c->rule, scope))
+        apply_ops(f, row, c->rule, scope);
 }
 
-leat_status leat_fold_rows(struct leat_fold *f, struct leat_env_txn *t, const int64_t *skip_below,
-                           struct leat_error *err)
+static struct leat_eval_scope scope_of(struct leat_fold *f, const struct leat_fold_change *c)
 {
-    struct leat_fold_batch *b = f->batch;
+    return (struct leat_eval_scope){
+        .picked = c->picked, .meta = &c->meta, .arena = f->batch->work, .row = NULL};
+}
+
+static void start_rows(struct leat_fold_batch *b)
+{
     leat_arena_reset(b->work);
     b->n_rows = 0;
     b->misfits = 0;
     if (b->n_slots > 0)
         memset(b->slots, 0, b->n_slots * sizeof *b->slots);
+}
+
+leat_status leat_fold_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg,
+                           const int64_t *skip_below, struct leat_error *err)
+{
+    struct leat_fold_batch *b = f->batch;
+    start_rows(b);
     for (size_t i = 0; i < b->n_changes; i++) {
         const struct leat_fold_change *c = &b->changes[i];
-        if (c->meta.seq <= skip_below[c->slice])
+        struct leat_eval_scope scope = scope_of(f, c);
+        struct leat_str key;
+        bool fresh = false;
+        if (c->meta.seq <= skip_below[c->slice] || !leat_rule_key(c->rule, &scope, &key))
             continue;
-        LEAT_TRY(apply_change(f, t, c, err), err, "model '%.*s'",
-                 LEAT_STR_FMT(f->projection->name));
+        struct leat_fold_row *row = row_for(f, c, key, &fresh);
+        if (fresh && !row->blind) {
+            LEAT_TRY(fetch(f, arg, row, err), err, "model '%.*s'",
+                     LEAT_STR_FMT(f->projection->name));
+        }
+        apply_change(f, c, row, &scope);
     }
     return LEAT_OK;
 }
 
-/* ---- rows into the file ---- */
-
-static int by_db_key(const void *a, const void *b)
+void leat_fold_plan_rows(struct leat_fold *f)
 {
-    const struct leat_fold_row *x = a, *y = b;
-    uint32_t n = x->db_key.len < y->db_key.len ? x->db_key.len : y->db_key.len;
-    int order = memcmp(x->db_key.at, y->db_key.at, n);
-    return order != 0 ? order : (x->db_key.len > y->db_key.len) - (x->db_key.len < y->db_key.len);
+    struct leat_fold_batch *b = f->batch;
+    start_rows(b);
+    for (size_t i = 0; i < b->n_changes; i++) {
+        struct leat_fold_change *c = &b->changes[i];
+        struct leat_eval_scope scope = scope_of(f, c);
+        struct leat_str key;
+        bool fresh = false;
+        c->row = LEAT_FOLD_NO_ROW;
+        if (leat_rule_key(c->rule, &scope, &key))
+            c->row = (uint32_t)(row_for(f, c, key, &fresh) - b->rows);
+    }
 }
+
+void leat_fold_apply_planned(struct leat_fold *f, const int64_t *skip_below)
+{
+    struct leat_fold_batch *b = f->batch;
+    for (size_t i = 0; i < b->n_changes; i++) {
+        const struct leat_fold_change *c = &b->changes[i];
+        struct leat_eval_scope scope = scope_of(f, c);
+        if (c->row != LEAT_FOLD_NO_ROW && c->meta.seq > skip_below[c->slice])
+            apply_change(f, c, &b->rows[c->row], &scope);
+    }
+}
+
+/* ---- index entries ---- */
 
 static void index_entry(struct leat_fold *f, uint32_t index_no, const struct leat_fold_row *row,
                         const struct leat_cell *cells, struct leat_index_key *ret)
@@ -232,83 +249,8 @@ static void plan_index(struct leat_fold *f, uint32_t index_no, const struct leat
         keep_index_op(f->batch, &after, false);
 }
 
-/* Writes the row as it is now, and plans what its index entries need. */
-static leat_status flush_row(struct leat_fold *f, struct leat_env_txn *t, MDB_cursor *cursor,
-                             const struct leat_fold_row *row, struct leat_error *err)
+void leat_fold_plan_index(struct leat_fold *f, const struct leat_fold_row *row)
 {
-    struct leat_fold_batch *b = f->batch;
-    leat_buf_clear(&b->encoded);
-    struct leat_str kept = row->shortened ? row->key : (struct leat_str){NULL, 0};
-    if (row->exists)
-        leat_row_encode(row->cells, f->shape->n_fields, kept, &b->encoded);
-    if (b->encoded.overflow) { /* an event cannot stop the model: the row stays as it was */
-        b->misfits++;
-        return LEAT_OK;
-    }
-    struct leat_str bytes = leat_buf_str(&b->encoded);
-    if (row->exists == row->existed && leat_str_eq(row->old, bytes))
-        return LEAT_OK;
     for (uint32_t i = 0; i < f->shape->n_indexes; i++)
         plan_index(f, i, row);
-    if (!row->exists)
-        return leat_env_delete(t, LEAT_DB_ROWS, row->db_key, err);
-    MDB_val k = {.mv_size = row->db_key.len, .mv_data = (void *)(uintptr_t)row->db_key.at};
-    MDB_val v = {.mv_size = bytes.len, .mv_data = (void *)(uintptr_t)bytes.at};
-    int rc = mdb_cursor_put(cursor, &k, &v, 0);
-    b->rows_put += rc == 0;
-    return rc == 0 ? LEAT_OK : leat_env_fail(t->env, rc, err, "write a row");
-}
-
-static int by_index_key(const void *a, const void *b)
-{
-    const struct leat_fold_index_op *x = a, *y = b;
-    uint32_t n = x->key.len < y->key.len ? x->key.len : y->key.len;
-    int order = memcmp(x->key.at, y->key.at, n);
-    return order != 0 ? order : (x->key.len > y->key.len) - (x->key.len < y->key.len);
-}
-
-static int apply_index_op(MDB_cursor *cursor, const struct leat_fold_index_op *op)
-{
-    MDB_val k = {.mv_size = op->key.len, .mv_data = (void *)(uintptr_t)op->key.at};
-    MDB_val v = {.mv_size = 0, .mv_data = NULL};
-    if (!op->remove)
-        return mdb_cursor_put(cursor, &k, &v, 0);
-    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
-    if (rc == 0)
-        rc = mdb_cursor_del(cursor, 0);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* Entries of different rows never touch: their order is free, and sorted is cheapest. */
-static leat_status flush_index(struct leat_fold *f, struct leat_env_txn *t, struct leat_error *err)
-{
-    struct leat_fold_batch *b = f->batch;
-    MDB_cursor *cursor = NULL;
-    if (b->n_index_ops == 0)
-        return LEAT_OK;
-    qsort(b->index_ops, b->n_index_ops, sizeof *b->index_ops, by_index_key);
-    int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_INDEX], &cursor);
-    for (size_t i = 0; i < b->n_index_ops && rc == 0; i++)
-        rc = apply_index_op(cursor, &b->index_ops[i]);
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
-    return rc == 0 ? LEAT_OK : leat_env_fail(t->env, rc, err, "write an index");
-}
-
-leat_status leat_fold_flush(struct leat_fold *f, struct leat_env_txn *t, struct leat_error *err)
-{
-    struct leat_fold_batch *b = f->batch;
-    b->rows_put = b->n_index_ops = 0;
-    /* In key order a cursor mostly stays on the page it is on. */
-    if (b->n_rows > 0)
-        qsort(b->rows, b->n_rows, sizeof *b->rows, by_db_key);
-    MDB_cursor *cursor = NULL;
-    int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_ROWS], &cursor);
-    if (rc != 0)
-        return leat_env_fail(t->env, rc, err, "open a cursor");
-    leat_status status = LEAT_OK;
-    for (size_t i = 0; i < b->n_rows && status == LEAT_OK; i++)
-        status = flush_row(f, t, cursor, &b->rows[i], err);
-    mdb_cursor_close(cursor);
-    return status == LEAT_OK ? flush_index(f, t, err) : status;
 }

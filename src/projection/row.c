@@ -274,6 +274,20 @@ void leat_cell_json(const struct leat_cell *cell, struct leat_json_writer *w)
     cell_json(cell, w, 0);
 }
 
+void leat_cell_put(const struct leat_cell *cell, struct leat_buf *out)
+{
+    put_cell(cell, out);
+}
+
+bool leat_cell_next(struct leat_str *rest, struct leat_cell *ret)
+{
+    struct cursor c = {(const uint8_t *)rest->at, (const uint8_t *)rest->at + rest->len};
+    if (rest->len == 0 || !take_cell(&c, ret))
+        return false;
+    *rest = (struct leat_str){(const char *)c.at, (uint32_t)(c.end - c.at)};
+    return true;
+}
+
 void leat_row_json(const struct leat_str *names, const struct leat_cell *cells, uint32_t n,
                    struct leat_json_writer *w)
 {

@@ -52,6 +52,10 @@ LEAT_MUST_CHECK leat_status leat_row_decode(struct leat_str bytes, struct leat_c
 void leat_row_json(const struct leat_str *names, const struct leat_cell *cells, uint32_t n,
                    struct leat_json_writer *w);
 void leat_cell_json(const struct leat_cell *cell, struct leat_json_writer *w);
+/* The packed form of a cell, as in a row and a list. */
+void leat_cell_put(const struct leat_cell *cell, struct leat_buf *out);
+/* The items of a LIST one by one: *rest starts as its `s`. False at the end. */
+bool leat_cell_next(struct leat_str *rest, struct leat_cell *ret);
 
 /* Total order over scalars: null < bool < numbers < texts (by bytes) < lists. Numbers compare by
  * value whatever their kind. */
