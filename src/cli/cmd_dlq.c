@@ -8,6 +8,7 @@
 #include "cli/kept_show.h"
 #include "cli/show.h"
 #include "cli/sweep_run.h"
+#include "cli/words.h"
 #include "query/by_id.h"
 
 #define LIMIT_DEFAULT 20
@@ -82,47 +83,22 @@ enum word_bit {
     FILTERED = LIST | REDRIVE | DROP | EXPORT,
 };
 
-static const struct word {
-    const char *name;
-    unsigned bit;
-    int args_min, args_max; /* -1: any number */
-    const char *args;
-    int (*run)(struct leat_session *, const struct leat_dlq_options *, char **, int);
-} words[] = {
-    {"list", LIST, 0, 0, "takes filters, no arguments", leat_dlq_list},
-    {"show", SHOW, 1, 1, "takes one id", leat_dlq_show},
-    {"redrive", REDRIVE, 0, -1, "", leat_dlq_redrive},
-    {"drop", DROP, 0, -1, "", leat_dlq_drop},
-    {"export", EXPORT, 0, 0, "takes filters, no arguments", leat_dlq_export},
-    {"import", IMPORT, 1, 1, "takes one file, or - for standard input", leat_dlq_import},
+static const struct leat_word word_list[] = {
+    {"list", LIST, 0, 0, "takes filters, no arguments"},
+    {"show", SHOW, 1, 1, "takes one id"},
+    {"redrive", REDRIVE, 0, -1, ""},
+    {"drop", DROP, 0, -1, ""},
+    {"export", EXPORT, 0, 0, "takes filters, no arguments"},
+    {"import", IMPORT, 1, 1, "takes one file, or - for standard input"},
 };
+static const struct leat_words words = {"dlq", word_list, sizeof word_list / sizeof *word_list};
+static int (*const runs[])(struct leat_session *, const struct leat_dlq_options *, char **,
+                           int) = {leat_dlq_list, leat_dlq_show,   leat_dlq_redrive,
+                                   leat_dlq_drop, leat_dlq_export, leat_dlq_import};
 
-static const struct word *find_word(const char *name, struct leat_error *err)
+static leat_status check_options(const struct leat_dlq_options *o, int word, struct leat_error *err)
 {
-    struct leat_suggest near;
-    leat_suggest_start(&near, leat_str_of(name));
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(words[i].name, name) == 0)
-            return &words[i];
-        leat_suggest_offer_cstr(&near, words[i].name);
-    }
-    (void)leat_fail(err, LEAT_INVALID, "'%.80s' is nothing that leat dlq does", name);
-    if (near.best.len > 0)
-        leat_error_hint(err, "Did you mean '%.*s'?", LEAT_STR_FMT(near.best));
-    else
-        leat_error_hint(err, "There are list, show, redrive, drop, export and import.");
-    return NULL;
-}
-
-/* An option of another word would be left aside in silence. */
-static leat_status refuse_foreign(const struct leat_dlq_options *o, const struct word *word,
-                                  struct leat_error *err)
-{
-    const struct {
-        const char *name;
-        bool given;
-        unsigned of;
-    } all[] = {
+    const struct leat_word_option all[] = {
         {"processor", o->processor != NULL, FILTERED | SHOW},
         {"key", o->key != NULL, FILTERED},
         {"code", o->code != NULL, FILTERED},
@@ -141,19 +117,7 @@ static leat_status refuse_foreign(const struct leat_dlq_options *o, const struct
         {"force", o->force, REDRIVE},
         {"reason", o->reason != NULL, DROP},
     };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].given && (all[i].of & word->bit) == 0)
-            return leat_fail(err, LEAT_INVALID, "--%s is no option of leat dlq %s", all[i].name,
-                             word->name);
-    }
-    return LEAT_OK;
-}
-
-static leat_status check_args(const struct word *word, int n, struct leat_error *err)
-{
-    if (n >= word->args_min && (word->args_max < 0 || n <= word->args_max))
-        return LEAT_OK;
-    return leat_fail(err, LEAT_INVALID, "leat dlq %s %s", word->name, word->args);
+    return leat_word_options(&words, word, all, sizeof all / sizeof *all, err);
 }
 
 /* ---- filters ---- */
@@ -397,13 +361,12 @@ int leat_cmd_dlq(struct leat_cli *cli, int argc, char **argv)
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    const struct word *word = find_word(argv[1], &err);
-    if (word == NULL || refuse_foreign(&o, word, &err) != LEAT_OK ||
-        check_args(word, args - 1, &err) != LEAT_OK)
+    int word = leat_word_find(&words, argv[1], args - 1, &err);
+    if (word < 0 || check_options(&o, word, &err) != LEAT_OK)
         return leat_cli_fail(&err);
     if ((code = leat_session_open_stored(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
         return code;
-    code = word->run(&s, &o, argv + 2, args - 1);
+    code = runs[word](&s, &o, argv + 2, args - 1);
     leat_session_close(&s);
     return code;
 }

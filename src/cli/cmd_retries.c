@@ -1,24 +1,23 @@
 /* leat retries: what waits for another try, for its turn or for its time. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/suggest.h"
 #include "cli/cli.h"
 #include "cli/kept_show.h"
 #include "cli/session.h"
 #include "cli/show.h"
 #include "cli/sweep_run.h"
+#include "cli/words.h"
 #include "query/by_id.h"
 #include "query/filters.h"
 
 #define LIMIT_DEFAULT 20
 #define OUTPUT_MAX    (64U << 20)
 /* Reasons that now and cancel mean where none is given. */
-#define AGAIN     (1U << LEAT_WAITS_RETRY | 1U << LEAT_WAITS_REDRIVEN)
-#define HURRIED   (AGAIN | 1U << LEAT_WAITS_SCHEDULED)
-#define CANCELLED (LEAT_WAITS_ALL & ~(1U << LEAT_WAITS_HELD))
+#define AGAIN     (1U << LEAT_WAIT_RETRY | 1U << LEAT_WAIT_REDRIVEN)
+#define HURRIED   (AGAIN | 1U << LEAT_WAIT_SCHEDULED)
+#define CANCELLED (LEAT_WAITS_ALL & ~(1U << LEAT_WAIT_HELD))
 
 struct retries_options {
     const char *topology, *processor, *key, *code, *type, *reason, *until, *cursor;
@@ -313,44 +312,19 @@ enum word_bit {
     FILTERED = LIST | NOW | CANCEL,
 };
 
-static const struct word {
-    const char *name;
-    unsigned bit;
-    int args_min, args_max; /* -1: any number */
-    const char *args;
-    int (*run)(struct leat_session *, const struct retries_options *, char **, int);
-} words[] = {
-    {"list", LIST, 0, 0, "takes filters, no arguments", list},
-    {"show", SHOW, 1, 1, "takes one id", show},
-    {"now", NOW, 0, -1, "", now},
-    {"cancel", CANCEL, 0, -1, "", cancel},
+static const struct leat_word word_list[] = {
+    {"list", LIST, 0, 0, "takes filters, no arguments"},
+    {"show", SHOW, 1, 1, "takes one id"},
+    {"now", NOW, 0, -1, ""},
+    {"cancel", CANCEL, 0, -1, ""},
 };
+static const struct leat_words words = {"retries", word_list, sizeof word_list / sizeof *word_list};
+static int (*const runs[])(struct leat_session *, const struct retries_options *, char **,
+                           int) = {list, show, now, cancel};
 
-static const struct word *find_word(const char *name, struct leat_error *err)
+static leat_status check_options(const struct retries_options *o, int word, struct leat_error *err)
 {
-    struct leat_suggest near;
-    leat_suggest_start(&near, leat_str_of(name));
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(words[i].name, name) == 0)
-            return &words[i];
-        leat_suggest_offer_cstr(&near, words[i].name);
-    }
-    (void)leat_fail(err, LEAT_INVALID, "'%.80s' is nothing that leat retries does", name);
-    if (near.best.len > 0)
-        leat_error_hint(err, "Did you mean '%.*s'?", LEAT_STR_FMT(near.best));
-    else
-        leat_error_hint(err, "There are list, show, now and cancel.");
-    return NULL;
-}
-
-static leat_status check_word(const struct retries_options *o, const struct word *word, int n,
-                              struct leat_error *err)
-{
-    const struct {
-        const char *name;
-        bool given;
-        unsigned of;
-    } all[] = {
+    const struct leat_word_option all[] = {
         {"processor", o->processor != NULL, FILTERED | SHOW},
         {"key", o->key != NULL, FILTERED},
         {"code", o->code != NULL, FILTERED},
@@ -362,14 +336,7 @@ static leat_status check_word(const struct retries_options *o, const struct word
         {"all", o->all, NOW | CANCEL},
         {"max", o->max > 0, NOW | CANCEL},
     };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].given && (all[i].of & word->bit) == 0)
-            return leat_fail(err, LEAT_INVALID, "--%s is no option of leat retries %s", all[i].name,
-                             word->name);
-    }
-    if (n >= word->args_min && (word->args_max < 0 || n <= word->args_max))
-        return LEAT_OK;
-    return leat_fail(err, LEAT_INVALID, "leat retries %s %s", word->name, word->args);
+    return leat_word_options(&words, word, all, sizeof all / sizeof *all, err);
 }
 
 int leat_cmd_retries(struct leat_cli *cli, int argc, char **argv);
@@ -383,12 +350,12 @@ int leat_cmd_retries(struct leat_cli *cli, int argc, char **argv)
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    const struct word *word = find_word(argv[1], &err);
-    if (word == NULL || check_word(&o, word, args - 1, &err) != LEAT_OK)
+    int word = leat_word_find(&words, argv[1], args - 1, &err);
+    if (word < 0 || check_options(&o, word, &err) != LEAT_OK)
         return leat_cli_fail(&err);
     if ((code = leat_session_open_stored(&s, o.topology, NULL)) != LEAT_EXIT_GO_ON)
         return code;
-    code = word->run(&s, &o, argv + 2, args - 1);
+    code = runs[word](&s, &o, argv + 2, args - 1);
     leat_session_close(&s);
     return code;
 }

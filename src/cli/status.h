@@ -33,7 +33,7 @@ struct leat_status_kept { /* what the store keeps for a processor */
     int64_t dead;         /* letters that nobody settled or dropped */
     int64_t age_ms;       /* of the newest of them */
     const char *code, *message;
-    int64_t waits[LEAT_WAITS_MAX + 1]; /* by leat_waits */
+    int64_t waits[LEAT_WAITS_MAX + 1]; /* by leat_wait_reason */
     int64_t due_at_us;                 /* of the first retry; LEAT_DUE_NEVER */
     const char *paused, *paused_by; /* why it stands still, and who said so; NULL = it does not */
 };

@@ -43,7 +43,7 @@ void leat_status_kept_read(struct leat_status_view *v, struct leat_str processor
     for (size_t i = 0; i < waiters.n; i++) {
         const struct leat_waiter_group *g = &waiters.at[i];
         ret->waits[g->reason] += g->count;
-        if (g->reason == LEAT_WAITS_RETRY && g->due_at_us < ret->due_at_us)
+        if (g->reason == LEAT_WAIT_RETRY && g->due_at_us < ret->due_at_us)
             ret->due_at_us = g->due_at_us;
     }
     if (ret->dead == 0 ||
@@ -83,7 +83,7 @@ void leat_status_kept_text(const struct leat_status_kept *k, struct leat_buf *ou
         leat_buf_printf(out, "%s%" PRId64 " %s", separator, k->waits[i], texts[i]);
         separator = ", ";
         int64_t s = (k->due_at_us / 1000 - leat_now_ms()) / 1000;
-        if (i == LEAT_WAITS_RETRY && k->due_at_us != LEAT_DUE_NEVER && s > 0)
+        if (i == LEAT_WAIT_RETRY && k->due_at_us != LEAT_DUE_NEVER && s > 0)
             leat_buf_printf(out, " (the first in %s)", leat_format_duration(s * 1000, left));
     }
     if (separator[0] == ',')

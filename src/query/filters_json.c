@@ -75,6 +75,18 @@ void leat_record_json(const struct leat_schemas *schemas, struct leat_str header
     leat_buf_done(&text);
 }
 
+/* Of a page: where the next one goes on, if there is one. */
+static void put_end(struct leat_buf *cursor, struct leat_json_writer *w)
+{
+    leat_json_key(w, LEAT_STR("cursor"));
+    if (cursor->len > 0)
+        leat_json_str(w, leat_buf_str(cursor));
+    else
+        leat_json_null(w);
+    leat_json_end_object(w);
+    leat_buf_done(cursor);
+}
+
 /* ---- dead letters ---- */
 
 static void put_dead(const struct leat_dead_row *d, struct leat_json_writer *w)
@@ -152,6 +164,8 @@ leat_status leat_dead_list_read(struct leat_store *s, const struct leat_dead_fil
 
 void leat_dead_list_json(const struct leat_dead_list *l, struct leat_json_writer *w)
 {
+    struct leat_buf cursor;
+    leat_buf_init(&cursor, CURSOR_BYTES);
     leat_json_begin_object(w);
     leat_json_put_int(w, "total", l->groups.total);
     leat_json_key(w, LEAT_STR("groups"));
@@ -178,17 +192,9 @@ void leat_dead_list_json(const struct leat_dead_list *l, struct leat_json_writer
         leat_json_end_object(w);
     }
     leat_json_end_array(w);
-    leat_json_key(w, LEAT_STR("cursor"));
-    if (l->more) {
-        struct leat_buf text;
-        leat_buf_init(&text, CURSOR_BYTES);
-        leat_dead_cursor_put(&l->rows[l->n - 1], &text);
-        leat_json_str(w, leat_buf_str(&text));
-        leat_buf_done(&text);
-    } else {
-        leat_json_null(w);
-    }
-    leat_json_end_object(w);
+    if (l->more)
+        leat_dead_cursor_put(&l->rows[l->n - 1], &cursor);
+    put_end(&cursor, w);
 }
 
 /* ---- what waits ---- */
@@ -258,6 +264,8 @@ leat_status leat_waiter_list_read(struct leat_store *s, const struct leat_waiter
 
 void leat_waiter_list_json(const struct leat_waiter_list *l, struct leat_json_writer *w)
 {
+    struct leat_buf cursor;
+    leat_buf_init(&cursor, CURSOR_BYTES);
     leat_json_begin_object(w);
     leat_json_put_int(w, "total", l->groups.total);
     leat_json_key(w, LEAT_STR("groups"));
@@ -282,15 +290,7 @@ void leat_waiter_list_json(const struct leat_waiter_list *l, struct leat_json_wr
         leat_json_end_object(w);
     }
     leat_json_end_array(w);
-    leat_json_key(w, LEAT_STR("cursor"));
-    if (l->more) {
-        struct leat_buf text;
-        leat_buf_init(&text, CURSOR_BYTES);
-        leat_waiter_cursor_put(&l->rows[l->n - 1], &text);
-        leat_json_str(w, leat_buf_str(&text));
-        leat_buf_done(&text);
-    } else {
-        leat_json_null(w);
-    }
-    leat_json_end_object(w);
+    if (l->more)
+        leat_waiter_cursor_put(&l->rows[l->n - 1], &cursor);
+    put_end(&cursor, w);
 }

@@ -144,15 +144,8 @@ LEAT_MUST_CHECK leat_status leat_store_processors(struct leat_store *s, struct l
 
 /* ---- what waits ---- */
 
-typedef enum leat_waits {
-    LEAT_WAITS_RETRY = 1,
-    LEAT_WAITS_PARKED,
-    LEAT_WAITS_SCHEDULED,
-    LEAT_WAITS_HELD,
-    LEAT_WAITS_REDRIVEN,
-} leat_waits;
 #define LEAT_WAITS_MAX 5
-#define LEAT_WAITS_ALL 62U                                     /* bits 1 << leat_waits */
+#define LEAT_WAITS_ALL 62U                                     /* bits 1 << leat_wait_reason */
 extern const char *const leat_waits_names[LEAT_WAITS_MAX + 1]; /* [0] = "" */
 
 #define LEAT_DUE_NEVER INT64_MAX /* until somebody says so */
@@ -161,14 +154,14 @@ struct leat_waiter_filter { /* as of dead letters */
     struct leat_str processor, code, type, key;
     bool has_key;
     int64_t due_until_us; /* due before; 0 = whenever */
-    uint32_t reasons;     /* bits 1 << leat_waits */
+    uint32_t reasons;     /* bits 1 << leat_wait_reason */
 };
 struct leat_waiter {
     struct leat_str processor;
     int32_t slice;
     struct leat_str key;
     int64_t ticket;
-    leat_waits reason;
+    leat_wait_reason reason;
     bool parks;
     int64_t due_at_us; /* LEAT_DUE_NEVER */
     int32_t attempt;   /* tries so far */
@@ -201,7 +194,7 @@ LEAT_MUST_CHECK leat_status leat_store_waiter_find(struct leat_store *s, const s
                                                    struct leat_error *err);
 struct leat_waiter_group {
     struct leat_str processor, type, code;
-    leat_waits reason;
+    leat_wait_reason reason;
     int64_t count, due_at_us; /* of the first */
 };
 struct leat_waiter_groups {

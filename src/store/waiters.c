@@ -49,7 +49,7 @@ static void read_row(struct leat_pg_reply *r, int i, struct leat_waiter *w)
     w->key = leat_reply_bytes(r, i, 2);
     w->ticket = leat_reply_int8(r, i, 3);
     int32_t reason = leat_reply_int4(r, i, 4);
-    w->reason = reason > 0 && reason <= LEAT_WAITS_MAX ? (leat_waits)reason : LEAT_WAITS_RETRY;
+    w->reason = reason > 0 && reason <= LEAT_WAITS_MAX ? (leat_wait_reason)reason : LEAT_WAIT_RETRY;
     w->parks = leat_reply_bool(r, i, 5);
     w->due_at_us = leat_reply_int8(r, i, 6);
     w->attempt = leat_reply_int4(r, i, 7);
@@ -140,7 +140,7 @@ leat_status leat_store_waiter_groups(struct leat_store *s, const struct leat_wai
         int32_t reason = leat_reply_int4(&r, i, 1);
         g.at[i].processor = leat_reply_bytes(&r, i, 0);
         g.at[i].reason =
-            reason > 0 && reason <= LEAT_WAITS_MAX ? (leat_waits)reason : LEAT_WAITS_RETRY;
+            reason > 0 && reason <= LEAT_WAITS_MAX ? (leat_wait_reason)reason : LEAT_WAIT_RETRY;
         g.at[i].type = leat_reply_bytes(&r, i, 2);
         g.at[i].code = leat_reply_bytes(&r, i, 3);
         g.at[i].count = leat_reply_int8(&r, i, 4);

@@ -68,7 +68,7 @@ Test(query_operators, what_is_due_before_is_so_long_from_now)
     cr_expect_eq(leat_waiter_filter_set(&f, "until", LEAT_STR("1h"), NOW, &err), LEAT_OK);
     cr_expect_eq(f.due_until_us, NOW + (int64_t)3600 * 1000000);
     cr_expect_eq(leat_waiter_filter_set(&f, "reason", LEAT_STR("held,parked"), NOW, &err), LEAT_OK);
-    cr_expect_eq(f.reasons, 1U << LEAT_WAITS_HELD | 1U << LEAT_WAITS_PARKED);
+    cr_expect_eq(f.reasons, 1U << LEAT_WAIT_HELD | 1U << LEAT_WAIT_PARKED);
     cr_expect_eq(leat_waiter_filter_set(&f, "reason", LEAT_STR("parkd"), NOW, &err), LEAT_INVALID);
     cr_expect_str_eq(err.hint, "Did you mean 'parked'?");
 }
