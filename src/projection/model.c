@@ -1,93 +1,60 @@
+/* A model as readers hold it: whatever version is served now, on whatever backend. */
 #include "projection/model.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "projection/model_range.h"
+#include "projection/model_read.h"
 
 #define FOLLOW_EVERY_US 250000 /* how often a handle looks for a new version */
-#define BLOCK_BYTES     (64 * 1024)
+#define ARENA_BYTES     2048
 
 /* One opened version; readers in flight keep it alive across a switch. */
 struct opened {
-    struct leat_model_view view;
+    struct leat_rows_version *version;
     int users;
-    int fresh_fd;
 };
 
 struct leat_model {
-    char *data_dir, *name;
-    const struct leat_projection *declared;
+    char *data_dir;
+    struct leat_rows_place place;
+    const struct leat_rows_backend *backend;
     pthread_mutex_t lock;
     struct opened *now; /* holds one use itself */
     int64_t followed_us;
 };
 
-static void opened_free(struct opened *o)
+static void opened_free(struct leat_model *m, struct opened *o)
 {
     if (o == NULL)
         return;
-    if (o->fresh_fd >= 0)
-        (void)close(o->fresh_fd);
-    leat_shape_free(o->view.shape);
-    leat_env_close(o->view.env);
+    m->backend->close(o->version);
     free(o);
-}
-
-static void opened_freep(struct opened **o)
-{
-    opened_free(*o);
-}
-
-static leat_status read_shape(struct opened *o, struct leat_error *err)
-{
-    struct leat_env_txn t;
-    LEAT_TRY(leat_env_read_begin(o->view.env, &t, err), err, "read model");
-    leat_status status = leat_shape_read(&t, &o->view.shape, err);
-    leat_env_read_end(&t);
-    return status;
-}
-
-static leat_status open_version(const struct leat_model *m, const char *version,
-                                struct opened **ret, struct leat_error *err)
-{
-    char dir[LEAT_MODEL_PATH_BYTES];
-    struct leat_error ignored = {0};
-    LEAT_AUTO(opened_freep) struct opened *o = calloc(1, sizeof *o);
-    leat_assert(o != NULL);
-    o->users = 1;
-    o->fresh_fd = -1;
-    o->view.declared = m->declared;
-    (void)snprintf(o->view.version, sizeof o->view.version, "%s", version);
-    LEAT_TRY(leat_version_dir(m->data_dir, leat_str_of(m->name), version, dir, err), err, "open");
-    LEAT_TRY(leat_env_open(dir, false, 0, &o->view.env, err), err, "model '%s'", m->name);
-    LEAT_TRY(read_shape(o, err), err, "model '%s'", m->name);
-    if (leat_fresh_open(dir, false, &o->fresh_fd, &ignored) != LEAT_OK)
-        o->fresh_fd = -1; /* its age is then unknown */
-    *ret = LEAT_TAKE(o);
-    return LEAT_OK;
 }
 
 /* Under the lock. Keeps the old version when the new one cannot be opened yet. */
 static leat_status follow(struct leat_model *m, struct leat_error *err)
 {
     char version[LEAT_VERSION_BYTES];
-    struct opened *next = NULL;
+    struct leat_rows_version *next = NULL;
     int64_t now_us = leat_mono_us();
     if (m->now != NULL && now_us - m->followed_us < FOLLOW_EVERY_US)
         return LEAT_OK;
     m->followed_us = now_us;
-    leat_status status = leat_version_current(m->data_dir, leat_str_of(m->name), version, err);
-    if (status == LEAT_OK && (m->now == NULL || strcmp(version, m->now->view.version) != 0))
-        status = open_version(m, version, &next, err);
+    leat_status status = m->backend->current(&m->place, version, err);
+    if (status == LEAT_OK && (m->now == NULL || strcmp(version, m->now->version->version) != 0))
+        status = m->backend->open(&m->place, version, &next, err);
     if (next != NULL) {
+        struct opened *o = malloc(sizeof *o);
+        leat_assert(o != NULL);
+        *o = (struct opened){next, 1};
         if (m->now != NULL && --m->now->users == 0)
-            opened_free(m->now);
-        m->now = next;
+            opened_free(m, m->now);
+        m->now = o;
     }
     return m->now != NULL ? LEAT_OK : status;
 }
@@ -110,7 +77,7 @@ static void release(struct leat_model *m, struct opened *o)
     bool last = --o->users == 0;
     (void)pthread_mutex_unlock(&m->lock);
     if (last)
-        opened_free(o);
+        opened_free(m, o);
 }
 
 static leat_status unknown_model(const struct leat_topology *t, const char *model,
@@ -132,7 +99,8 @@ leat_status leat_model_open(const struct leat_topology *t, const char *model, co
     const struct leat_projection *p = leat_topology_projection(t, leat_str_of(model));
     if (p == NULL)
         return unknown_model(t, model, err);
-    if (p->store != LEAT_MODEL_LMDB)
+    const struct leat_rows_backend *backend = leat_rows_backend_of(p->store);
+    if (backend == NULL)
         return leat_fail(err, LEAT_INVALID,
                          "read model '%s' is declared for Redis, which this version does not run",
                          model);
@@ -140,9 +108,9 @@ leat_status leat_model_open(const struct leat_topology *t, const char *model, co
     leat_assert(m != NULL);
     (void)pthread_mutex_init(&m->lock, NULL);
     m->data_dir = strdup(data_dir);
-    m->name = strdup(model);
-    m->declared = p;
-    leat_assert(m->data_dir != NULL && m->name != NULL);
+    leat_assert(m->data_dir != NULL);
+    m->backend = backend;
+    m->place = (struct leat_rows_place){t, p, m->data_dir};
     leat_status status = follow(m, err);
     if (status == LEAT_ABSENT) {
         leat_error_hint(err, "it is built while 'leat run' runs with the role 'projector' and the "
@@ -160,14 +128,214 @@ void leat_model_close(struct leat_model *m)
 {
     if (m == NULL)
         return;
-    opened_free(m->now);
+    opened_free(m, m->now);
     (void)pthread_mutex_destroy(&m->lock);
     free(m->data_dir);
-    free(m->name);
     free(m);
 }
 
-/* ---- one row ---- */
+/* ---- snapshots ---- */
+
+leat_status leat_model_begin(struct leat_model *m, struct leat_arena *arena,
+                             struct leat_model_read *ret, struct leat_error *err)
+{
+    struct opened *o = NULL;
+    LEAT_TRY(acquire(m, &o, err), err, "model '%.*s'", LEAT_STR_FMT(m->place.declared->name));
+    *ret = (struct leat_model_read){.model = m, .version = o->version, .arena = arena, .held = o};
+    leat_status status = m->backend->begin(o->version, arena, &ret->rows, err);
+    if (status != LEAT_OK)
+        release(m, o);
+    return status;
+}
+
+void leat_model_end(struct leat_model_read *r)
+{
+    r->version->backend->end(r->rows);
+    release(r->model, r->held);
+    r->rows = NULL;
+}
+
+leat_status leat_read_position(struct leat_model_read *r, struct leat_rows_position *ret,
+                               struct leat_error *err)
+{
+    return r->version->backend->position(r->rows, ret, err);
+}
+
+/* ---- rows ---- */
+
+static leat_status no_row(struct leat_str key, struct leat_error *err)
+{
+    if (key.len == 0)
+        return leat_fail(err, LEAT_ABSENT, "no row has an empty key");
+    return leat_fail(err, LEAT_ABSENT, "there is no row '%.*s'",
+                     (int)(key.len < 200 ? key.len : 200), key.at);
+}
+
+leat_status leat_read_get(struct leat_model_read *r, struct leat_str key, struct leat_str fields,
+                          struct leat_buf *out, struct leat_error *err)
+{
+    struct leat_chosen chosen;
+    struct leat_model_row row = {.cells = NULL};
+    struct leat_json_writer w;
+    leat_status status = leat_choose_fields(r->version, fields, &chosen, err);
+    if (status != LEAT_OK)
+        return status;
+    if (key.len > 0)
+        LEAT_TRY(r->version->backend->get(r->rows, &key, 1, &row, err), err, "read a row");
+    if (row.cells == NULL)
+        return no_row(key, err);
+    leat_json_writer_init(&w, out);
+    leat_row_put(r->version->shape, &row, &chosen, &w);
+    return LEAT_OK;
+}
+
+static void put_found(const struct leat_model_read *r, const struct leat_model_row *rows,
+                      uint32_t n, const struct leat_chosen *chosen, struct leat_json_writer *w)
+{
+    leat_json_begin_object(w);
+    leat_json_key(w, LEAT_STR("rows"));
+    leat_json_begin_array(w);
+    for (uint32_t i = 0; i < n; i++) {
+        if (rows[i].cells != NULL)
+            leat_row_put(r->version->shape, &rows[i], chosen, w);
+    }
+    leat_json_end_array(w);
+    leat_json_key(w, LEAT_STR("missing"));
+    leat_json_begin_array(w);
+    for (uint32_t i = 0; i < n; i++) {
+        if (rows[i].cells == NULL)
+            leat_json_str(w, rows[i].key);
+    }
+    leat_json_end_array(w);
+    leat_json_end_object(w);
+}
+
+leat_status leat_read_keys(struct leat_model_read *r, const struct leat_str *keys, uint32_t n,
+                           struct leat_str fields, struct leat_buf *out, struct leat_error *err)
+{
+    struct leat_chosen chosen;
+    struct leat_json_writer w;
+    if (n == 0 || n > LEAT_MODEL_KEYS_MAX) {
+        return leat_fail(err, LEAT_INVALID, "parameter 'keys' must be 1 to %d keys",
+                         LEAT_MODEL_KEYS_MAX);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (keys[i].len == 0)
+            return leat_fail(err, LEAT_INVALID, "parameter 'keys': no row has an empty key");
+    }
+    leat_status status = leat_choose_fields(r->version, fields, &chosen, err);
+    if (status != LEAT_OK)
+        return status;
+    struct leat_model_row *rows = leat_arena_alloc(r->arena, n * sizeof *rows);
+    LEAT_TRY(r->version->backend->get(r->rows, keys, n, rows, err), err, "read rows");
+    leat_json_writer_init(&w, out);
+    put_found(r, rows, n, &chosen, &w);
+    return LEAT_OK;
+}
+
+/* ---- one question, one snapshot ---- */
+
+typedef leat_status (*question)(struct leat_model_read *r, void *arg, struct leat_error *err);
+
+static leat_status ask(struct leat_model *m, question q, void *arg, struct leat_error *err)
+{
+    struct leat_model_read r;
+    struct leat_arena *arena = leat_arena_new(ARENA_BYTES, 0);
+    leat_status status = leat_model_begin(m, arena, &r, err);
+    if (status == LEAT_OK) {
+        status = q(&r, arg, err);
+        leat_model_end(&r);
+    }
+    leat_arena_free(arena);
+    return status;
+}
+
+struct ask_get {
+    struct leat_str key;
+    struct leat_buf *out;
+};
+
+static leat_status get(struct leat_model_read *r, void *arg, struct leat_error *err)
+{
+    struct ask_get *a = arg;
+    return leat_read_get(r, a->key, (struct leat_str){NULL, 0}, a->out, err);
+}
+
+leat_status leat_model_get(struct leat_model *m, struct leat_str key, struct leat_buf *out,
+                           struct leat_error *err)
+{
+    struct ask_get a = {key, out};
+    return ask(m, get, &a, err);
+}
+
+struct ask_list {
+    const struct leat_model_range *range;
+    struct leat_buf *out;
+};
+
+static leat_status list(struct leat_model_read *r, void *arg, struct leat_error *err)
+{
+    struct ask_list *a = arg;
+    return leat_read_list(r, a->range, a->out, err);
+}
+
+leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,
+                            struct leat_buf *out, struct leat_error *err)
+{
+    struct ask_list a = {r, out};
+    return ask(m, list, &a, err);
+}
+
+struct ask_position {
+    int64_t *seqs, *complete_ms;
+    struct leat_uuid *stores;
+};
+
+static leat_status position(struct leat_model_read *r, void *arg, struct leat_error *err)
+{
+    struct ask_position *a = arg;
+    struct leat_rows_position at;
+    LEAT_TRY(leat_read_position(r, &at, err), err, "position");
+    memcpy(a->seqs, at.seqs, (size_t)at.n * sizeof *a->seqs);
+    if (a->stores != NULL)
+        memcpy(a->stores, at.stores, (size_t)at.n * sizeof *a->stores);
+    if (a->complete_ms != NULL)
+        *a->complete_ms = at.complete_ms;
+    return LEAT_OK;
+}
+
+leat_status leat_model_position(struct leat_model *m, int64_t *ret_seqs,
+                                struct leat_uuid *ret_store_ids, int64_t *ret_complete_ms,
+                                struct leat_error *err)
+{
+    struct ask_position a = {ret_seqs, ret_complete_ms, ret_store_ids};
+    return ask(m, position, &a, err);
+}
+
+struct ask_skipped {
+    int32_t limit;
+    struct leat_buf *out;
+};
+
+static leat_status skipped(struct leat_model_read *r, void *arg, struct leat_error *err)
+{
+    struct ask_skipped *a = arg;
+    struct leat_json_writer w;
+    leat_json_writer_init(&w, a->out);
+    leat_json_begin_array(&w);
+    LEAT_TRY(r->version->backend->skipped(r->rows, a->limit, &w, err), err, "skipped events");
+    leat_json_end_array(&w);
+    return LEAT_OK;
+}
+
+leat_status leat_model_skipped(struct leat_model *m, int32_t limit, struct leat_buf *out,
+                               struct leat_error *err)
+{
+    struct ask_skipped a = {limit, out};
+    return ask(m, skipped, &a, err);
+}
+
+/* ---- rows by their bytes, for those who compare files ---- */
 
 leat_status leat_model_row_json(const struct leat_model_view *v, struct leat_str db_key,
                                 struct leat_str bytes, struct leat_json_writer *w,
@@ -186,115 +354,4 @@ leat_status leat_model_row_json(const struct leat_model_view *v, struct leat_str
     leat_row_json(v->shape->fields, cells, v->shape->n_fields, w);
     leat_json_end_object(w);
     return LEAT_OK;
-}
-
-static leat_status get_in(const struct leat_model_view *v, struct leat_str key,
-                          struct leat_buf *out, struct leat_error *err)
-{
-    struct leat_env_txn t;
-    struct leat_json_writer w;
-    struct leat_str bytes;
-    uint8_t scratch[LEAT_ROW_KEY_MAX];
-    bool shortened = false;
-    if (key.len == 0)
-        return leat_fail(err, LEAT_ABSENT, "no row has an empty key");
-    struct leat_str db_key = leat_row_key(key, scratch, &shortened);
-    LEAT_TRY(leat_env_read_begin(v->env, &t, err), err, "read a row");
-    leat_status status = leat_env_get(&t, LEAT_DB_ROWS, db_key, &bytes, err);
-    leat_json_writer_init(&w, out);
-    if (status == LEAT_OK) {
-        status = leat_model_row_json(v, db_key, bytes, &w, err);
-    } else if (status == LEAT_ABSENT) {
-        (void)leat_fail(err, LEAT_ABSENT, "there is no row '%.*s'",
-                        (int)(key.len < 200 ? key.len : 200), key.at);
-    }
-    leat_env_read_end(&t);
-    return status;
-}
-
-leat_status leat_model_get(struct leat_model *m, struct leat_str key, struct leat_buf *out,
-                           struct leat_error *err)
-{
-    struct opened *o = NULL;
-    LEAT_TRY(acquire(m, &o, err), err, "model '%s'", m->name);
-    leat_status status = get_in(&o->view, key, out, err);
-    release(m, o);
-    return status;
-}
-
-leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,
-                            struct leat_buf *out, struct leat_error *err)
-{
-    struct opened *o = NULL;
-    LEAT_TRY(acquire(m, &o, err), err, "model '%s'", m->name);
-    leat_status status = leat_model_list_in(&o->view, r, out, err);
-    release(m, o);
-    return status;
-}
-
-static leat_status position_in(const struct opened *o, int64_t *ret_seqs,
-                               struct leat_uuid *ret_store_ids, struct leat_error *err)
-{
-    struct leat_env_txn t;
-    struct leat_checkpoint at[LEAT_PARTITIONS_MAX];
-    int32_t n = o->view.shape->partitions;
-    LEAT_TRY(leat_env_read_begin(o->view.env, &t, err), err, "position");
-    leat_status status = leat_checkpoints_read(&t, n, at, err);
-    leat_env_read_end(&t);
-    if (status != LEAT_OK)
-        return status;
-    for (int32_t k = 0; k < n; k++) {
-        ret_seqs[k] = at[k].seq;
-        if (ret_store_ids != NULL)
-            ret_store_ids[k] = at[k].store_id;
-    }
-    return LEAT_OK;
-}
-
-leat_status leat_model_position(struct leat_model *m, int64_t *ret_seqs,
-                                struct leat_uuid *ret_store_ids, int64_t *ret_complete_ms,
-                                struct leat_error *err)
-{
-    struct opened *o = NULL;
-    LEAT_TRY(acquire(m, &o, err), err, "model '%s'", m->name);
-    leat_status status = position_in(o, ret_seqs, ret_store_ids, err);
-    if (status == LEAT_OK && ret_complete_ms != NULL)
-        *ret_complete_ms = leat_fresh_read(o->fresh_fd);
-    release(m, o);
-    return status;
-}
-
-static leat_status skipped_in(const struct leat_model_view *v, int32_t limit, struct leat_buf *out,
-                              struct leat_error *err)
-{
-    struct leat_env_txn t;
-    struct leat_json_writer w;
-    MDB_cursor *cursor = NULL;
-    MDB_val k, d;
-    LEAT_TRY(leat_env_read_begin(v->env, &t, err), err, "skipped events");
-    int rc = mdb_cursor_open(t.txn, t.dbi[LEAT_DB_SKIPPED], &cursor);
-    leat_json_writer_init(&w, out);
-    leat_json_begin_array(&w);
-    for (int32_t i = 0; rc == 0 && i < limit; i++) {
-        rc = mdb_cursor_get(cursor, &k, &d, i == 0 ? MDB_FIRST : MDB_NEXT);
-        if (rc != 0 || k.mv_size != LEAT_SKIP_KEY_BYTES)
-            break;
-        leat_model_skip_json(k.mv_data, (struct leat_str){d.mv_data, (uint32_t)d.mv_size}, &w);
-    }
-    leat_json_end_array(&w);
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
-    leat_env_read_end(&t);
-    return rc == 0 || rc == MDB_NOTFOUND ? LEAT_OK
-                                         : leat_env_fail(NULL, rc, err, "read skipped events");
-}
-
-leat_status leat_model_skipped(struct leat_model *m, int32_t limit, struct leat_buf *out,
-                               struct leat_error *err)
-{
-    struct opened *o = NULL;
-    LEAT_TRY(acquire(m, &o, err), err, "model '%s'", m->name);
-    leat_status status = skipped_in(&o->view, limit, out, err);
-    release(m, o);
-    return status;
 }

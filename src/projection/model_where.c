@@ -59,16 +59,13 @@ leat_status leat_where_of(const struct leat_query *q, const struct leat_shape *s
     return LEAT_OK;
 }
 
-leat_status leat_where_holds(const struct leat_where *w, struct leat_str row, uint32_t n_fields,
-                             bool *ret, struct leat_error *err)
+bool leat_where_holds(const struct leat_where *w, const struct leat_cell *cells)
 {
-    struct leat_cell cells[LEAT_ROW_FIELDS_MAX];
-    LEAT_TRY(leat_row_decode(row, cells, n_fields, NULL, err), err, "row");
-    *ret = true;
-    for (uint32_t i = 0; i < w->n && *ret; i++) {
+    bool holds = true;
+    for (uint32_t i = 0; i < w->n && holds; i++) {
         const struct leat_where_test *t = &w->tests[i];
         const struct leat_cell *right = t->other >= 0 ? &cells[t->other] : &t->value;
-        *ret = leat_eval_condition(LEAT_COMPARE_EQ, &cells[t->field], right);
+        holds = leat_eval_condition(LEAT_COMPARE_EQ, &cells[t->field], right);
     }
-    return LEAT_OK;
+    return holds;
 }

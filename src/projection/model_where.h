@@ -19,8 +19,6 @@ struct leat_where {
 LEAT_MUST_CHECK leat_status leat_where_of(const struct leat_query *q,
                                           const struct leat_shape *shape, struct leat_arena *arena,
                                           struct leat_where *ret, struct leat_error *err);
-/* POISON when the row's bytes are damaged. */
-LEAT_MUST_CHECK leat_status leat_where_holds(const struct leat_where *w, struct leat_str row,
-                                             uint32_t n_fields, bool *ret, struct leat_error *err);
+bool leat_where_holds(const struct leat_where *w, const struct leat_cell *cells);
 
 #endif

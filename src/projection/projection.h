@@ -53,14 +53,20 @@ struct leat_model_range {
     /* Instead of from and to, with an index: its leading columns, one value each, as text. */
     const struct leat_str *equal;
     uint32_t n_equal;
+    /* Instead of from and to: keys that start with it; with an index, leading column values with
+     * commas, of which the last one may go on. */
+    struct leat_str prefix;
+    bool descending;                /* from the end of the range to its beginning */
     const struct leat_query *where; /* NULL: all rows; else those its `where` holds for */
-    struct leat_str cursor; /* from a former answer about the same index, from, to, equal, where */
-    int32_t limit;          /* 1..LEAT_MODEL_LIMIT_MAX */
+    struct leat_str filter;         /* and those for which all tests hold: see model_filter.h */
+    struct leat_str fields;         /* names with commas; empty: all */
+    struct leat_str cursor;         /* from a former answer to the same question */
+    int32_t limit;                  /* 1..LEAT_MODEL_LIMIT_MAX */
 };
-/* {"rows":[…],"cursor":"…"|null}. With `where` an answer may hold fewer rows than `limit`, even
- * none, and still have a cursor: after LEAT_MODEL_SCAN_MAX rows looked at. INVALID: a name or value
- * that does not fit, with the nearest; a cursor that is not from such a list. RETRY: the version
- * that is served does not have the index or field yet. */
+/* {"rows":[…],"cursor":"…"|null}. With `where` or `filter` an answer may hold fewer rows than
+ * `limit`, even none, and still have a cursor: after LEAT_MODEL_SCAN_MAX rows looked at. INVALID: a
+ * name or value that does not fit, with the nearest; a cursor that is not from such a list. RETRY:
+ * the version that is served does not have the index or field yet. */
 LEAT_MUST_CHECK leat_status leat_model_list(struct leat_model *m, const struct leat_model_range *r,
                                             struct leat_buf *out, struct leat_error *err);
 /* Position of the model: seq applied per slice (array of topology partitions) and when it was last
