@@ -45,7 +45,7 @@ leat_status leat_env_fail(struct leat_env *e, int rc, struct leat_error *err, co
     return leat_fail(err, status, "could not %s: %s", doing, mdb_strerror(rc));
 }
 
-static leat_status make_folders(const char *dir, struct leat_error *err)
+leat_status leat_env_make_folders(const char *dir, struct leat_error *err)
 {
     char path[4096];
     size_t len = strlen(dir);
@@ -174,7 +174,7 @@ leat_status leat_env_open(const char *dir, bool create, size_t map_bytes, struct
                           struct leat_error *err)
 {
     if (create)
-        LEAT_TRY(make_folders(dir, err), err, "open read model");
+        LEAT_TRY(leat_env_make_folders(dir, err), err, "open read model");
     (void)pthread_mutex_lock(&registry_lock);
     leat_status status = open_registered(dir, create, map_bytes, ret, err);
     (void)pthread_mutex_unlock(&registry_lock);
@@ -353,6 +353,16 @@ leat_status leat_env_delete(struct leat_env_txn *t, leat_env_db db, struct leat_
     int rc = mdb_del(t->txn, t->dbi[db], &k, NULL);
     return rc == 0 || rc == MDB_NOTFOUND ? LEAT_OK
                                          : leat_env_fail(t->env, rc, err, "delete from a model");
+}
+
+leat_status leat_env_lazy(struct leat_env *e, bool lazy, struct leat_error *err)
+{
+    (void)pthread_rwlock_rdlock(&e->map_lock);
+    int rc = lazy ? 0 : mdb_env_sync(e->mdb, 1);
+    if (rc == 0)
+        rc = mdb_env_set_flags(e->mdb, MDB_NOSYNC, lazy);
+    (void)pthread_rwlock_unlock(&e->map_lock);
+    return rc == 0 ? LEAT_OK : leat_env_fail(NULL, rc, err, "bring a model to the disk");
 }
 
 static leat_status count_rows(struct leat_env_txn *t, struct leat_env_figures *ret,

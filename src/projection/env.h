@@ -29,6 +29,8 @@ typedef enum leat_env_db {
  * size of the map (sparse; 0 = 16 GiB); it doubles when full. */
 LEAT_MUST_CHECK leat_status leat_env_open(const char *dir, bool create, size_t map_bytes,
                                           struct leat_env **ret, struct leat_error *err);
+/* The folder and those above it; those that are there stay. */
+LEAT_MUST_CHECK leat_status leat_env_make_folders(const char *dir, struct leat_error *err);
 void leat_env_close(struct leat_env *e); /* NULL allowed; the last one closes */
 /* Sets *err from an LMDB result code. MDB_MAP_FULL is remembered: leat_env_write() retries. */
 leat_status leat_env_fail(struct leat_env *e, int rc, struct leat_error *err, const char *doing);
@@ -60,6 +62,10 @@ LEAT_MUST_CHECK leat_status leat_env_put(struct leat_env_txn *t, leat_env_db db,
 /* Removing what is not there is fine. */
 LEAT_MUST_CHECK leat_status leat_env_delete(struct leat_env_txn *t, leat_env_db db,
                                             struct leat_str key, struct leat_error *err);
+
+/* Lazy: commits do not wait for the disk, which a kill survives and a machine going down need not.
+ * Back: what was written is on the disk. */
+LEAT_MUST_CHECK leat_status leat_env_lazy(struct leat_env *e, bool lazy, struct leat_error *err);
 
 struct leat_env_figures {
     uint64_t used_bytes, map_bytes, rows;

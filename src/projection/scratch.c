@@ -13,16 +13,6 @@
 #define CONNECTS_MAX 5
 #define SMALL_MAP    ((size_t)1 << 30) /* sparse; doubles by itself */
 
-/* The scratch copy may be lost at any time: waiting for the disk would only make it slow. */
-static leat_status do_not_sync(struct leat_env *env, struct leat_error *err)
-{
-    struct leat_env_txn t;
-    LEAT_TRY(leat_env_read_begin(env, &t, err), err, "scratch");
-    int rc = mdb_env_set_flags(mdb_txn_env(t.txn), MDB_NOSYNC, 1);
-    leat_env_read_end(&t);
-    return rc == 0 ? LEAT_OK : leat_env_fail(NULL, rc, err, "prepare the scratch copy");
-}
-
 static leat_status read_slices(struct leat_scratch *s, struct leat_error *err)
 {
     size_t n = (size_t)s->c.topology->partitions;
@@ -55,7 +45,7 @@ leat_status leat_scratch_open(const struct leat_scratch_config *c, struct leat_s
     LEAT_TRY(
         leat_fold_open(c->projection, c->topology->partitions, c->dir, SMALL_MAP, &s->fold, err),
         err, "scratch copy");
-    LEAT_TRY(do_not_sync(s->fold->env, err), err, "scratch copy");
+    LEAT_TRY(leat_env_lazy(s->fold->env, true, err), err, "scratch copy"); /* it may be lost */
     LEAT_TRY(read_slices(s, err), err, "scratch copy");
     *ret = LEAT_TAKE(s);
     return LEAT_OK;

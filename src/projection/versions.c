@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define REBUILDS_MAX 1000
-#define FRESH_BYTES  8
+#define FRESH_BYTES   8
+#define HELD          "held "
+#define CURRENT_BYTES (2 * LEAT_VERSION_BYTES + 16)
 
 static leat_status join(char to[LEAT_MODEL_PATH_BYTES], struct leat_error *err, const char *fmt,
                         ...) LEAT_PRINTF(3, 4);
@@ -33,38 +35,21 @@ leat_status leat_version_dir(const char *data_dir, struct leat_str model, const 
     return join(ret, err, "%s/models/%.*s.%s", data_dir, LEAT_STR_FMT(model), version);
 }
 
-leat_status leat_version_pick(const char *data_dir, struct leat_str model, uint64_t hash,
-                              char ret_version[LEAT_VERSION_BYTES], struct leat_error *err)
-{
-    char version[LEAT_VERSION_BYTES], dir[LEAT_MODEL_PATH_BYTES], marker[LEAT_MODEL_PATH_BYTES];
-    for (int n = 1; n < REBUILDS_MAX; n++) {
-        if (n == 1) {
-            (void)snprintf(version, sizeof version, "%016" PRIx64, hash);
-        } else {
-            (void)snprintf(version, sizeof version, "%016" PRIx64 "-%d", hash, n);
-        }
-        LEAT_TRY(leat_version_dir(data_dir, model, version, dir, err), err, "read model");
-        LEAT_TRY(join(marker, err, "%s/refused", dir), err, "read model");
-        if (access(marker, F_OK) != 0) {
-            memcpy(ret_version, version, sizeof version);
-            return LEAT_OK;
-        }
-    }
-    return leat_fail(err, LEAT_FATAL, "read model '%.*s' was rebuilt %d times: remove old versions",
-                     LEAT_STR_FMT(model), REBUILDS_MAX);
-}
-
-static leat_status write_file(const char *path, const char *text, struct leat_error *err)
+static leat_status write_bytes(const char *path, struct leat_str text, struct leat_error *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
         return leat_fail(err, LEAT_FATAL, "could not write '%s': %s", path, strerror(errno));
-    size_t len = strlen(text);
-    bool good = write(fd, text, len) == (ssize_t)len && fsync(fd) == 0;
+    bool good = write(fd, text.at, text.len) == (ssize_t)text.len && fsync(fd) == 0;
     int why = errno;
     good = close(fd) == 0 && good;
     return good ? LEAT_OK
                 : leat_fail(err, LEAT_FATAL, "could not write '%s': %s", path, strerror(why));
+}
+
+static leat_status write_file(const char *path, const char *text, struct leat_error *err)
+{
+    return write_bytes(path, leat_str_of(text), err);
 }
 
 leat_status leat_version_refuse(const char *dir, const char *reason, struct leat_error *err)
@@ -98,19 +83,97 @@ leat_status leat_version_current(const char *data_dir, struct leat_str model,
     return LEAT_OK;
 }
 
-leat_status leat_version_switch(const char *data_dir, struct leat_str model, const char *version,
-                                struct leat_error *err)
+static leat_status replace_current(const char *data_dir, struct leat_str model, const char *text,
+                                   struct leat_error *err)
 {
-    char path[LEAT_MODEL_PATH_BYTES], next[LEAT_MODEL_PATH_BYTES], text[LEAT_VERSION_BYTES + 1];
+    char path[LEAT_MODEL_PATH_BYTES], next[LEAT_MODEL_PATH_BYTES];
     LEAT_TRY(join(path, err, "%s/models/%.*s.current", data_dir, LEAT_STR_FMT(model)), err,
              "switch a read model");
     /* Its own name per process: two projectors may switch at once. */
     LEAT_TRY(join(next, err, "%s.%ld", path, (long)getpid()), err, "switch a read model");
-    (void)snprintf(text, sizeof text, "%.*s\n", LEAT_VERSION_BYTES - 1, version);
     LEAT_TRY(write_file(next, text, err), err, "switch a read model");
     if (rename(next, path) != 0)
         return leat_fail(err, LEAT_FATAL, "could not rename '%s': %s", next, strerror(errno));
     return LEAT_OK;
+}
+
+leat_status leat_version_switch(const char *data_dir, struct leat_str model, const char *version,
+                                struct leat_error *err)
+{
+    char text[LEAT_VERSION_BYTES + 1];
+    (void)snprintf(text, sizeof text, "%.*s\n", LEAT_VERSION_BYTES - 1, version);
+    return replace_current(data_dir, model, text, err);
+}
+
+leat_status leat_version_hold(const char *data_dir, struct leat_str model, const char *version,
+                              uint64_t declared, struct leat_error *err)
+{
+    char text[CURRENT_BYTES];
+    (void)snprintf(text, sizeof text, "%.*s\n" HELD "%016" PRIx64 "\n", LEAT_VERSION_BYTES - 1,
+                   version, declared);
+    return replace_current(data_dir, model, text, err);
+}
+
+bool leat_version_is_held(const char *data_dir, struct leat_str model, uint64_t declared)
+{
+    char path[LEAT_MODEL_PATH_BYTES], text[CURRENT_BYTES], want[CURRENT_BYTES];
+    struct leat_error ignored = {0};
+    if (join(path, &ignored, "%s/models/%.*s.current", data_dir, LEAT_STR_FMT(model)) != LEAT_OK)
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    text[n < 0 ? 0 : n] = 0;
+    (void)snprintf(want, sizeof want, "\n" HELD "%016" PRIx64 "\n", declared);
+    return strstr(text, want) != NULL;
+}
+
+uint64_t leat_version_stamp(const char *data_dir, struct leat_str model)
+{
+    char path[LEAT_MODEL_PATH_BYTES];
+    struct leat_error ignored = {0};
+    struct stat st;
+    if (join(path, &ignored, "%s/models/%.*s.current", data_dir, LEAT_STR_FMT(model)) != LEAT_OK ||
+        stat(path, &st) != 0)
+        return 0;
+    /* An inode number may be used again, but not at the same moment. */
+    uint64_t at = (uint64_t)st.st_ctim.tv_sec * 1000000000U + (uint64_t)st.st_ctim.tv_nsec;
+    return (at << 1 | 1) ^ (uint64_t)st.st_ino << 40;
+}
+
+/* ---- small files ---- */
+
+leat_status leat_version_write(const char *dir, const char *file, struct leat_str text,
+                               struct leat_error *err)
+{
+    char path[LEAT_MODEL_PATH_BYTES], next[LEAT_MODEL_PATH_BYTES];
+    LEAT_TRY(join(path, err, "%s/%s", dir, file), err, "write");
+    LEAT_TRY(join(next, err, "%s.%ld", path, (long)getpid()), err, "write");
+    leat_status status = write_bytes(next, text, err);
+    if (status == LEAT_OK && rename(next, path) != 0)
+        status = leat_fail(err, LEAT_FATAL, "could not rename '%s': %s", next, strerror(errno));
+    return status;
+}
+
+leat_status leat_version_read(const char *dir, const char *file, size_t max, struct leat_buf *out,
+                              struct leat_error *err)
+{
+    char path[LEAT_MODEL_PATH_BYTES], part[4096];
+    LEAT_TRY(join(path, err, "%s/%s", dir, file), err, "read");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return leat_fail(err, errno == ENOENT ? LEAT_ABSENT : LEAT_FATAL, "could not open '%s': %s",
+                         path, strerror(errno));
+    }
+    ssize_t n = 0;
+    size_t have = 0;
+    while (have < max && (n = read(fd, part, sizeof part)) > 0) {
+        leat_buf_put(out, part, (size_t)n);
+        have += (size_t)n;
+    }
+    (void)close(fd);
+    return n >= 0 ? LEAT_OK : leat_fail(err, LEAT_FATAL, "could not read '%s'", path);
 }
 
 leat_status leat_fresh_open(const char *dir, bool write, int *ret_fd, struct leat_error *err)
