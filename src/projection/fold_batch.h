@@ -29,7 +29,9 @@ struct leat_fold_row { /* a row touched by the batch */
     struct leat_str old;         /* its bytes as kept; "" = none, or not fetched (blind) */
     struct leat_cell *cells, *old_cells;
     bool shortened, exists, existed, blind;
-    bool touched; /* a change was applied to it */
+    bool touched;            /* a change was applied to it */
+    struct leat_str encoded; /* what is to be written; private to the backend */
+    int todo;
 };
 
 struct leat_fold_index_op {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define CHECKPOINT_BYTES 48
-#define SHAPE_BYTES_MAX  ((size_t)256 * 1024)
 
 static const struct leat_str key_shape = {"shape", 5};
 static const struct leat_str key_checkpoints = {"checkpoints", 11};
@@ -108,24 +107,29 @@ static struct leat_str get_name(struct leat_str *in, struct leat_arena *arena)
     return s;
 }
 
+void leat_shape_text(const struct leat_shape *s, struct leat_buf *out)
+{
+    put_u(out, (uint64_t)s->partitions, 4);
+    put_u(out, s->n_fields, 2);
+    put_u(out, s->n_indexes, 2);
+    for (uint32_t i = 0; i < s->n_fields; i++)
+        put_name(out, s->fields[i]);
+    for (uint32_t i = 0; i < s->n_indexes; i++) {
+        put_name(out, s->indexes[i].name);
+        put_u(out, s->indexes[i].n_columns, 1);
+        for (uint32_t j = 0; j < s->indexes[i].n_columns; j++) {
+            put_u(out, s->indexes[i].columns[j].field, 2);
+            put_u(out, s->indexes[i].columns[j].descending, 1);
+        }
+    }
+}
+
 leat_status leat_shape_write(struct leat_env_txn *t, const struct leat_shape *s,
                              struct leat_error *err)
 {
     struct leat_buf b;
-    leat_buf_init(&b, SHAPE_BYTES_MAX);
-    put_u(&b, (uint64_t)s->partitions, 4);
-    put_u(&b, s->n_fields, 2);
-    put_u(&b, s->n_indexes, 2);
-    for (uint32_t i = 0; i < s->n_fields; i++)
-        put_name(&b, s->fields[i]);
-    for (uint32_t i = 0; i < s->n_indexes; i++) {
-        put_name(&b, s->indexes[i].name);
-        put_u(&b, s->indexes[i].n_columns, 1);
-        for (uint32_t j = 0; j < s->indexes[i].n_columns; j++) {
-            put_u(&b, s->indexes[i].columns[j].field, 2);
-            put_u(&b, s->indexes[i].columns[j].descending, 1);
-        }
-    }
+    leat_buf_init(&b, LEAT_SHAPE_BYTES_MAX);
+    leat_shape_text(s, &b);
     leat_status status = leat_env_put(t, LEAT_DB_META, key_shape, leat_buf_str(&b), err);
     leat_buf_done(&b);
     return status;
@@ -145,10 +149,8 @@ static void read_index(struct leat_str *in, struct leat_shape *s)
     }
 }
 
-leat_status leat_shape_read(struct leat_env_txn *t, struct leat_shape **ret, struct leat_error *err)
+bool leat_shape_of_text(struct leat_str in, struct leat_shape **ret)
 {
-    struct leat_str in;
-    LEAT_TRY(leat_env_get(t, LEAT_DB_META, key_shape, &in, err), err, "read the model's shape");
     struct leat_shape *s = shape_new();
     s->partitions = (int32_t)get_u(&in, 4);
     uint32_t fields = (uint32_t)get_u(&in, 2);
@@ -156,7 +158,7 @@ leat_status leat_shape_read(struct leat_env_txn *t, struct leat_shape **ret, str
     if (s->partitions <= 0 || s->partitions > LEAT_PARTITIONS_MAX || fields > LEAT_ROW_FIELDS_MAX ||
         indexes > LEAT_INDEXES_MAX) {
         leat_shape_free(s);
-        return leat_fail(err, LEAT_FATAL, "could not read the model's shape: damaged");
+        return false;
     }
     s->n_fields = fields;
     s->fields = leat_arena_zalloc(s->arena, fields, sizeof *s->fields);
@@ -165,7 +167,16 @@ leat_status leat_shape_read(struct leat_env_txn *t, struct leat_shape **ret, str
     for (uint32_t i = 0; i < indexes; i++)
         read_index(&in, s);
     *ret = s;
-    return LEAT_OK;
+    return true;
+}
+
+leat_status leat_shape_read(struct leat_env_txn *t, struct leat_shape **ret, struct leat_error *err)
+{
+    struct leat_str in;
+    LEAT_TRY(leat_env_get(t, LEAT_DB_META, key_shape, &in, err), err, "read the model's shape");
+    return leat_shape_of_text(in, ret)
+               ? LEAT_OK
+               : leat_fail(err, LEAT_FATAL, "could not read the model's shape: damaged");
 }
 
 static void pack_checkpoint(const struct leat_checkpoint *c, uint8_t to[CHECKPOINT_BYTES])

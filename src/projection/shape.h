@@ -32,6 +32,10 @@ void leat_shape_free(struct leat_shape *s);
 /* Index number by name; -1 when there is none. */
 int leat_shape_index(const struct leat_shape *s, struct leat_str name);
 
+/* The shape as bytes and back; false = damaged. */
+#define LEAT_SHAPE_BYTES_MAX ((size_t)256 * 1024)
+void leat_shape_text(const struct leat_shape *s, struct leat_buf *out);
+bool leat_shape_of_text(struct leat_str text, struct leat_shape **ret);
 LEAT_MUST_CHECK leat_status leat_shape_write(struct leat_env_txn *t, const struct leat_shape *s,
                                              struct leat_error *err);
 /* ABSENT in an environment that was never written to. */

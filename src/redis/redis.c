@@ -303,6 +303,11 @@ static leat_status connect_host(struct leat_redis *r, size_t host, struct leat_e
 
 leat_status leat_redis_ready(struct leat_redis *r, struct leat_error *err)
 {
+    struct leat_error ignored = {0};
+    if (r->args_due > 0) /* an argument too few: its words would swallow the next command */
+        leat_redis_drop(r);
+    if (r->c != NULL && r->pending > 0) /* of a pipeline that was given up */
+        (void)leat_redis_finish(r, &ignored);
     if (r->c != NULL)
         return LEAT_OK;
     leat_status status = LEAT_RETRY;
