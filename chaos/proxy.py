@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+QUEUED_MAX = 256  # pieces on their way, each of up to 64 KiB
+
 
 class Proxy:
     """Forwards 127.0.0.1:port to `target`, a port, in a thread of its own.
@@ -50,23 +52,34 @@ class Proxy:
         self.writers -= both
 
     async def _pump(self, reader, writer):
+        """Bytes keep their order, whatever the delay was when they came."""
+        queue = asyncio.Queue(QUEUED_MAX)
+        sending = asyncio.ensure_future(self._send(queue, writer))
         try:
             while data := await reader.read(1 << 16):
-                await self.gate.wait()
-                if self.delay_s > 0:
-                    self.loop.call_later(self.delay_s, self._write, writer, data)
-                else:
-                    writer.write(data)
-                    await writer.drain()
+                await queue.put((self.loop.time() + self.delay_s, data))
         except OSError:
             pass
-        await self.gate.wait()
-        self.loop.call_later(self.delay_s, writer.close)
+        await queue.put((self.loop.time() + self.delay_s, None))
+        await sending
 
-    @staticmethod
-    def _write(writer, data):
-        if not writer.is_closing():
-            writer.write(data)
+    async def _send(self, queue, writer):
+        """Until the end of what comes; what the far side no longer takes is thrown away."""
+        data = b""
+        while data is not None:
+            due, data = await queue.get()
+            if due > self.loop.time():
+                moment = self.loop.create_future()
+                self.loop.call_at(due, moment.set_result, None)
+                await moment
+            await self.gate.wait()
+            try:
+                if data is not None and not writer.is_closing():
+                    writer.write(data)
+                    await writer.drain()
+            except OSError:
+                writer.close()
+        writer.close()
 
     def _do(self, what):
         done = threading.Event()
