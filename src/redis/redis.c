@@ -307,7 +307,7 @@ leat_status leat_redis_ready(struct leat_redis *r, struct leat_error *err)
     if (r->args_due > 0) /* an argument too few: its words would swallow the next command */
         leat_redis_drop(r);
     if (r->c != NULL && r->pending > 0) /* of a pipeline that was given up */
-        (void)leat_redis_finish(r, &ignored);
+        (void)!leat_redis_finish(r, &ignored);
     if (r->c != NULL)
         return LEAT_OK;
     leat_status status = LEAT_RETRY;
