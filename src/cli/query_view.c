@@ -24,40 +24,80 @@ static leat_status show(struct leat_str json, struct leat_buf *text, struct leat
     leat_status status = leat_json_find(json, LEAT_STR("rows"), &token, &rows, err);
     if (status == LEAT_OK && token.kind == LEAT_JSON_ARRAY_BEGIN)
         return show_rows(json, rows, text, err);
+    status = leat_json_find(json, LEAT_STR("groups"), &token, &rows, err);
+    if (status == LEAT_OK && token.kind == LEAT_JSON_ARRAY_BEGIN)
+        return leat_show_rows(rows, text, err);
     return leat_show_object(json, text, err);
+}
+
+/* Keys that have no row: said beside the rows. */
+static int missing(struct leat_str json)
+{
+    struct leat_json_token token;
+    struct leat_str keys;
+    struct leat_error ignored = {0};
+    if (leat_json_find(json, LEAT_STR("missing"), &token, &keys, &ignored) != LEAT_OK ||
+        token.kind != LEAT_JSON_ARRAY_BEGIN || leat_str_eq(keys, LEAT_STR("[]")))
+        return LEAT_EXIT_OK;
+    (void)fprintf(stderr, "there are no rows of %.*s\n", LEAT_STR_FMT(keys));
+    return LEAT_EXIT_NO;
 }
 
 static int print_answer(struct leat_buf *json, bool as_json)
 {
-    if (as_json) {
-        leat_buf_putc(json, '\n');
-        return leat_cli_print(json);
-    }
     struct leat_buf text;
     struct leat_error err = {0};
+    int absent = missing(leat_buf_str(json));
+    if (as_json) {
+        leat_buf_putc(json, '\n');
+        int code = leat_cli_print(json);
+        return code == LEAT_EXIT_OK ? absent : code;
+    }
     leat_buf_init(&text, LEAT_VIEW_BYTES_MAX);
     int code = show(leat_buf_str(json), &text, &err) == LEAT_OK ? leat_cli_print(&text)
                                                                 : leat_cli_fail(&err);
     leat_buf_done(&text);
-    return code;
+    return code == LEAT_EXIT_OK ? absent : code;
 }
 
-int leat_view_model(const struct leat_session *s, const char *model, leat_model_ask ask, void *arg,
-                    bool as_json)
+static leat_status run(const struct leat_session *s, struct leat_model *m,
+                       const struct leat_read *read, struct leat_buf *json, struct leat_error *err)
+{
+    struct leat_model_read snapshot;
+    LEAT_TRY(leat_model_begin(m, s->arena, &snapshot, err), err, "read");
+    leat_status status = leat_read_run(read, &snapshot, json, err);
+    leat_model_end(&snapshot);
+    return status;
+}
+
+int leat_view_read(const struct leat_session *s, const struct leat_projection *model,
+                   const struct leat_read *read, bool as_json)
 {
     struct leat_model *m = NULL;
     struct leat_buf json;
     struct leat_error err = {0};
     leat_buf_init(&json, LEAT_VIEW_BYTES_MAX);
-    leat_status status = leat_model_open(s->topology, model, s->data_dir, &m, &err);
+    leat_status status = leat_model_open(s->topology, model->name.at, s->data_dir, &m, &err);
     if (status == LEAT_OK)
-        status = ask(m, arg, &json, &err);
+        status = run(s, m, read, &json, &err);
     if (status == LEAT_OK && json.overflow)
         status = leat_fail(&err, LEAT_FATAL, "the answer is over its limit: ask for fewer rows");
     int code = status == LEAT_OK ? print_answer(&json, as_json) : leat_cli_fail(&err);
     leat_model_close(m);
     leat_buf_done(&json);
     return code;
+}
+
+const struct leat_projection *leat_view_find(const struct leat_session *s, const char *model)
+{
+    const struct leat_projection *p = leat_topology_projection(s->topology, leat_str_of(model));
+    struct leat_model *none = NULL;
+    struct leat_error err = {0};
+    if (p != NULL)
+        return p;
+    (void)!leat_model_open(s->topology, model, s->data_dir, &none, &err); /* says what is near */
+    (void)leat_cli_fail(&err);
+    return NULL;
 }
 
 void leat_view_event(const struct leat_session *s, const struct leat_stored_event *e,

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/session.h"
-#include "projection/projection.h"
+#include "query/reads.h"
 #include "query/streams.h"
 
 #define LEAT_VIEW_BYTES_MAX (64U << 20)
@@ -17,12 +17,12 @@
             "Folder of the read models (default: .leat/<name> beside the topology)."               \
     }
 
-/* Asks an open model and appends the answer as JSON. */
-typedef leat_status (*leat_model_ask)(struct leat_model *m, void *arg, struct leat_buf *out,
-                                      struct leat_error *err);
-/* Opens the model, asks, prints the answer: `{"rows":…}` as a table, any other object as lines. */
-int leat_view_model(const struct leat_session *s, const char *model, leat_model_ask ask, void *arg,
-                    bool as_json);
+/* Opens the model, asks, prints the answer: `{"rows":…}` as a table, any other object as lines.
+ * Exit code 3 also when some of several keys have no row. */
+int leat_view_read(const struct leat_session *s, const struct leat_projection *model,
+                   const struct leat_read *read, bool as_json);
+/* NULL: the error is printed. */
+const struct leat_projection *leat_view_find(const struct leat_session *s, const char *model);
 /* What became of a command. */
 int leat_view_command(const struct leat_session *s, const struct leat_command_view *v,
                       bool as_json);

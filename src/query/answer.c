@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "query/http.h"
 
@@ -26,11 +27,32 @@ void leat_answer_header(struct leat_request *rq, const char *name, const char *f
     va_start(args, fmt);
     int n = vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (n < 0 || n >= (int)sizeof text || rq->n_headers == LEAT_HEADERS_MAX)
-        return; /* a header too many is left out: no answer depends on it */
-    struct leat_answer_header *h = &rq->headers[rq->n_headers++];
-    h->name = name;
-    h->value = leat_arena_cstr(rq->arena, leat_str_of(text));
+    if (n >= 0 && n < (int)sizeof text)
+        leat_answer_header_text(rq, name, leat_arena_cstr(rq->arena, leat_str_of(text)));
+}
+
+void leat_answer_header_text(struct leat_request *rq, const char *name, const char *text)
+{
+    if (rq->n_headers < LEAT_HEADERS_MAX) /* one too many is left out: no answer depends on it */
+        rq->headers[rq->n_headers++] = (struct leat_answer_header){name, text};
+}
+
+void leat_answer_tagged(struct leat_request *rq)
+{
+    leat_answer_json(rq, 200);
+    if (rq->status != 200)
+        return;
+    uint64_t hash = leat_hash64(rq->out.at, rq->out.len, 0);
+    const char *etag = leat_arena_printf(rq->arena, "\"%016llx\"", (unsigned long long)hash);
+    leat_answer_header_text(rq, "ETag", etag);
+    leat_answer_header_text(rq, "Cache-Control", "no-cache"); /* kept, but asked for again */
+    struct leat_str known = leat_request_header(rq, "If-None-Match");
+    bool read_only = strcmp(rq->method, "GET") == 0 || strcmp(rq->method, "HEAD") == 0;
+    if (known.len == 0 || !read_only || !leat_etag_listed(known, leat_str_of(etag)))
+        return;
+    leat_buf_clear(&rq->out);
+    rq->content_type = NULL;
+    rq->status = 304;
 }
 
 void leat_answer_problem(struct leat_request *rq, int status, const char *title, const char *code,
@@ -62,6 +84,25 @@ void leat_answer_problem(struct leat_request *rq, int status, const char *title,
                                             LEAT_LOG_INT("status", status)),
                             "%s: %s", title, detail);
     }
+}
+
+int leat_status_http(leat_status status)
+{
+    switch (status) {
+    case LEAT_OK:
+        return 200;
+    case LEAT_INVALID:
+        return 400;
+    case LEAT_ABSENT:
+        return 404;
+    case LEAT_RETRY:
+    case LEAT_FENCED:
+        return 503;
+    case LEAT_POISON:
+    case LEAT_FATAL:
+        break;
+    }
+    return 500;
 }
 
 void leat_answer_error(struct leat_request *rq, const struct leat_error *err)

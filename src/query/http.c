@@ -12,6 +12,7 @@
 #include "query/backlog.h"
 #include "query/connections.h"
 #include "query/keys.h"
+#include "query/lane.h"
 
 #define THREADS              3
 #define STORES               3
@@ -193,8 +194,9 @@ static void answer_too_large(struct leat_request *rq)
 
 static void run_handler(struct leat_request *rq)
 {
-    rq->counted = true; /* from here on a stop waits for it; not for one that never ends coming */
-    atomic_fetch_add(&rq->http->requests, 1);
+    if (!rq->counted) /* from here on a stop waits for it; not for one that never ends coming */
+        atomic_fetch_add(&rq->http->requests, 1);
+    rq->counted = true;
     if (rq->too_large) {
         answer_too_large(rq);
     } else if (atomic_load(&rq->http->stopping) && strcmp(rq->method, "GET") != 0 &&
@@ -321,12 +323,20 @@ static leat_status start_daemon(struct leat_http *h, const char *listen, struct 
     return LEAT_OK;
 }
 
+static void http_model_done(struct leat_http_model *m)
+{
+    leat_model_close(m->model);
+    free(m->text);
+    (void)pthread_mutex_destroy(&m->lock);
+}
+
 static void http_free(struct leat_http *h)
 {
     if (h == NULL)
         return;
     if (h->daemon != NULL)
         MHD_stop_daemon(h->daemon);
+    leat_lane_free(h->lane);
     leat_sender_free(h->sender, 0);
     leat_pump_free(h->pump);
     leat_backlog_free(h->backlog);
@@ -334,7 +344,7 @@ static void http_free(struct leat_http *h)
     leat_keys_free(h->keys);
     leat_connections_free(h->connections);
     for (uint32_t i = 0; h->models != NULL && i < h->c.topology->n_projections; i++)
-        leat_model_close(h->models[i].model);
+        http_model_done(&h->models[i]);
     (void)pthread_mutex_destroy(&h->models_lock);
     free(h->models);
     free(h->counts);
@@ -356,6 +366,8 @@ static struct leat_http *http_new(const struct leat_http_config *c)
     h->models = calloc(c->topology->n_projections + 1, sizeof *h->models);
     h->counts = calloc(leat_route_count * 3, sizeof *h->counts);
     leat_assert(h->data_dir != NULL && h->models != NULL && h->counts != NULL);
+    for (uint32_t i = 0; i < c->topology->n_projections; i++)
+        (void)pthread_mutex_init(&h->models[i].lock, NULL);
     h->stores = leat_store_pool_new(c->store, STORES);
     h->connections = leat_connections_new();
     h->keys = leat_keys_new(IDEMPOTENCY_KEYS_MAX);
@@ -370,6 +382,7 @@ leat_status leat_http_start(const struct leat_http_config *c, struct leat_http *
     LEAT_AUTO(http_freep) struct leat_http *h = http_new(c);
     LEAT_TRY(leat_sender_new(c->topology, c->schemas, &h->sender, err), err, "http");
     LEAT_TRY(leat_pump_new(h, &h->pump, err), err, "http");
+    LEAT_TRY(leat_lane_new(&h->lane, err), err, "http");
     LEAT_TRY(leat_backlog_new(c->topology, h->stores, &h->backlog, err), err, "http");
     LEAT_TRY(start_daemon(h, listen != NULL ? listen : LISTEN_DEFAULT, err), err, "http");
     *ret = LEAT_TAKE(h);
@@ -389,6 +402,7 @@ void leat_http_stop(struct leat_http *h, int timeout_ms)
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
     atomic_store(&h->stopping, true);
     MHD_socket listener = MHD_quiesce_daemon(h->daemon);
+    leat_lane_close(h->lane);
     leat_pump_close(h->pump, until_us);
     /* Answers leave while the pump's thread is gone: MHD has no way to wait for the last byte. */
     while (atomic_load(&h->requests) > 0 && leat_mono_us() < until_us)

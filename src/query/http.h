@@ -18,9 +18,10 @@
 #include "query/params.h"
 #include "query/query.h"
 #include "query/store_pool.h"
+#include "query/tokens.h"
 
 #define LEAT_ANSWER_BYTES_MAX (16U << 20)
-#define LEAT_HEADERS_MAX      8
+#define LEAT_HEADERS_MAX      12
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -65,6 +66,13 @@ struct leat_request {
     int64_t deadline_us, next_poll_us; /* deadline 0: not asked to wait for the outcome */
     int poll_ms;
     struct ticket *ticket; /* private to the pump */
+
+    /* a read of a model (snapshots.h) */
+    struct leat_str at_least; /* of the body */
+    struct leat_token token;
+    bool waits_at_all;
+    struct leat_model *awaited; /* the pump's while `handed`; NULL: a command */
+    bool on_lane;               /* lane.h: this is the thread for long questions */
     struct leat_request *next;
 };
 
@@ -79,6 +87,10 @@ struct leat_route {
 
 struct leat_http_model { /* opened when first asked for */
     struct leat_model *model;
+    pthread_mutex_t lock; /* of the last position's text */
+    char *text;
+    uint64_t state;
+    char version[LEAT_VERSION_BYTES];
 };
 
 struct leat_http {
@@ -89,6 +101,7 @@ struct leat_http {
     struct leat_backlog_counts *backlog;
     struct leat_sender *sender;
     struct leat_pump *pump;
+    struct leat_lane *lane;
     struct leat_connections *connections;
     struct leat_keys *keys; /* idempotency keys seen lately */
     pthread_mutex_t models_lock;
@@ -117,9 +130,14 @@ void leat_openapi(const struct leat_topology *t, struct leat_buf *out);
 void leat_answer_json(struct leat_request *rq, int status); /* rq->out holds the body */
 void leat_answer_header(struct leat_request *rq, const char *name, const char *fmt, ...)
     LEAT_PRINTF(3, 4);
+/* The same; `text` lives as long as the request. */
+void leat_answer_header_text(struct leat_request *rq, const char *name, const char *text);
+/* 200 with an ETag of the body, or 304 when the asker has it (If-None-Match). */
+void leat_answer_tagged(struct leat_request *rq);
 /* RFC 9457. `code` NULL: none. */
 void leat_answer_problem(struct leat_request *rq, int status, const char *title, const char *code,
                          const char *detail, const char *hint);
+int leat_status_http(leat_status status);
 /* The problem an error stands for. */
 void leat_answer_error(struct leat_request *rq, const struct leat_error *err);
 /* A request header; at == NULL when it is absent. */
@@ -134,6 +152,10 @@ void leat_pump_free(struct leat_pump *p);
 LEAT_MUST_CHECK leat_status leat_pump_send(struct leat_pump *p, struct leat_request *rq,
                                            const struct leat_command_in *in,
                                            struct leat_error *err);
+/* Suspends the connection until the model may have what rq->token asks for, or rq->deadline_us;
+ * then its handler runs again. RETRY: too many wait, or stopping. */
+LEAT_MUST_CHECK leat_status leat_pump_await(struct leat_pump *p, struct leat_request *rq,
+                                            struct leat_model *model, struct leat_error *err);
 /* Takes no more; answers those that wait, at `until_us` (monotonic) at the latest; ends the thread.
  * Deliveries that come later find nobody. */
 void leat_pump_close(struct leat_pump *p, int64_t until_us);
@@ -143,12 +165,23 @@ void leat_pump_close(struct leat_pump *p, int64_t until_us);
 bool leat_command_poll(struct leat_request *rq);
 void leat_command_accepted(struct leat_request *rq); /* 202: sent, outcome not known */
 
+/* ---- routes_models.c ---- */
+struct leat_read;
+/* Answers from a snapshot that is as new as the request asks for. */
+void leat_answer_read(struct leat_request *rq, const struct leat_projection *p,
+                      const struct leat_read *read);
+
 /* ---- the handlers ---- */
 void leat_route_post_command(struct leat_request *rq);
 void leat_route_get_command(struct leat_request *rq);
 void leat_route_get_row(struct leat_request *rq);
 void leat_route_list_rows(struct leat_request *rq);
 void leat_route_query(struct leat_request *rq);
+void leat_route_count_rows(struct leat_request *rq);
+void leat_route_sum_rows(struct leat_request *rq);
+void leat_route_top_rows(struct leat_request *rq);
+void leat_route_get_rows(struct leat_request *rq);
+void leat_route_batch(struct leat_request *rq);
 void leat_route_get_stream(struct leat_request *rq);
 void leat_route_schema(struct leat_request *rq);
 void leat_route_schema_text(struct leat_request *rq);

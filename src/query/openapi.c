@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "query/http.h"
+#include "query/openapi_parts.h"
 #include "query/queries.h"
 #include "query/routes_operators.h"
 
@@ -37,7 +38,8 @@ static void put_schema(struct leat_json_writer *w, const char *type)
 
 struct parameter {
     struct leat_str name;
-    const char *in, *type, *description; /* description NULL: none */
+    const char *in, *schema,
+        *description; /* schema NULL: text or `values`; description NULL: none */
     bool required;
     struct leat_names values; /* n 0: any */
 };
@@ -50,8 +52,14 @@ static void put_parameter(struct leat_json_writer *w, const struct parameter *p)
     if (p->description != NULL)
         leat_json_put_cstr(w, "description", p->description);
     leat_json_put_bool(w, "required", p->required);
+    if (p->schema != NULL) {
+        leat_json_key(w, LEAT_STR("schema"));
+        leat_json_raw(w, leat_str_of(p->schema));
+        leat_json_end_object(w);
+        return;
+    }
     begin(w, "schema");
-    leat_json_put_cstr(w, "type", p->type);
+    leat_json_put_cstr(w, "type", "string");
     if (p->values.n > 0) {
         leat_json_key(w, LEAT_STR("enum"));
         leat_json_begin_array(w);
@@ -63,19 +71,18 @@ static void put_parameter(struct leat_json_writer *w, const struct parameter *p)
     leat_json_end_object(w);
 }
 
-static bool is_number(struct leat_str name)
-{
-    return leat_str_eq(name, LEAT_STR("limit")) || leat_str_eq(name, LEAT_STR("after"));
-}
-
 static void put_query_list(struct leat_json_writer *w, const char *list, struct leat_names needed)
 {
     while (*list != 0) {
         size_t n = strcspn(list, ",");
-        struct parameter p = {.name = {list, (uint32_t)n}, .in = "query", .type = "string"};
-        p.required = leat_names_has(&needed, p.name);
-        if (!p.required && is_number(p.name))
-            p.type = "integer";
+        struct leat_str name = {list, (uint32_t)n};
+        struct parameter p = {.name = name, .in = "query"};
+        p.required = leat_names_has(&needed, name);
+        if (!p.required) { /* a query's own parameter means what the topology says */
+            struct leat_openapi_param part = leat_openapi_param(name);
+            p.schema = part.schema;
+            p.description = part.description;
+        }
         put_parameter(w, &p);
         list += n + (list[n] == ',');
     }
@@ -111,8 +118,7 @@ static void put_path_parameters(const struct leat_topology *t, const struct leat
     while (leat_pattern_next(&pattern, &part)) {
         if (!is_variable(part))
             continue;
-        struct parameter p = {
-            .name = variable_name(part), .in = "path", .type = "string", .required = true};
+        struct parameter p = {.name = variable_name(part), .in = "path", .required = true};
         if (r->handle == leat_route_post_command)
             p.values = command_types(t, arena);
         if (leat_str_eq(p.name, LEAT_STR("model")))
@@ -127,33 +133,65 @@ static void put_command_headers(struct leat_json_writer *w)
     put_parameter(w, &(struct parameter){
                          .name = LEAT_STR("Idempotency-Key"),
                          .in = "header",
-                         .type = "string",
                          .description = "Id of the command, a UUID or any text: sent again, it is "
                                         "not done twice."});
     put_parameter(w, &(struct parameter){.name = LEAT_STR("Prefer"),
                                          .in = "header",
-                                         .type = "string",
                                          .description = "wait=5: wait so many seconds for the "
                                                         "outcome."});
+}
+
+static void put_read_headers(struct leat_json_writer *w, bool tagged)
+{
+    put_parameter(w, &(struct parameter){.name = LEAT_STR("Leat-At-Least"),
+                                         .in = "header",
+                                         .description = "As at_least; both count."});
+    put_parameter(w, &(struct parameter){.name = LEAT_STR("Prefer"),
+                                         .in = "header",
+                                         .description = "wait=5: as the parameter wait."});
+    if (tagged)
+        put_parameter(w, &(struct parameter){.name = LEAT_STR("If-None-Match"),
+                                             .in = "header",
+                                             .description = "ETag of what is known: 304 if it is "
+                                                            "still so."});
 }
 
 /* ---- answers ---- */
 
 struct response {
     const char *status, *description, *media; /* media NULL: no body */
+    const char *schema;                       /* JSON; NULL: anything, or a problem */
+    bool reads_model;
 };
+
+static void put_response_headers(struct leat_json_writer *w)
+{
+    static const char *const names[] = {"Leat-Position", "Leat-Age-Ms", "Leat-Version"};
+    begin(w, "headers");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        begin(w, names[i]);
+        put_schema(w, i == 1 ? "integer" : "string");
+        leat_json_end_object(w);
+    }
+    leat_json_end_object(w);
+}
 
 static void put_response(struct leat_json_writer *w, const struct response *r)
 {
+    static const struct leat_str problem = {"{\"$ref\":\"#/components/schemas/Problem\"}",
+                                            sizeof("{\"$ref\":\"#/components/schemas/Problem\"}") -
+                                                1};
     begin(w, r->status);
     leat_json_put_cstr(w, "description", r->description);
+    if (r->reads_model)
+        put_response_headers(w);
     if (r->media != NULL) {
         begin(w, "content");
         begin(w, r->media);
-        begin(w, "schema");
-        if (strcmp(r->media, PROBLEM) == 0)
-            leat_json_put_cstr(w, "$ref", "#/components/schemas/Problem");
-        leat_json_end_object(w);
+        leat_json_key(w, LEAT_STR("schema"));
+        leat_json_raw(w, strcmp(r->media, PROBLEM) == 0 ? problem
+                         : r->schema != NULL            ? leat_str_of(r->schema)
+                                                        : LEAT_STR("{}"));
         leat_json_end_object(w);
         leat_json_end_object(w);
     }
@@ -168,34 +206,61 @@ static const char *media_of(const char *pattern)
                                             : "application/json";
 }
 
-static void put_responses(struct leat_json_writer *w, const struct leat_route *r, const char *media)
+static void put_command_responses(struct leat_json_writer *w)
 {
-    bool command = r != NULL && r->handle == leat_route_post_command;
+    static const struct response all[] = {
+        {"200", "Done, with its events and their position", "application/json", NULL, false},
+        {"202", "Sent; its outcome will be at Location", "application/json", NULL, false},
+        {"413", "The body is too large", PROBLEM, NULL, false},
+        {"422", "Rejected, with the handler's code; or the key is in use", PROBLEM, NULL, false}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        put_response(w, &all[i]);
+}
+
+/* Of reads of a model, beside their 200. */
+static void put_read_responses(struct leat_json_writer *w, bool tagged)
+{
+    static const struct response all[] = {
+        {"304", "Still what the asker has", NULL, NULL, true},
+        {"404", "There is no such row, model or query", PROBLEM, NULL, false},
+        {"410", "at_least is of another store: forget it", PROBLEM, NULL, false},
+        {"412", "at_least is not reached, and wait=0", PROBLEM, NULL, false},
+        {"504", "at_least was not reached in time", PROBLEM, NULL, false}};
+    for (size_t i = tagged ? 0 : 1; i < sizeof all / sizeof *all; i++)
+        put_response(w, &all[i]);
+}
+
+static void put_responses(struct leat_json_writer *w, const struct leat_route *r)
+{
+    struct leat_openapi_answers a = leat_openapi_answers(r);
     begin(w, "responses");
-    put_response(
-        w, &(struct response){
-               "200", command ? "Done, with its events and their position" : "The answer", media});
-    if (r != NULL && (r->handle == leat_route_hurry || r->handle == leat_route_cancel))
-        put_response(w, &(struct response){"409", "Not possible as it stands", PROBLEM});
-    if (command) {
-        put_response(w, &(struct response){"202", "Sent; its outcome will be at Location",
-                                           "application/json"});
-        put_response(w, &(struct response){"413", "The body is too large", PROBLEM});
+    if (r->handle == leat_route_post_command) {
+        put_command_responses(w);
+    } else {
         put_response(
-            w, &(struct response){"422", "Rejected, with the handler's code; or the key is in use",
-                                  PROBLEM});
+            w, &(struct response){"200", "The answer", media_of(r->pattern), a.ok, a.reads_model});
     }
-    put_response(w, &(struct response){"default", "A problem (RFC 9457)", PROBLEM});
+    if (r->handle == leat_route_hurry || r->handle == leat_route_cancel)
+        put_response(w,
+                     &(struct response){"409", "Not possible as it stands", PROBLEM, NULL, false});
+    if (a.reads_model || a.body != NULL)
+        put_read_responses(w, a.tagged);
+    put_response(
+        w, &(struct response){"400", "A parameter or the body does not fit", PROBLEM, NULL, false});
+    put_response(w, &(struct response){"503", "Not now: the store, Kafka or the model is not ready",
+                                       PROBLEM, NULL, false});
+    put_response(w, &(struct response){"default", "A problem (RFC 9457)", PROBLEM, NULL, false});
     leat_json_end_object(w);
 }
 
-static void put_body(struct leat_json_writer *w)
+static void put_body(struct leat_json_writer *w, const char *schema)
 {
     begin(w, "requestBody");
     leat_json_put_bool(w, "required", true);
     begin(w, "content");
     begin(w, "application/json");
-    put_schema(w, "object");
+    leat_json_key(w, LEAT_STR("schema"));
+    leat_json_raw(w, schema != NULL ? leat_str_of(schema) : LEAT_STR("{\"type\":\"object\"}"));
     leat_json_end_object(w);
     leat_json_end_object(w);
     leat_json_end_object(w);
@@ -207,6 +272,7 @@ static void put_operation(const struct leat_topology *t, const struct leat_route
                           struct leat_json_writer *w)
 {
     bool command = r->handle == leat_route_post_command;
+    struct leat_openapi_answers a = leat_openapi_answers(r);
     begin(w, strcmp(r->method, "POST") == 0     ? "post"
              : strcmp(r->method, "DELETE") == 0 ? "delete"
                                                 : "get");
@@ -216,12 +282,15 @@ static void put_operation(const struct leat_topology *t, const struct leat_route
     put_path_parameters(t, r, w);
     if (command)
         put_command_headers(w);
+    if (a.reads_model || a.body != NULL)
+        put_read_headers(w, a.tagged);
     if (r->params != NULL)
         put_query_list(w, r->params, (struct leat_names){NULL, 0});
     leat_json_end_array(w);
-    if (command || r->handle == leat_route_redrive || r->handle == leat_route_drop)
-        put_body(w);
-    put_responses(w, r, media_of(r->pattern));
+    if (command || r->handle == leat_route_redrive || r->handle == leat_route_drop ||
+        a.body != NULL)
+        put_body(w, a.body);
+    put_responses(w, r);
     leat_json_end_object(w);
 }
 
@@ -252,6 +321,14 @@ static void put_routes(const struct leat_topology *t, struct leat_json_writer *w
     }
 }
 
+static const struct leat_route *query_route(void)
+{
+    size_t i = 0;
+    while (leat_routes[i].handle != leat_route_query)
+        i++;
+    return &leat_routes[i];
+}
+
 static void put_named_query(const struct leat_query *q, struct leat_json_writer *w)
 {
     struct leat_arena *arena = leat_arena_new(512, 0);
@@ -265,35 +342,14 @@ static void put_named_query(const struct leat_query *q, struct leat_json_writer 
                                          q->index != NULL ? q->index->name.at : ""));
     leat_json_key(w, LEAT_STR("parameters"));
     leat_json_begin_array(w);
-    put_query_list(w, leat_query_params(q, arena), leat_query_needs(q));
+    put_query_list(w, leat_arena_printf(arena, "%s,at_least,wait", leat_query_params(q, arena)),
+                   leat_query_needs(q));
+    put_read_headers(w, true);
     leat_json_end_array(w);
-    put_responses(w, NULL, "application/json");
+    put_responses(w, query_route());
     leat_json_end_object(w);
     leat_json_end_object(w);
     leat_arena_free(arena);
-}
-
-static void put_problem(struct leat_json_writer *w)
-{
-    static const char *const texts[] = {"type", "title", "detail",
-                                        "code", "hint",  "correlation_id"};
-    begin(w, "components");
-    begin(w, "schemas");
-    begin(w, "Problem");
-    leat_json_put_cstr(w, "type", "object");
-    begin(w, "properties");
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        begin(w, texts[i]);
-        leat_json_put_cstr(w, "type", "string");
-        leat_json_end_object(w);
-    }
-    begin(w, "status");
-    leat_json_put_cstr(w, "type", "integer");
-    leat_json_end_object(w);
-    leat_json_end_object(w);
-    leat_json_end_object(w);
-    leat_json_end_object(w);
-    leat_json_end_object(w);
 }
 
 void leat_openapi(const struct leat_topology *t, struct leat_buf *out)
@@ -311,6 +367,10 @@ void leat_openapi(const struct leat_topology *t, struct leat_buf *out)
     for (uint32_t i = 0; i < t->n_queries; i++)
         put_named_query(&t->queries[i], &w);
     leat_json_end_object(&w);
-    put_problem(&w);
+    begin(&w, "components");
+    begin(&w, "schemas");
+    leat_openapi_schemas(&w);
+    leat_json_end_object(&w);
+    leat_json_end_object(&w);
     leat_json_end_object(&w);
 }

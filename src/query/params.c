@@ -184,7 +184,7 @@ static struct leat_str trim(struct leat_str s)
     return s;
 }
 
-int64_t leat_prefer_wait_ms(struct leat_str header)
+bool leat_prefer_wait(struct leat_str header, int64_t *ret_ms)
 {
     static const char name[] = "wait=";
     while (header.len > 0) {
@@ -195,12 +195,37 @@ int64_t leat_prefer_wait_ms(struct leat_str header)
         if (item.len >= sizeof name && strncasecmp(item.at, name, sizeof name - 1) == 0 &&
             leat_parse_int((struct leat_str){item.at + 5, item.len - 5}, &seconds) ==
                 LEAT_UNITS_OK &&
-            seconds > 0)
-            return (seconds < LEAT_WAIT_S_MAX ? seconds : LEAT_WAIT_S_MAX) * 1000;
+            seconds >= 0) {
+            *ret_ms = (seconds < LEAT_WAIT_S_MAX ? seconds : LEAT_WAIT_S_MAX) * 1000;
+            return true;
+        }
         header.at += comma == NULL ? n : n + 1;
         header.len -= comma == NULL ? n : n + 1;
     }
-    return 0;
+    return false;
+}
+
+int64_t leat_prefer_wait_ms(struct leat_str header)
+{
+    int64_t ms = 0;
+    (void)leat_prefer_wait(header, &ms);
+    return ms;
+}
+
+bool leat_etag_listed(struct leat_str header, struct leat_str etag)
+{
+    while (header.len > 0) {
+        const char *comma = memchr(header.at, ',', header.len);
+        uint32_t n = comma == NULL ? header.len : (uint32_t)(comma - header.at);
+        struct leat_str item = trim((struct leat_str){header.at, n});
+        if (item.len > 2 && memcmp(item.at, "W/", 2) == 0)
+            item = (struct leat_str){item.at + 2, item.len - 2};
+        if (leat_str_eq(item, etag) || leat_str_eq(item, LEAT_STR("*")))
+            return true;
+        header.at += comma == NULL ? n : n + 1;
+        header.len -= comma == NULL ? n : n + 1;
+    }
+    return false;
 }
 
 leat_status leat_idempotency_id(struct leat_str topology, struct leat_str key,

@@ -47,6 +47,10 @@ LEAT_MUST_CHECK leat_status leat_target_int(const struct leat_target *t, const c
 
 /* Prefer: wait=5 among other preferences; milliseconds, at most LEAT_WAIT_S_MAX; 0 = not asked. */
 int64_t leat_prefer_wait_ms(struct leat_str header);
+/* The same; false = not asked, *ret_ms as it was: "wait=0" is asked. */
+bool leat_prefer_wait(struct leat_str header, int64_t *ret_ms);
+/* If-None-Match: is `etag` (with its quotes) one of those listed? */
+bool leat_etag_listed(struct leat_str header, struct leat_str etag);
 /* The command id an Idempotency-Key stands for: a UUID is taken as it is, other text is named
  * within the topology. INVALID when empty, too long or not printable. */
 LEAT_MUST_CHECK leat_status leat_idempotency_id(struct leat_str topology, struct leat_str key,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "query/connections.h"
 #include "query/http.h"
+#include "query/snapshots.h"
 
 /* Waiting requests: each is suspended in the daemon and lies in one list here. The pump's thread
  * serves deliveries and asks the store for outcomes; it then resumes the connection, whose thread
@@ -12,6 +13,7 @@
 #define WAITING_MAX     1024
 #define SERVE_MS        2
 #define POLL_MS_MAX     50
+#define ARENA_BYTES     65536
 #define POLLS_PER_ROUND 16 /* so that deliveries are never far away */
 
 /* What travels through the producer: outlives a request that was answered without it. */
@@ -27,6 +29,7 @@ struct leat_pump {
     pthread_cond_t wake;
     struct leat_request *waiting;
     size_t n_waiting, n_tickets;
+    struct leat_arena *arena; /* of one look at a model */
     bool stop, started, closed;
 };
 
@@ -77,8 +80,30 @@ leat_status leat_pump_send(struct leat_pump *p, struct leat_request *rq,
     return status;
 }
 
+leat_status leat_pump_await(struct leat_pump *p, struct leat_request *rq, struct leat_model *model,
+                            struct leat_error *err)
+{
+    leat_status status = LEAT_OK;
+    (void)pthread_mutex_lock(&p->lock);
+    if (p->n_waiting >= WAITING_MAX || p->closed) {
+        status = leat_fail(err, LEAT_RETRY, "too many requests wait already");
+    } else {
+        rq->awaited = model;
+        rq->suspended = true;
+        atomic_store(&rq->handed, true);
+        rq->next = p->waiting;
+        p->waiting = rq;
+        p->n_waiting++;
+        MHD_suspend_connection(rq->connection);
+        (void)pthread_cond_signal(&p->wake);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    return status;
+}
+
 static void finish(struct leat_request *rq)
 {
+    rq->awaited = NULL;
     if (rq->ticket != NULL)
         rq->ticket->rq = NULL;
     rq->ticket = NULL;
@@ -86,6 +111,14 @@ static void finish(struct leat_request *rq)
     struct MHD_Connection *connection = rq->connection;
     atomic_store(&rq->handed, false);
     MHD_resume_connection(connection);
+}
+
+/* True when the handler is to run again. */
+static bool advance_read(struct leat_pump *p, struct leat_request *rq, int64_t now_us, bool closed)
+{
+    bool ready = closed || now_us >= rq->deadline_us || leat_snapshot_ready(rq, p->arena);
+    leat_arena_reset(p->arena);
+    return ready;
 }
 
 /* True when the answer is set. */
@@ -155,7 +188,9 @@ static void go_round(struct leat_pump *p)
         list = rq->next;
         if (closed && rq->delivered)
             rq->deadline_us = 0; /* stopping: 202 and the Location */
-        if (advance(rq, leat_mono_us(), &polls)) {
+        int64_t now_us = leat_mono_us();
+        if (rq->awaited != NULL ? advance_read(p, rq, now_us, closed)
+                                : advance(rq, now_us, &polls)) {
             finish_locked(p, rq);
         } else {
             give_back(p, rq);
@@ -203,6 +238,7 @@ leat_status leat_pump_new(struct leat_http *http, struct leat_pump **ret, struct
     struct leat_pump *p = calloc(1, sizeof *p);
     leat_assert(p != NULL);
     p->http = http;
+    p->arena = leat_arena_new(ARENA_BYTES, ARENA_BYTES);
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->wake, NULL);
     leat_sender_on_done(http->sender, on_delivered, p);
@@ -240,5 +276,6 @@ void leat_pump_free(struct leat_pump *p)
         leat_pump_close(p, leat_mono_us());
     (void)pthread_mutex_destroy(&p->lock);
     (void)pthread_cond_destroy(&p->wake);
+    leat_arena_free(p->arena);
     free(p);
 }

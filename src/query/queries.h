@@ -2,11 +2,12 @@
  *
  * With an index: the rows whose leading columns equal the parameters, in the index's order; without
  * one: the row of the key the parameters make, or with `where` all rows in the order of their keys.
- * Every query that gives rows also takes `limit` (at most its own) and `cursor`. */
+ * Every query takes `fields`; those that give rows also `limit` (at most its own), `order` (asc,
+ * desc) and `cursor`. A parameter of its own of such a name hides it. */
 #ifndef LEAT_QUERY_QUERIES_H
 #define LEAT_QUERY_QUERIES_H
 
-#include "projection/projection.h"
+#include "projection/model_read.h"
 #include "query/params.h"
 
 /* ABSENT names the nearest. */
@@ -14,16 +15,15 @@ LEAT_MUST_CHECK leat_status leat_query_find(const struct leat_topology *t, struc
                                             const struct leat_query **ret, struct leat_error *err);
 /* One row, not a list of rows? */
 bool leat_query_is_row(const struct leat_query *q);
-/* Names of its parameters, `limit` and `cursor` included, comma-separated as leat_target_allow()
+/* Names of its parameters, `limit` and the like included, comma-separated as leat_target_allow()
  * takes them; *in the arena. */
 const char *leat_query_params(const struct leat_query *q, struct leat_arena *arena);
 /* The parameters a caller must give. */
 struct leat_names leat_query_needs(const struct leat_query *q);
-/* `given` was checked with leat_target_allow(). A row as leat_model_get() gives it, or rows as
- * leat_model_list() does. INVALID: a parameter is missing or does not fit. */
-LEAT_MUST_CHECK leat_status leat_query_run(const struct leat_query *q, struct leat_model *m,
-                                           const struct leat_target *given,
-                                           struct leat_arena *arena, struct leat_buf *out,
+/* `given` was checked with leat_target_allow(). A row as leat_read_get() gives it, or rows as
+ * leat_read_list() does. INVALID: a parameter is missing or does not fit. */
+LEAT_MUST_CHECK leat_status leat_query_run(const struct leat_query *q, struct leat_model_read *m,
+                                           const struct leat_target *given, struct leat_buf *out,
                                            struct leat_error *err);
 
 #endif

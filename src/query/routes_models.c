@@ -1,169 +1,106 @@
-#include <inttypes.h>
+/* Read models over HTTP: one question per request; batch.c has those with a body. */
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/suggest.h"
 #include "query/http.h"
+#include "query/lane.h"
 #include "query/queries.h"
+#include "query/reads.h"
+#include "query/snapshots.h"
 
-#define LIMIT_DEFAULT 100
-#define LIMIT_MAX     1000
-#define BOUND_BYTES   2048
-
-static void unknown_model(struct leat_request *rq, struct leat_str name)
+void leat_answer_read(struct leat_request *rq, const struct leat_projection *p,
+                      const struct leat_read *read)
 {
-    const struct leat_topology *t = rq->http->c.topology;
-    struct leat_suggest near;
     struct leat_error err = {0};
-    leat_suggest_start(&near, name);
-    for (uint32_t i = 0; i < t->n_projections; i++)
-        leat_suggest_offer(&near, t->projections[i].name);
-    (void)leat_fail(&err, LEAT_ABSENT, "there is no read model '%.*s'",
-                    (int)(name.len < 100 ? name.len : 100), name.at);
-    if (near.best.len > 0)
-        leat_error_hint(&err, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
-    leat_answer_error(rq, &err);
-}
-
-/* The handle of a model, opened once; NULL: the answer says why there is none. */
-static struct leat_model *open_model(struct leat_request *rq, const struct leat_projection *p)
-{
-    struct leat_http *h = rq->http;
-    struct leat_error err = {0};
-    if (p->store != LEAT_MODEL_LMDB) {
-        leat_answer_problem(rq, 501, "Not implemented", NULL,
-                            "this model is declared for Redis, which this version does not run",
-                            "store: lmdb");
-        return NULL;
-    }
-    (void)pthread_mutex_lock(&h->models_lock);
-    struct leat_http_model *m = &h->models[p->index];
-    leat_status status = LEAT_OK;
-    if (m->model == NULL)
-        status = leat_model_open(h->c.topology, p->name.at, h->data_dir, &m->model, &err);
-    (void)pthread_mutex_unlock(&h->models_lock);
-    if (status == LEAT_OK)
-        return m->model;
-    if (status == LEAT_ABSENT)
-        err.status = LEAT_RETRY; /* it exists, but has not been built yet */
-    leat_answer_error(rq, &err);
-    return NULL;
-}
-
-static struct leat_model *find_model(struct leat_request *rq)
-{
-    struct leat_str name = leat_route_value(rq, "model");
-    const struct leat_projection *p = leat_topology_projection(rq->http->c.topology, name);
-    if (p == NULL)
-        unknown_model(rq, name);
-    return p == NULL ? NULL : open_model(rq, p);
-}
-
-/* "<store id>:0=17,1=4,…", one group per store id. */
-static const char *position_text(struct leat_request *rq, const int64_t *seqs,
-                                 const struct leat_uuid *stores, int32_t n)
-{
-    struct leat_buf text;
-    char id[LEAT_UUID_TEXT];
-    leat_buf_init(&text, 4000);
-    for (int32_t k = 0; k < n; k++) {
-        bool same = k > 0 && leat_uuid_eq(&stores[k], &stores[k - 1]);
-        leat_uuid_format(&stores[k], id);
-        if (!same)
-            leat_buf_printf(&text, "%s%s:", k > 0 ? ";" : "", id);
-        leat_buf_printf(&text, "%s%d=%" PRId64, same ? "," : "", (int)k, seqs[k]);
-    }
-    const char *kept = text.overflow ? NULL : leat_arena_cstr(rq->arena, leat_buf_str(&text));
-    leat_buf_done(&text);
-    return kept;
-}
-
-static void put_position(struct leat_request *rq, struct leat_model *m)
-{
-    int64_t seqs[LEAT_PARTITIONS_MAX], complete_ms = 0;
-    struct leat_uuid stores[LEAT_PARTITIONS_MAX];
-    struct leat_error err = {0};
-    if (leat_model_position(m, seqs, stores, &complete_ms, &err) != LEAT_OK)
+    struct leat_model_read m;
+    if (!leat_snapshot_begin(rq, p, &m))
         return;
-    const char *text = position_text(rq, seqs, stores, rq->http->c.topology->partitions);
-    if (text != NULL)
-        leat_answer_header(rq, "Leat-Position", "%s", text);
-    int64_t age_ms = leat_now_ms() - complete_ms;
-    if (complete_ms > 0)
-        leat_answer_header(rq, "Leat-Age-Ms", "%" PRId64, age_ms > 0 ? age_ms : 0);
+    leat_status status = LEAT_OK;
+    if (leat_read_is_heavy(read) && !rq->on_lane) {
+        leat_model_end(&m);
+        status = leat_lane_take(rq->http->lane, rq, &err);
+        if (status != LEAT_OK)
+            leat_answer_error(rq, &err);
+        return;
+    }
+    leat_snapshot_headers(rq, p, &m);
+    status = leat_read_run(read, &m, &rq->out, &err);
+    leat_model_end(&m);
+    if (status == LEAT_OK) {
+        leat_answer_tagged(rq);
+    } else {
+        leat_answer_error(rq, &err);
+    }
 }
 
-static void answer_rows(struct leat_request *rq, leat_status status, const struct leat_error *err)
+static void answer_of_model(struct leat_request *rq, leat_read_kind kind)
 {
-    if (status == LEAT_OK) {
-        leat_answer_json(rq, 200);
-    } else {
-        leat_answer_error(rq, err);
-    }
+    struct leat_read read = {.kind = kind, .given = &rq->target};
+    const struct leat_projection *p = leat_request_model(rq, leat_route_value(rq, "model"));
+    if (p == NULL)
+        return;
+    if (kind == LEAT_READ_ROW)
+        read.key = leat_route_value(rq, "key");
+    leat_answer_read(rq, p, &read);
 }
 
 void leat_route_get_row(struct leat_request *rq)
 {
-    struct leat_error err = {0};
-    struct leat_model *m = find_model(rq);
-    if (m == NULL)
-        return;
-    put_position(rq, m); /* before the row: the answer is at least as new as it says */
-    leat_status status = leat_model_get(m, leat_route_value(rq, "key"), &rq->out, &err);
-    answer_rows(rq, status, &err);
+    answer_of_model(rq, LEAT_READ_ROW);
 }
 
-static leat_status read_range(const struct leat_request *rq, struct leat_model_range *r,
-                              struct leat_error *err)
+void leat_route_count_rows(struct leat_request *rq)
 {
-    struct leat_str index = {NULL, 0};
-    int64_t limit = LIMIT_DEFAULT;
-    leat_status status = leat_target_int(&rq->target, "limit", 1, LIMIT_MAX, &limit, err);
-    if (status != LEAT_OK)
-        return status;
-    r->limit = (int32_t)limit;
-    if (leat_target_param(&rq->target, "index", &index))
-        r->index = leat_arena_cstr(rq->arena, index);
-    (void)leat_target_param(&rq->target, "from", &r->from);
-    (void)leat_target_param(&rq->target, "to", &r->to);
-    (void)leat_target_param(&rq->target, "cursor", &r->cursor);
-    if (r->from.len > BOUND_BYTES || r->to.len > BOUND_BYTES || r->cursor.len > BOUND_BYTES) {
-        return leat_fail(err, LEAT_INVALID, "from, to and cursor are at most %d bytes",
-                         BOUND_BYTES);
-    }
-    return LEAT_OK;
+    answer_of_model(rq, LEAT_READ_COUNT);
 }
 
+void leat_route_sum_rows(struct leat_request *rq)
+{
+    answer_of_model(rq, LEAT_READ_SUMS);
+}
+
+void leat_route_top_rows(struct leat_request *rq)
+{
+    answer_of_model(rq, LEAT_READ_TOP);
+}
+
+/* ?keys= makes a list a multi-get. */
 void leat_route_list_rows(struct leat_request *rq)
 {
+    struct leat_str keys;
     struct leat_error err = {0};
-    struct leat_model_range range = {0};
-    struct leat_model *m = find_model(rq);
-    if (m == NULL)
+    struct leat_read read = {.kind = LEAT_READ_ROWS, .given = &rq->target};
+    if (!leat_target_param(&rq->target, "keys", &keys)) {
+        answer_of_model(rq, LEAT_READ_LIST);
         return;
-    put_position(rq, m);
-    leat_status status = read_range(rq, &range, &err);
+    }
+    const struct leat_projection *p = leat_request_model(rq, leat_route_value(rq, "model"));
+    if (p == NULL)
+        return;
+    leat_status status = leat_target_allow(&rq->target, "keys,fields," LEAT_SNAPSHOT_PARAMS, &err);
     if (status == LEAT_OK)
-        status = leat_model_list(m, &range, &rq->out, &err);
-    answer_rows(rq, status, &err);
+        status = leat_read_split_keys(keys, rq->arena, &read.keys, &read.n_keys, &err);
+    if (status == LEAT_OK) {
+        leat_answer_read(rq, p, &read);
+    } else {
+        leat_answer_error(rq, &err);
+    }
 }
 
 void leat_route_query(struct leat_request *rq)
 {
     struct leat_error err = {0};
-    const struct leat_query *q = NULL;
+    struct leat_read read = {.kind = LEAT_READ_QUERY, .given = &rq->target};
     leat_status status =
-        leat_query_find(rq->http->c.topology, leat_route_value(rq, "name"), &q, &err);
-    if (status == LEAT_OK)
-        status = leat_target_allow(&rq->target, leat_query_params(q, rq->arena), &err);
-    if (status != LEAT_OK) {
-        leat_answer_error(rq, &err);
-        return;
+        leat_query_find(rq->http->c.topology, leat_route_value(rq, "name"), &read.query, &err);
+    if (status == LEAT_OK) {
+        const char *allowed = leat_query_params(read.query, rq->arena);
+        allowed = leat_arena_printf(rq->arena, "%s%s" LEAT_SNAPSHOT_PARAMS, allowed,
+                                    allowed[0] != 0 ? "," : "");
+        status = leat_target_allow(&rq->target, allowed, &err);
     }
-    struct leat_model *m = open_model(rq, q->model);
-    if (m == NULL)
-        return;
-    put_position(rq, m);
-    status = leat_query_run(q, m, &rq->target, rq->arena, &rq->out, &err);
-    answer_rows(rq, status, &err);
+    if (status == LEAT_OK) {
+        leat_answer_read(rq, read.query->model, &read);
+    } else {
+        leat_answer_error(rq, &err);
+    }
 }

@@ -209,8 +209,11 @@ def queries_are_in_the_interface_and_checked():
     paths = api.get(url + "/openapi.json").json["paths"]
     given = paths["/v1/queries/OpenOrders"]["get"]["parameters"]
     check.equal([(p["name"], p["required"]) for p in given],
-                [("customer", True), ("limit", False), ("cursor", False)])
-    check.equal([p["name"] for p in paths["/v1/queries/GetOrder"]["get"]["parameters"]], ["key"])
+                [("customer", True), ("fields", False), ("order", False), ("limit", False),
+                 ("cursor", False), ("at_least", False), ("wait", False),
+                 ("Leat-At-Least", False), ("Prefer", False), ("If-None-Match", False)])
+    given = paths["/v1/queries/GetOrder"]["get"]["parameters"]
+    check.equal([p["name"] for p in given][:4], ["key", "fields", "at_least", "wait"])
     for line, message in (
             ("Bad: {model: orders, index: by_customer, params: [total]}", "'total' is not field 1"),
             ("Bad: {model: days, params: [a, b, c]}", "3 values do not make the key of 'days'"),
