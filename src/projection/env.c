@@ -355,6 +355,14 @@ leat_status leat_env_delete(struct leat_env_txn *t, leat_env_db db, struct leat_
                                          : leat_env_fail(t->env, rc, err, "delete from a model");
 }
 
+leat_status leat_env_copy(struct leat_env *e, const char *dir, bool compact, struct leat_error *err)
+{
+    (void)pthread_rwlock_rdlock(&e->map_lock);
+    int rc = mdb_env_copy2(e->mdb, dir, compact ? MDB_CP_COMPACT : 0);
+    (void)pthread_rwlock_unlock(&e->map_lock);
+    return rc == 0 ? LEAT_OK : leat_env_fail(NULL, rc, err, "copy a model");
+}
+
 leat_status leat_env_lazy(struct leat_env *e, bool lazy, struct leat_error *err)
 {
     (void)pthread_rwlock_rdlock(&e->map_lock);
@@ -363,6 +371,46 @@ leat_status leat_env_lazy(struct leat_env *e, bool lazy, struct leat_error *err)
         rc = mdb_env_set_flags(e->mdb, MDB_NOSYNC, lazy);
     (void)pthread_rwlock_unlock(&e->map_lock);
     return rc == 0 ? LEAT_OK : leat_env_fail(NULL, rc, err, "bring a model to the disk");
+}
+
+struct reader_look {
+    struct leat_env_readers found;
+    uint64_t last_txn;
+};
+
+/* "pid thread txnid", or "-" for the last when it is between transactions; first a heading. */
+static int look_at_reader(const char *line, void *arg)
+{
+    struct reader_look *look = arg;
+    long long pid = 0;
+    unsigned long long txn = 0;
+    char thread[32] = "";
+    int n = sscanf(line, "%lld %31s %llu", &pid, thread, &txn);
+    look->found.slots += n >= 2;
+    if (n < 3)
+        return 0;
+    look->found.reading++;
+    uint64_t behind = txn < look->last_txn ? look->last_txn - txn : 0;
+    if (behind >= look->found.oldest_behind) {
+        look->found.oldest_behind = behind;
+        look->found.oldest_pid = pid;
+    }
+    return 0;
+}
+
+void leat_env_readers(struct leat_env *e, struct leat_env_readers *ret)
+{
+    struct reader_look look = {0};
+    MDB_envinfo info;
+    int dead = 0;
+    (void)pthread_rwlock_rdlock(&e->map_lock);
+    if (!e->read_only)
+        (void)mdb_reader_check(e->mdb, &dead);
+    if (mdb_env_info(e->mdb, &info) == 0)
+        look.last_txn = info.me_last_txnid;
+    (void)mdb_reader_list(e->mdb, look_at_reader, &look);
+    (void)pthread_rwlock_unlock(&e->map_lock);
+    *ret = look.found;
 }
 
 static leat_status count_rows(struct leat_env_txn *t, struct leat_env_figures *ret,

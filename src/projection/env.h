@@ -63,9 +63,21 @@ LEAT_MUST_CHECK leat_status leat_env_put(struct leat_env_txn *t, leat_env_db db,
 LEAT_MUST_CHECK leat_status leat_env_delete(struct leat_env_txn *t, leat_env_db db,
                                             struct leat_str key, struct leat_error *err);
 
+/* The environment as it stands, into the file `data.mdb` of another folder, which is there; a
+ * reader for as long as that takes. `compact`: without its free pages. */
+LEAT_MUST_CHECK leat_status leat_env_copy(struct leat_env *e, const char *dir, bool compact,
+                                          struct leat_error *err);
 /* Lazy: commits do not wait for the disk, which a kill survives and a machine going down need not.
  * Back: what was written is on the disk. */
 LEAT_MUST_CHECK leat_status leat_env_lazy(struct leat_env *e, bool lazy, struct leat_error *err);
+
+struct leat_env_readers {    /* of all processes */
+    uint64_t slots, reading; /* taken; within a transaction now */
+    uint64_t oldest_behind;  /* transactions committed since the oldest of those began */
+    int64_t oldest_pid;
+};
+/* Gives free the slots of processes that are gone, and looks at the others. */
+void leat_env_readers(struct leat_env *e, struct leat_env_readers *ret);
 
 struct leat_env_figures {
     uint64_t used_bytes, map_bytes, rows;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "projection/rebuild_take.h"
+#include "topology/declaration.h"
 
 #define READERS       2
 #define BATCH_BLOCKS  16 /* of one transaction: 65,536 events */
@@ -362,6 +363,29 @@ leat_status leat_rebuild_run(const struct leat_rebuild_config *c, struct leat_re
     return status;
 }
 
+static leat_status write_declaration(const char *dir, const struct leat_topology *topology,
+                                     const struct leat_projection *projection,
+                                     struct leat_error *err)
+{
+    LEAT_AUTO(leat_buf_done) struct leat_buf text;
+    leat_buf_init(&text, LEAT_DECLARATION_BYTES_MAX);
+    leat_declaration_text(topology, projection, &text);
+    if (text.overflow)
+        return leat_fail(err, LEAT_INVALID, "the declaration is too long");
+    return leat_version_write(dir, "declaration", leat_buf_str(&text), err);
+}
+
+leat_status leat_rebuild_declare(const char *dir, const struct leat_topology *topology,
+                                 const struct leat_projection *projection, struct leat_error *err)
+{
+    LEAT_AUTO(leat_buf_done) struct leat_buf have;
+    struct leat_error absent = {0};
+    leat_buf_init(&have, LEAT_DECLARATION_BYTES_MAX);
+    if (leat_version_read(dir, "declaration", 1, &have, &absent) == LEAT_OK)
+        return LEAT_OK;
+    return write_declaration(dir, topology, projection, err);
+}
+
 leat_status leat_rebuild_make(const char *data_dir, const struct leat_topology *topology,
                               const struct leat_projection *projection,
                               char ret_version[LEAT_VERSION_BYTES], struct leat_error *err)
@@ -369,9 +393,10 @@ leat_status leat_rebuild_make(const char *data_dir, const struct leat_topology *
     char dir[LEAT_MODEL_PATH_BYTES];
     int fd = -1;
     bool over = false;
-    (void)topology;
     LEAT_TRY(leat_version_prepare(data_dir, dir, err), err, "new version");
-    leat_status status = leat_build_lock(dir, &fd, &over, err);
+    leat_status status = write_declaration(dir, topology, projection, err);
+    if (status == LEAT_OK)
+        status = leat_build_lock(dir, &fd, &over, err);
     if (status == LEAT_OK) {
         struct leat_build_state none = {.started_ms = leat_now_ms()};
         leat_build_tell(fd, &none);

@@ -47,5 +47,10 @@ LEAT_MUST_CHECK leat_status leat_rebuild_make(const char *data_dir,
                                               const struct leat_projection *projection,
                                               char ret_version[LEAT_VERSION_BYTES],
                                               struct leat_error *err);
+/* Writes into a version's folder what it is a fold by, unless it is there. */
+LEAT_MUST_CHECK leat_status leat_rebuild_declare(const char *dir,
+                                                 const struct leat_topology *topology,
+                                                 const struct leat_projection *projection,
+                                                 struct leat_error *err);
 
 #endif

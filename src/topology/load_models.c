@@ -250,6 +250,7 @@ static void load_projection(struct leat_loader *l, const struct leat_yaml_pair *
     p->index = index;
     p->name = pair->key;
     p->hash = leat_yaml_hash(pair->value, 0);
+    p->source = pair->value;
     l->fields = NULL;
     l->n_fields = l->cap_fields = 0;
     leat_load_section(l, LEAT_SECTION_PROJECTION, pair->value, path, p);

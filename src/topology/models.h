@@ -53,6 +53,8 @@ struct leat_index {
     uint32_t n_columns;
 };
 
+struct leat_yaml;
+
 struct leat_projection {
     struct leat_place place;
     uint32_t index;
@@ -72,6 +74,7 @@ struct leat_projection {
     /* Of all that decides the rows: another hash is another version of the model. Of the
      * declaration alone until leat_rules_hash() has been told the schemas. */
     uint64_t hash;
+    const struct leat_yaml *source; /* as declared: see declaration.h */
 };
 
 struct leat_query_where {
