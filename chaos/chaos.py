@@ -28,6 +28,7 @@ import own  # noqa: E402
 import proxy  # noqa: E402
 import scenarios  # noqa: E402
 import storage  # noqa: E402,F401 - adds its scenarios
+import storms  # noqa: E402,F401 - the same
 import trial  # noqa: E402
 
 NAME = "chaos"
@@ -107,11 +108,12 @@ def main():
     say(f"chaos: seed={o.seed} commit={commit()}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
     until = time.monotonic() + o.minutes * 60
-    failed, turn = 0, 0
-    s, proxies = fresh()
+    failed, turn, s = 0, 0, None
     try:
         while turn == 0 or time.monotonic() < until:
             for one in chosen(o):
+                if s is None:
+                    s, proxies = fresh()
                 if one.script:
                     failed += run_script(one) != 0
                     continue
@@ -121,10 +123,11 @@ def main():
                 failed += bool(line["failed"])
                 if line["failed"] or t.renew:
                     s.end()  # the next one starts with servers nothing has happened to
-                    s, proxies = fresh()
+                    s = None
             turn += 1
     finally:
-        s.end()
+        if s is not None:
+            s.end()
     return 1 if failed else 0
 
 

@@ -22,7 +22,9 @@ def foreign(name):
 
 
 class Command:
-    __slots__ = ("number", "processor", "account", "cents", "note", "priority", "id")
+    """odd: of a kind that can never be done (odd.py), else empty."""
+
+    __slots__ = ("number", "processor", "account", "cents", "note", "priority", "id", "odd")
 
     def __init__(self, number, rng):
         self.number = number
@@ -34,6 +36,7 @@ class Command:
         self.note = f"n{rng.randrange(NOTES)}" if number % 2 == 0 else ""
         self.priority = rng.choice(("hot", "cold"))
         self.id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
+        self.odd = ""
 
     def foreign_record(self):
         """The same for the foreign topic: no key, no type; any partition."""

@@ -3,6 +3,7 @@
 import copy
 import uuid
 
+import odd
 import verify
 from lib.kafka import Record
 
@@ -67,6 +68,32 @@ def _note_twice(f):
     f.events.append(dict(note, event_id=str(uuid.uuid4())))
 
 
+class Letters:
+    """What odd.Letters reads, made up: a command of each kind."""
+
+    def __init__(self, load):
+        self.elsewhere, self.rows, self.topic, self.sent = 0, [], [], {}
+        self.odd = [copy.copy(c) for c in load.commands[:len(odd.KINDS)]]
+        for c, kind in zip(self.odd, odd.KINDS):
+            odd.spoil(c, kind)
+            self.die(c)
+
+    def die(self, c):
+        key, value, headers = odd.record(c)
+        value = value.encode() if isinstance(value, str) else value
+        given = {name: text.encode() for name, text in headers.items()}
+        at = {"topic": f"{NAME}.deposits.hot", "partition": "0", "record_offset": str(c.number)}
+        self.sent[odd.place(at)] = Record(0, c.number, 0, key.encode(), value, given)
+        kind, code = odd.KINDS[c.odd]
+        self.rows.append({**at, "id": c.id, "class": kind, "code": code, "state": "dead",
+                          "message": "", "no_value": "t" if value is None else "f",
+                          "value": "" if value is None else value.hex()})
+        errors = {"topic": at["topic"], "partition": "0", "offset": at["record_offset"],
+                  "code": code}
+        self.topic.append(Record(1, c.number, 0, key.encode(), value, {
+            **given, **{f"__leat.errors.{k}": v.encode() for k, v in errors.items()}}))
+
+
 # defect -> (the check that must see it, what is done to the facts)
 DEFECTS = {
     "command_lost": ("commands_settled_once", lambda f: f.commands.pop(0)),
@@ -88,12 +115,26 @@ DEFECTS = {
                           lambda f: f.topic[0].headers.update({"ce_id": b"another"})),
 }
 
+LETTER_DEFECTS = {
+    "letter_lost": ("letters_once", lambda f: f.letters.rows.pop()),
+    "letter_twice": ("letters_once", lambda f: f.letters.rows.append(dict(f.letters.rows[0]))),
+    "letter_of_a_good_one": ("letters_once", lambda f: f.letters.odd.pop()),
+    "letter_of_other_bytes": ("letters_once", lambda f: f.letters.rows[1].update(value="00")),
+    "letter_for_no_reason": ("letters_once", lambda f: f.letters.rows[0].update(code="timeout")),
+    "letter_not_in_topic": ("letters_as_they_were_sent", lambda f: f.letters.topic.pop()),
+    "letter_without_header": ("letters_as_they_were_sent",
+                              lambda f: f.letters.topic[0].headers.pop("x-odd")),
+    "letter_with_value": ("letters_as_they_were_sent",
+                          lambda f: setattr(f.letters.topic[4], "value", b"")),
+}
+
 
 def results(load):
     """(name, None or why) for each defect, and for the facts without one."""
     clean = Facts(load)
-    checks = dict(verify.CHECKS)
-    for name, (check, spoil) in DEFECTS.items():
+    clean.letters = Letters(load)
+    checks = dict(verify.CHECKS + odd.CHECKS)
+    for name, (check, spoil) in {**DEFECTS, **LETTER_DEFECTS}.items():
         sound = checks[check](clean)
         spoiled = copy.deepcopy(clean)
         spoil(spoiled)

@@ -24,6 +24,9 @@ class Scenario:
     short: bool = False             # of ./dev test
     proxied: tuple = ()             # which of pg, kafka leat reaches through a proxy only
     script: tuple = ()              # of this folder, with arguments, that does all of it itself
+    processor: str = ""             # settings of `deposits`, as YAML on one line
+    rate: int = 0                   # commands a second for each lane, if not that of the run
+    name_length: int = 0            # of accounts: they make records, rows and events larger
 
 
 SCENARIOS = {name: Scenario(name, what, None, script=script) for name, what, script in (

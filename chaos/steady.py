@@ -2,6 +2,7 @@
 plain producer per topic that lives as long as the load."""
 
 import base64
+import collections
 import random
 import subprocess
 import threading
@@ -9,6 +10,7 @@ import time
 
 from lib import kafka, servers
 
+import odd
 from cluster import until
 from load import Command, PARTITIONS
 
@@ -36,11 +38,11 @@ def partition_of(key):
     return (murmur2(key.encode()) & 0x7FFFFFFF) % PARTITIONS
 
 
-def accounts():
-    """Names of accounts by their partition, the same number for each."""
+def accounts(length=0):
+    """Names of accounts, at least so long, by their partition, the same number for each."""
     found, n = [[] for _ in range(PARTITIONS)], 0
     while any(len(names) < ACCOUNTS_PER_PARTITION for names in found):
-        name = f"a{n:05d}"
+        name = f"a{n:05d}".ljust(length, "-")
         names = found[partition_of(name)]
         if len(names) < ACCOUNTS_PER_PARTITION:
             names.append(name)
@@ -49,7 +51,10 @@ def accounts():
 
 
 def _encoded(data):
-    return "=" + base64.b64encode(data.encode()).decode()
+    if data is None:
+        return "-"
+    data = data.encode() if isinstance(data, str) else data
+    return "=" + base64.b64encode(data).decode()
 
 
 class Producer:
@@ -79,11 +84,13 @@ class Producer:
 
 class Steady:
     """Has .commands and .sent_at (epoch seconds by command number) for the judge; the fields of
-    load.Load that a report reads stand as well."""
+    load.Load that a report reads stand as well. While .odd_share is set, so many of all are of one
+    of .odd_kinds; those put into .odd_next are sent one each."""
 
-    def __init__(self, name, seed, per_lane):
+    def __init__(self, name, seed, per_lane, name_length=0):
         self.name, self.per_lane, self.rng = name, per_lane, random.Random(seed)
-        self.accounts = accounts()
+        self.accounts = accounts(name_length)
+        self.odd_share, self.odd_kinds, self.odd_next = 0, (), collections.deque()
         self.commands, self.sent_at, self.copied = [], [], set()
         self.later = []
         self.error, self.thread, self.quit = None, None, threading.Event()
@@ -121,12 +128,22 @@ class Steady:
     def _send(self, processor, k):
         c = Command(len(self.commands), self.rng)
         c.processor, c.account = processor, self.rng.choice(self.accounts[k])
+        self._choose_odd(c)
         self.commands.append(c)
         self.sent_at.append(time.time())
+        if c.odd:
+            self.producers["deposits", c.priority].send(*odd.record(c), None)
+            return
         self.producers[processor, c.priority].send(*c.record())
         if self.rng.random() < COPY_SHARE:  # a client that had no answer
             self.copied.add(c.number)
             self.later.append((time.monotonic() + COPY_AFTER_S, c))
+
+    def _choose_odd(self, c):
+        if self.odd_next:
+            odd.spoil(c, self.odd_next.popleft())
+        elif self.odd_share and self.rng.random() < self.odd_share:
+            odd.spoil(c, self.rng.choice(self.odd_kinds))
 
     def check(self):
         if self.error is not None:
@@ -169,8 +186,8 @@ def in_topics(facts):
             topic = f"{facts.name}.{processor}.{priority}"
             for r in kafka.consume(topic):
                 found.add(r.header("ce_id"))
-                if r.header("ce_id") not in settled:
+                if r.headers and r.header("ce_id") not in settled:
                     missing.append(f"{topic}[{r.partition}]@{r.offset} has no row")
     missing += [f"command {c.number} is in no topic" for c in facts.load.commands
-                if c.id not in found]
+                if c.odd != "nameless" and c.id not in found]
     return f"{len(missing)}: " + ", ".join(missing[:5]) if missing else None

@@ -8,6 +8,8 @@ import shutil
 import time
 
 import load as loads
+import memory
+import odd
 import verify
 from cluster import until
 from fleet import Fleet
@@ -30,7 +32,7 @@ def pause(seconds):
 
 class Trial:
     """What a scenario gets: .fleet, .load, .own (servers), .pg_proxy, .kafka_proxy; it brackets its
-    fault with begin() and over(), and may add facts to .report."""
+    fault with begin() and over(), adds facts to .report, replaces .checks, adds .more_checks."""
 
     def __init__(self, scenario, name, seed, own, proxies, base, o):
         self.scenario, self.name, self.seed, self.own = scenario, name, seed, own
@@ -46,18 +48,24 @@ class Trial:
             env["KAFKA"] = f"127.0.0.1:{self.kafka_proxy.port}"
         if "pg" in scenario.proxied:
             env["STORE_URL"] = f"postgresql://leat@127.0.0.1:{self.pg_proxy.port}/leat"
+        env["TRICKS_TRACE"] = os.path.join(self.dir, "tricks")
+        replace = {"name: crash\n": f"name: {name}\n"}
+        if scenario.processor:
+            replace["  deposits:\n"] = f"  deposits:\n    {scenario.processor}\n"
         self.home = leat.Home(
             TOPOLOGY, modules=os.path.join(servers.BIN_DIR, "modules", "crash"),
-            replace={"name: crash\n": f"name: {name}\n"}, env=env)
+            replace=replace, env=env)
         self.fleet = Fleet(self.home)
-        self.load = Steady(name, seed, o.rate)
+        self.load = Steady(name, seed, scenario.rate or o.rate, scenario.name_length)
         self.fault_start = self.fault_end = None
-        self.checks, self.report, self.results = {}, {}, []
+        self.checks, self.more_checks, self.report, self.results = {}, {}, {}, []
+        self.memory = None
         self.unfinished = lambda: verify.unfinished(self.name)
 
     # ---- for scenarios ----
 
     def begin(self):
+        self.memory.mark("since")
         self.fault_start = time.time()
 
     def over(self):
@@ -69,6 +77,7 @@ class Trial:
         try:
             self.prepare()
             self.fleet.start_all()
+            self.memory = memory.Watch(self.fleet)
             self.load.start()
             wait.until(self.flowing, 60, "the load to flow")
             pause(self.warm_s)
@@ -80,6 +89,7 @@ class Trial:
             self.fleet.all_alive()
             self.load.stop()
             self.drain()
+            self.memory.end()
             self.measure()
             self.judge()
             bad = self.fleet.stop()
@@ -125,6 +135,8 @@ class Trial:
         return f"{missing} commands" if missing else None
 
     def end(self):
+        if self.memory is not None:
+            self.memory.end()
         self.pg_proxy.open()
         self.kafka_proxy.open()
         try:
@@ -153,12 +165,14 @@ class Trial:
             recovery_s=None if back is None else round(
                 max(back - max(self.fault_end, min(moved, back)), 0), 2),
             caught_up_s=round(max(late - self.fault_end, 0), 2),
-            idle_ms=spread(idle.values()))
+            idle_ms=spread(idle.values()),
+            memory_mb=self.memory.most("before"), memory_growth_mb=self.memory.growth())
 
     # ---- the judge ----
 
     def judge(self):
         facts = verify.Facts(self.name, self.load)
+        facts.letters = odd.Letters(self.name, self.load.commands)
         self.report.update(
             commands=len(facts.load.commands), events=len(facts.events),
             accepted=sum(r["outcome"] == "accepted" for r in facts.commands),
@@ -166,8 +180,10 @@ class Trial:
             dead=sum(r["outcome"] == "dead" for r in facts.commands),
             copies_sent=len(self.load.copied), copies_in_topic=verify.copies_in_topic(facts))
         for name, function in [*verify.CHECKS, ("in_order_per_key", in_order),
-                               ("sent_are_in_the_topics", in_topics)]:
+                               ("sent_are_in_the_topics", in_topics), *odd.CHECKS]:
             self.result(name, self.checks.get(name, function)(facts))
+        for name, check in self.more_checks.items():
+            self.result(name, check(facts))
         for model, key, fields in (("accounts", "account", ("events", "cents", "last")),
                                    ("kinds", "kind", ("events", "cents"))):
             check = self.checks.get(f"model_{model}_is_the_fold", self.check_model)
