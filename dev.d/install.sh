@@ -3,7 +3,7 @@
 
 PACKAGES_build="gcc libc6-dev cmake ninja-build pkg-config git python3 libssl-dev libfyaml-dev
     libavro-dev libjansson-dev librdkafka-dev libpq-dev liblmdb-dev libhiredis-dev
-    libcurl4-openssl-dev libmicrohttpd-dev libcriterion-dev"
+    libcurl4-openssl-dev libmicrohttpd-dev libjwt-dev libcriterion-dev"
 PACKAGES_servers="postgresql redis-server openjdk-17-jre-headless maven python3 util-linux"
 PACKAGES_lint="clang-format clang-tidy python3 git"
 PACKAGES_test="python3-venv openjdk-17-jdk-headless maven zsh groff-base"

@@ -64,7 +64,17 @@ const struct leat_section_row leat_sections[LEAT_SECTION_COUNT] = {
          "`set` of a part of its key."},
     [LEAT_SECTION_FROM] = {"projections.<name>.from.<Event>", NULL},
     [LEAT_SECTION_QUERY] = {"queries.<name>", NULL},
-    [LEAT_SECTION_HTTP] = {"http", NULL},
+    [LEAT_SECTION_HTTP] = {"http", "Without `auth` only this machine is answered."},
+    [LEAT_SECTION_HTTP_LIMITS] = {"http.limits", NULL},
+    [LEAT_SECTION_AUTH] = {"http.auth", "`/healthz` and `/readyz` answer everybody."},
+    [LEAT_SECTION_ROLE] =
+        {"http.auth.roles.<name>",
+         "A role may what it names, nothing else. Of several roles of a caller the "
+         "first one in this list that names a model is the one it is read by."},
+    [LEAT_SECTION_GRANT] = {"http.auth.roles.<name>.models.<name>", NULL},
+    [LEAT_SECTION_ACCESS_KEY] = {"http.auth.keys.<name>",
+                                 "Sent as `Authorization: Bearer <key>` or `X-API-Key: <key>`."},
+    [LEAT_SECTION_JWT] = {"http.auth.jwt", "Sent as `Authorization: Bearer <token>`."},
 };
 
 const struct leat_key *leat_key_find(leat_section section, struct leat_str name)

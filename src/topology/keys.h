@@ -30,6 +30,12 @@ typedef enum leat_section {
     LEAT_SECTION_FROM,
     LEAT_SECTION_QUERY,
     LEAT_SECTION_HTTP,
+    LEAT_SECTION_HTTP_LIMITS,
+    LEAT_SECTION_AUTH,
+    LEAT_SECTION_ROLE,
+    LEAT_SECTION_GRANT,
+    LEAT_SECTION_ACCESS_KEY,
+    LEAT_SECTION_JWT,
     LEAT_SECTION_COUNT,
 } leat_section;
 
@@ -94,6 +100,19 @@ LEAT_KEY_LOADER(leat_load_replicas);
 LEAT_KEY_LOADER(leat_load_redis);
 LEAT_KEY_LOADER(leat_load_limits);
 LEAT_KEY_LOADER(leat_load_http);
+LEAT_KEY_LOADER(leat_load_auth); /* load_access.c */
+LEAT_KEY_LOADER(leat_load_http_limits);
+LEAT_KEY_LOADER(leat_load_http_rate);
+LEAT_KEY_LOADER(leat_load_roles);
+LEAT_KEY_LOADER(leat_load_role_commands);
+LEAT_KEY_LOADER(leat_load_role_models);
+LEAT_KEY_LOADER(leat_load_role_rate);
+LEAT_KEY_LOADER(leat_load_grant_where);
+LEAT_KEY_LOADER(leat_load_grant_mask);
+LEAT_KEY_LOADER(leat_load_access_keys);
+LEAT_KEY_LOADER(leat_load_key_claims);
+LEAT_KEY_LOADER(leat_load_jwt);
+LEAT_KEY_LOADER(leat_load_anonymous);
 LEAT_KEY_LOADER(leat_load_kafka); /* load_kafka.c */
 LEAT_KEY_LOADER(leat_load_topics);
 LEAT_KEY_LOADER(leat_load_topic_defaults);

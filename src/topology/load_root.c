@@ -131,5 +131,11 @@ LEAT_KEY_LOADER(leat_load_http)
     if (t->http.listen != NULL && strrchr(t->http.listen, ':') == NULL) {
         leat_load_error(l, &n->place, "%s.listen: '%.80s' has no port", path, t->http.listen);
         leat_report_hint(l->report, "such as 127.0.0.1:8080 or [::]:8080");
+    } else if (!leat_access_serves(&t->http.access, t->http.listen)) {
+        leat_load_error(l, &n->place,
+                        "%s.listen: '%.80s' is open to other machines, and there is "
+                        "no %s.auth",
+                        path, t->http.listen, path);
+        leat_report_hint(l->report, "say who may do what, or listen on 127.0.0.1");
     }
 }

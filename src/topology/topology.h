@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "leat/str.h"
+#include "topology/access.h"
 #include "topology/expr.h"
 #include "topology/models.h"
 #include "topology/names.h"
@@ -178,6 +179,7 @@ struct leat_source { /* a topic that belongs to somebody else */
 struct leat_http_section {
     const char *listen; /* NULL: no http section */
     int64_t max_body_bytes;
+    struct leat_access access;
 };
 
 struct leat_topology {

@@ -25,7 +25,7 @@ LAYERS = [
     ["leat"],
     ["base"],
     ["topology", "codec"],
-    ["kafka", "store", "redis", "guard", "observe"],
+    ["kafka", "store", "redis", "guard", "observe", "auth"],
     ["worker", "relay", "projection", "query", "audit", "scale"],
     ["cli"],
 ]
@@ -45,6 +45,7 @@ FOREIGN = {
     "microhttpd.h": ["query"],
     "curl/": ["cli"],
     "hiredis/": ["redis"],
+    "jwt.h": ["auth"],
     "criterion/": [],
 }
 
