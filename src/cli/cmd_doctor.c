@@ -207,6 +207,7 @@ int leat_cmd_doctor(struct leat_cli *cli, int argc, char **argv)
     look(&d);
     code = print(&d, o.json);
     leat_schemas_free(d.schemas);
+    leat_lineage_done(&d.lineage);
     leat_arena_free(d.arena);
     leat_topology_free(t);
     return code;

@@ -320,6 +320,7 @@ static int run_roles(struct leat_session *s, const struct run_options *o, const 
                                    .data_dir = s->data_dir,
                                    .listen = o->listen,
                                    .stop_timeout_ms = (int)o->stop_timeout_ms};
+    rc.store.adopted_only = true;
     if (at->family != NULL) {
         rc.family = at->family;
         rc.member = &at->family->members[at->member];

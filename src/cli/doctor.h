@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "codec/schemas.h"
 #include "kafka/probe.h"
+#include "store/lineage.h"
 #include "store/probe.h"
 #include "store/store.h"
 #include "topology/topology.h"
@@ -36,6 +37,7 @@ struct leat_doctor {
     const char *area;
     struct leat_published *published; /* a row per slice, when there is a store; arena */
     size_t n_published;
+    struct leat_lineage lineage; /* the slices' store ids of before */
 };
 
 /* "found" of a check that is fine. */

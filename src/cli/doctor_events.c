@@ -32,6 +32,12 @@ static void say_foreign(struct leat_doctor *d, const struct leat_position *at, s
                     (int)at->partition, LEAT_STR_FMT(is), ours);
 }
 
+/* A slice that forked has had another id; the relay knows which of its events are void. */
+static bool is_ancestor(const struct leat_doctor *d, int32_t k, const struct leat_uuid *id)
+{
+    return leat_lineage_judge(&d->lineage, k, id, INT64_MAX) != LEAT_DESCENT_FOREIGN;
+}
+
 /* False: it was found wrong, and said. */
 static bool compare(struct leat_doctor *d, struct leat_admin *a, const struct leat_position *at,
                     size_t *compared)
@@ -53,7 +59,7 @@ static bool compare(struct leat_doctor *d, struct leat_admin *a, const struct le
         return false;
     }
     ++*compared;
-    if (leat_uuid_eq(&id, &p->store_id))
+    if (leat_uuid_eq(&id, &p->store_id) || is_ancestor(d, at->partition, &id))
         return true;
     say_foreign(d, at, text, &p->store_id);
     return false;

@@ -170,7 +170,8 @@ static void read_positions(struct leat_doctor *d, struct leat_store *s)
     int32_t *ks = leat_arena_zalloc(d->arena, n, sizeof *ks);
     for (size_t k = 0; k < n; k++)
         ks[k] = (int32_t)k;
-    if (leat_store_published(s, ks, n, d->arena, &d->published, &err) == LEAT_OK) {
+    if (leat_store_published(s, ks, n, d->arena, &d->published, &err) == LEAT_OK &&
+        leat_store_lineage(s, d->topology->partitions, &d->lineage, &err) == LEAT_OK) {
         d->n_published = n;
     } else {
         leat_doctor_error(d, "positions", "the relay does not know what it has published",

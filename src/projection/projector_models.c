@@ -56,8 +56,9 @@ static bool caught_up(struct leat_projector *p, const struct leat_projector_mode
     if (leat_env_read_begin(env, &t, &err) == LEAT_OK) {
         if (leat_checkpoints_read(&t, p->partitions, at, &err) == LEAT_OK) {
             for (int32_t k = 0; k < p->partitions && reached; k++) {
-                reached = m->fold->committed[k].seq >= at[k].seq ||
-                          !leat_uuid_eq(&m->fold->committed[k].store_id, &at[k].store_id);
+                /* Of another store, or of before a fork: what is published now is to be reached. */
+                bool same = leat_uuid_eq(&m->fold->committed[k].store_id, &at[k].store_id);
+                reached = m->fold->committed[k].seq >= (same ? at[k].seq : m->target[k]);
             }
         }
         leat_env_read_end(&t);

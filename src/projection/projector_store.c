@@ -278,6 +278,16 @@ static void check_models(struct leat_projector *p, const struct leat_published *
     }
 }
 
+/* A slice that forked has another id than we know. */
+static leat_status learn_lineage(struct leat_projector *p, const struct leat_published *pub,
+                                 size_t n, struct leat_error *err)
+{
+    bool known = p->lineage.partitions > 0;
+    for (size_t i = 0; i < n && known; i++)
+        known = leat_uuid_eq(&p->lineage.now[pub[i].slice], &pub[i].store_id);
+    return known ? LEAT_OK : leat_store_lineage(p->store, p->partitions, &p->lineage, err);
+}
+
 void leat_projector_check_tails(struct leat_projector *p)
 {
     struct leat_published *pub = NULL;
@@ -289,6 +299,8 @@ void leat_projector_check_tails(struct leat_projector *p)
     leat_status status = connect_store(p, &err);
     if (status == LEAT_OK)
         status = leat_projector_published(p, p->slices, (size_t)p->partitions, &pub, &n, &err);
+    if (status == LEAT_OK)
+        status = learn_lineage(p, pub, n, &err);
     if (status != LEAT_OK) {
         p->store_lag = -1;
         leat_log_limited(LEAT_LOG_WARN, AREA, "store-away", "%s", err.msg);

@@ -72,6 +72,37 @@ static void stop_slice(struct leat_relay *r, int32_t k, const char *why)
     leat_assert(s->stopped != NULL);
 }
 
+static const char *compare_event(struct leat_relay *r, int32_t slice, int64_t seq,
+                                 const struct leat_uuid *id, leat_status *ret_status,
+                                 struct leat_error *err)
+{
+    struct leat_stored_event *event = NULL;
+    size_t n = 0;
+    struct leat_store_page page = {.slice = slice, .after = seq - 1, .upto = seq, .limit = 1};
+    /* Asked after the topic's end was read: a former owner that still publishes may have put events
+     * there that are younger than the head we know, and all of them are in the store by now. */
+    *ret_status = leat_store_slice(r->store, &page, r->arena, &event, &n, err);
+    if (*ret_status != LEAT_OK)
+        return NULL;
+    if (n == 0)
+        return "the topic is ahead of the store, which has lost commits: `leat store adopt` names "
+               "them and goes on";
+    return leat_uuid_eq(&event->id, id)
+               ? NULL
+               : "the topic's last record is another event than the store's at that seq: `leat "
+                 "store adopt` names what was lost and goes on";
+}
+
+/* A commit that was lost and is void: named once by who adopted the store, or it came after that,
+ * from a producer of before. */
+static void say_void(int32_t slice, int64_t seq, struct leat_str id)
+{
+    leat_log_kv(LEAT_LOG_WARN, "relay", "lost-commit",
+                LEAT_LOG_FIELDS(LEAT_LOG_INT("slice", slice), LEAT_LOG_INT("seq", seq),
+                                LEAT_LOG_STR("event", id)),
+                "the topic ends with an event of before the fork; readers pass it over");
+}
+
 static const char *compare_end(struct leat_relay *r, const struct leat_published *p,
                                const struct leat_record *last, leat_status *ret_status,
                                struct leat_error *err)
@@ -85,25 +116,21 @@ static const char *compare_end(struct leat_relay *r, const struct leat_published
         seq_text.len >= sizeof digits || !leat_uuid_parse(id_text, &id) ||
         !leat_uuid_parse(store_text, &store_id))
         return "the topic's last record is not one of ours";
-    if (!leat_uuid_eq(&store_id, &p->store_id))
-        return "the topic's last record is of another store: start over (delete this topology's "
-               "topics and the folder of its read models, run `leat apply`), or restore the store "
-               "that the record belongs to";
     memcpy(digits, seq_text.at, seq_text.len);
     int64_t seq = strtoll(digits, NULL, 10);
-    struct leat_stored_event *event = NULL;
-    size_t n = 0;
-    struct leat_store_page page = {.slice = p->slice, .after = seq - 1, .upto = seq, .limit = 1};
-    /* Asked after the topic's end was read: a former owner that still publishes may have put events
-     * there that are younger than the head in *p, and all of them are in the store by now. */
-    *ret_status = leat_store_slice(r->store, &page, r->arena, &event, &n, err);
-    if (*ret_status != LEAT_OK)
+    switch (leat_lineage_judge(&r->lineage, p->slice, &store_id, seq)) {
+    case LEAT_DESCENT_OURS:
+        return compare_event(r, p->slice, seq, &id, ret_status, err);
+    case LEAT_DESCENT_VOID:
+        say_void(p->slice, seq, id_text);
         return NULL;
-    if (n == 0)
-        return "the topic is ahead of the store: the store has lost commits";
-    return leat_uuid_eq(&event->id, &id)
-               ? NULL
-               : "the topic's last record is another event than the store's at that seq";
+    case LEAT_DESCENT_FOREIGN:
+        break;
+    }
+    return "the topic's last record is of another store: start over (delete this topology's "
+           "topics and the folder of its read models, run `leat apply`), or restore the store "
+           "that the record belongs to; if it is this one, put back to before it forked: `leat "
+           "store adopt`";
 }
 
 static leat_status check_end(struct leat_relay *r, const struct leat_published *p,
@@ -192,6 +219,9 @@ static leat_status start_slice(struct leat_relay *r, const struct leat_published
     s->epoch = r->held[p->slice].epoch;
     s->store_id = p->store_id;
     leat_uuid_format(&s->store_id, s->store_text);
+    s->generation = (s->generation + 1) & RELAY_GENERATIONS;
+    free(s->stopped);
+    s->stopped = NULL;
     leat_window_start(&s->events, p->seq, p->head_seq);
     leat_window_start(&s->outbox, p->outbox_seq, p->head_outbox);
     if (why != NULL)
@@ -205,7 +235,9 @@ static void step_start(struct leat_relay *r, const int32_t *ks, size_t n)
 {
     struct leat_error err = {0};
     struct leat_published *p = NULL;
-    leat_status status = leat_store_published(r->store, ks, n, r->arena, &p, &err);
+    leat_status status = leat_store_lineage(r->store, r->partitions, &r->lineage, &err);
+    if (status == LEAT_OK)
+        status = leat_store_published(r->store, ks, n, r->arena, &p, &err);
     for (size_t i = 0; status == LEAT_OK && i < n; i++)
         status = start_slice(r, &p[i], &err);
     if (status != LEAT_OK) {

@@ -8,20 +8,26 @@
 #include "base/record_headers.h"
 #include "relay/relay_internal.h"
 
-static void *word_of(int32_t slice, int64_t seq, bool outbox)
+static void *word_of(int32_t slice, uint32_t generation, int64_t seq, bool outbox)
 {
-    uint64_t word = (uint64_t)seq | ((uint64_t)slice << 47) | (outbox ? RELAY_KIND_OUTBOX : 0);
+    uint64_t word = (uint64_t)seq | ((uint64_t)generation << RELAY_SEQ_BITS) |
+                    ((uint64_t)slice << RELAY_SLICE_SHIFT) | (outbox ? RELAY_KIND_OUTBOX : 0);
     return (void *)(uintptr_t)word;
 }
 
 static int32_t slice_of(uint64_t word)
 {
-    return (int32_t)((word >> 47) & 0xffff);
+    return (int32_t)((word >> RELAY_SLICE_SHIFT) & 0xffff);
+}
+
+static uint32_t generation_of(uint64_t word)
+{
+    return (uint32_t)(word >> RELAY_SEQ_BITS) & RELAY_GENERATIONS;
 }
 
 static int64_t seq_of(uint64_t word)
 {
-    return (int64_t)(word & ((1ull << 47) - 1));
+    return (int64_t)(word & ((1ull << RELAY_SEQ_BITS) - 1));
 }
 
 static void put(struct leat_buf *out, const char *name, const char *value, size_t len)
@@ -131,7 +137,7 @@ static size_t send_some(struct leat_relay *r, int32_t slice, const struct leat_s
                                    .value = events[i].payload,
                                    .headers = {headers->at + at[i], (uint32_t)(at[i + 1] - at[i])},
                                    .timestamp_ms = events[i].recorded_at_us / 1000,
-                                   .opaque = word_of(slice, events[i].seq, false)};
+                                   .opaque = word_of(slice, s->generation, events[i].seq, false)};
     }
     /* Sent before handed over: the answer may come at once. */
     leat_window_sent(&s->events, (int64_t)n);
@@ -180,7 +186,7 @@ static size_t send_rows(struct leat_relay *r, int32_t slice, const struct leat_o
                                     .headers = row->headers,
                                     .key_null = row->key_null,
                                     .value_null = row->value_null,
-                                    .opaque = word_of(slice, row->seq, true)};
+                                    .opaque = word_of(slice, s->generation, row->seq, true)};
         leat_window_sent(&s->outbox, 1);
         if (hand_over(r, &out, 1) == 0) {
             s->outbox.next--;
@@ -306,11 +312,12 @@ void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t p
     bool outbox = (word & RELAY_KIND_OUTBOX) != 0;
     struct relay_slice *s = &r->slices[slice_of(word)];
     (void)pthread_mutex_lock(&s->mutex);
-    if (status == LEAT_OK) {
+    bool current = generation_of(word) == s->generation; /* else sent again since, or void */
+    if (current && status == LEAT_OK) {
         leat_window_ack(outbox ? &s->outbox : &s->events, seq_of(word));
-    } else if (status == LEAT_INVALID && s->owned) {
+    } else if (current && status == LEAT_INVALID && s->owned) {
         refused(r, &(struct leat_outgoing){.opaque = opaque}, what);
-    } else {
+    } else if (current) {
         s->failed = true;
     }
     (void)pthread_mutex_unlock(&s->mutex);

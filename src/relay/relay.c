@@ -105,9 +105,14 @@ static void record(struct leat_relay *r)
 
 /* A slice whose writer sits in this process is about to be offered what the store shows already:
  * only what was there a poll ago and still has not gone out is read. */
-static void head_of(struct relay_slice *s, const struct leat_published *p)
+static void head_of(struct leat_relay *r, const struct leat_published *p)
 {
+    struct relay_slice *s = &r->slices[p->slice];
     (void)pthread_mutex_lock(&s->mutex);
+    if (s->owned && s->epoch != p->epoch) { /* a stopped slice records nothing and learns it here */
+        s->owned = false;
+        leat_ownership_lost(&r->ownership, p->slice, 0);
+    }
     bool local = leat_relay_now_ms() - s->offered_ms < RELAY_BUSY_MS;
     leat_window_head(&s->events, local ? s->polled_events : p->head_seq);
     leat_window_head(&s->outbox, local ? s->polled_outbox : p->head_outbox);
@@ -134,7 +139,7 @@ static void ask_heads(struct leat_relay *r)
         return;
     }
     for (size_t i = 0; i < n; i++)
-        head_of(&r->slices[p[i].slice], &p[i]);
+        head_of(r, &p[i]);
 }
 
 static void catch_up(struct leat_relay *r, int64_t now_ms)
@@ -278,6 +283,7 @@ static void relay_done(struct leat_relay *r)
     leat_producer_free(r->producer, 500);
     leat_admin_free(r->admin);
     leat_store_close(r->store);
+    leat_lineage_done(&r->lineage);
     leat_arena_free(r->arena);
     for (int32_t k = 0; k < r->partitions; k++) {
         (void)pthread_mutex_destroy(&r->slices[k].mutex);

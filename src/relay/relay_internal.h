@@ -7,6 +7,7 @@
 
 #include "relay/relay.h"
 #include "relay/window.h"
+#include "store/lineage.h"
 #include "worker/ownership.h"
 
 #define RELAY_BATCH_BYTES  1000000 /* librdkafka's own default */
@@ -22,8 +23,12 @@
 #define RELAY_BUSY_MS      3000
 #define RELAY_CONFIRM_MS   3000
 
-/* What is in flight is told by one word: kind, slice, seq. */
+/* What is in flight is told by one word: kind, slice, generation, seq. The generation tells what a
+ * window sent from what came before it: after a fork another event has that seq. */
 #define RELAY_KIND_OUTBOX (1ull << 63)
+#define RELAY_SLICE_SHIFT 47
+#define RELAY_SEQ_BITS    40
+#define RELAY_GENERATIONS 0x7f
 
 struct relay_slice {
     pthread_mutex_t mutex; /* guards all below */
@@ -32,6 +37,7 @@ struct relay_slice {
     struct leat_uuid store_id;
     char store_text[LEAT_UUID_TEXT];
     struct leat_window events, outbox;
+    uint32_t generation;                  /* of the windows */
     int64_t offered_ms;                   /* when an executor here last offered something */
     int64_t polled_events, polled_outbox; /* heads at the poll before */
     bool failed;                          /* a delivery failed: send again from the store */
@@ -56,6 +62,7 @@ struct leat_relay {
     struct leat_arena *arena;
     struct leat_ownership ownership;
     struct leat_held *held;
+    struct leat_lineage lineage; /* as of the last start of a slice */
     int64_t group_due_ms, record_due_ms, heads_due_ms, moved_ms, retry_at_ms;
     int32_t failures;
     uint64_t seen_moves;

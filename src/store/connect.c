@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/adopt.h"
 #include "store/pg.h"
 
 #define PARAMS_BYTES_MAX ((size_t)512 << 20)
@@ -52,6 +53,20 @@ static leat_status wait_connected(struct leat_store *s, struct leat_error *err)
     return LEAT_OK;
 }
 
+/* A store that is not there yet is for others to find. */
+static leat_status check_server(struct leat_store *s, struct leat_error *err)
+{
+    struct leat_servers servers = {0};
+    leat_status status = leat_store_servers(s, &servers, err);
+    if (status == LEAT_ABSENT)
+        return LEAT_OK;
+    if (status == LEAT_OK && !leat_server_is_adopted(&servers))
+        status = leat_server_refuse(s, &servers, LEAT_RETRY, err);
+    if (status != LEAT_OK)
+        close_conn(s);
+    return status;
+}
+
 /* No `options` in the start-up packet: PgBouncer refuses them. What a transaction needs it sets for
  * itself. The address and everything about TLS come from the URL and win over what is here. */
 leat_status leat_store_reconnect(struct leat_store *s, struct leat_error *err)
@@ -73,7 +88,7 @@ leat_status leat_store_reconnect(struct leat_store *s, struct leat_error *err)
     if (PQsetnonblocking(s->conn, 1) != 0)
         return connect_failed(s, PQerrorMessage(s->conn), err);
     s->broken = false;
-    return LEAT_OK;
+    return s->adopted_only ? check_server(s, err) : LEAT_OK;
 }
 
 static void close_p(struct leat_store **s)
@@ -130,6 +145,7 @@ leat_status leat_store_open(const struct leat_store_options *o, struct leat_stor
     if (s == NULL)
         return leat_fail(err, LEAT_FATAL, "out of memory");
     s->prepare = o->prepare;
+    s->adopted_only = o->adopted_only;
     s->connect_timeout_ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms : 5000;
     s->lock_timeout_ms = o->lock_timeout_ms > 0 ? o->lock_timeout_ms : 5000;
     s->url = strdup(o->url);

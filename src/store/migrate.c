@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/adopt.h"
 #include "store/reply.h"
 
 #define SCRIPT_MS     120000
@@ -222,28 +223,6 @@ static leat_status not_ready(const struct leat_store *s, struct leat_error *err)
     return LEAT_ABSENT;
 }
 
-static leat_status check_identity(struct leat_store *s, struct leat_pg_reply *r,
-                                  struct leat_error *err)
-{
-    bool standby = leat_reply_bool(r, 0, 5);
-    bool same_system = leat_reply_int8(r, 0, 1) == leat_reply_int8(r, 0, 2);
-    int32_t recorded = leat_reply_int4(r, 0, 3);
-    int32_t timeline = standby ? recorded : leat_reply_int4(r, 0, 4);
-    LEAT_TRY(leat_reply_ok(r, "check", err), err, "could not check store '%s'", s->schema);
-    if (standby) {
-        return leat_fail(err, LEAT_RETRY, "store '%s' is on a standby, not (yet) a primary",
-                         s->schema);
-    }
-    if (same_system && timeline == recorded)
-        return LEAT_OK;
-    (void)leat_fail(err, LEAT_FATAL, "store '%s' is on another Postgres than before: %s", s->schema,
-                    same_system ? "its timeline changed" : "its system identifier changed");
-    leat_error_hint(err,
-                    "Commits may have been lost in a fail-over or restore: compare the topics' "
-                    "tails with the store, then run 'leat store adopt'.");
-    return LEAT_FATAL;
-}
-
 leat_status leat_store_check(struct leat_store *s, int32_t partitions, struct leat_error *err)
 {
     struct leat_applied a = {0};
@@ -256,22 +235,19 @@ leat_status leat_store_check(struct leat_store *s, int32_t partitions, struct le
         return status;
     if (a.count < leat_migration_count)
         return not_ready(s, err);
-    leat_pg_clear(&s->params);
-    LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
-                          "select t.partitions, t.system_identifier, c.system_identifier,"
-                          " t.timeline, case when not pg_is_in_recovery() then"
-                          " @.current_timeline() end, pg_is_in_recovery()"
-                          " from @.topology t, pg_control_system() c",
-                          &result, err),
-             err, "could not check store '%s'", s->schema);
-    struct leat_pg_reply r = leat_reply_of(result, 6, NULL);
-    if (!r.bad && r.rows == 0)
+    struct leat_servers servers = {0};
+    status = leat_store_servers(s, &servers, err);
+    if (status == LEAT_ABSENT)
         return not_ready(s, err);
-    int32_t made_for = leat_reply_int4(&r, 0, 0);
-    if (!r.bad && made_for != partitions) {
+    LEAT_TRY(status, err, "could not check store '%s'", s->schema);
+    if (servers.partitions != partitions) {
         return leat_fail(err, LEAT_INVALID, "store '%s' has %d partitions, the topology says %d",
-                         s->schema, made_for, partitions);
+                         s->schema, servers.partitions, partitions);
     }
-    return check_identity(s, &r, err);
+    if (servers.standby) {
+        return leat_fail(err, LEAT_RETRY, "store '%s' is on a standby, not (yet) a primary",
+                         s->schema);
+    }
+    return leat_server_is_adopted(&servers) ? LEAT_OK
+                                            : leat_server_refuse(s, &servers, LEAT_FATAL, err);
 }

@@ -55,7 +55,8 @@ struct state_class {
 /* By SQLSTATE, longest prefix that matches first. */
 static const struct state_class classes[] = {
     {"LE001", LEAT_FATAL},  {"LE010", LEAT_INVALID},
-    {"LE011", LEAT_FATAL},  {"55P03", LEAT_RETRY}, /* lock_timeout */
+    {"LE011", LEAT_FATAL},  {"LE012", LEAT_RETRY}, /* another server, not adopted (yet) */
+    {"55P03", LEAT_RETRY},                         /* lock_timeout */
     {"57014", LEAT_RETRY},                         /* cancelled */
     {"57P", LEAT_RETRY},                           /* shutting down, starting up, terminated */
     {"25006", LEAT_RETRY},                         /* read only: not the primary (yet) */

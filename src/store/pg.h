@@ -72,7 +72,7 @@ struct leat_store {
     bool broken;   /* no reply in time, or the connection is gone */
     bool locked;   /* inside the transaction of leat_store_lock() */
     bool prepared; /* the append statement is, on this connection */
-    bool prepare;
+    bool prepare, adopted_only;
     int connect_timeout_ms, lock_timeout_ms;
     char *url, *schema, *application_name;
     char *quoted; /* schema as an identifier */

@@ -25,6 +25,9 @@ struct leat_store_options {
     bool prepare;
     int connect_timeout_ms; /* 0 = 5000 */
     int lock_timeout_ms;    /* 0 = 5000 */
+    /* Only the server that was adopted will do (adopt.h): to another one no connection is made,
+     * RETRY, so that who runs waits until somebody has compared what it has. */
+    bool adopted_only;
 };
 
 LEAT_MUST_CHECK leat_status leat_store_open(const struct leat_store_options *o,

@@ -450,6 +450,7 @@ void leat_executor_done(struct leat_executor *e)
     leat_flow_free(e->flow);
     leat_released_free(&e->released);
     leat_store_close(e->store);
+    leat_lineage_done(&e->lineage);
     leat_arena_free(e->arena);
     free(e->group_lane);
     leat_executor_watch_done(e);
@@ -480,6 +481,7 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
         .cache_bytes = c->worker->cache_bytes > 0 ? c->worker->cache_bytes : EXECUTOR_CACHE_BYTES,
         .header = leat_record_of_flow_header,
         .headers_pack = leat_record_of_flow_pack,
+        .is_void = leat_executor_is_void,
         .release = leat_record_of_flow_release,
         .refresh_schemas = refresh_schemas,
         .run_all = c->worker->processor->concurrency > 1 ? run_all : NULL,

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "store/lineage.h"
 #include "worker/executor.h"
 #include "worker/executor_watch.h"
 #include "worker/flow_records.h"
@@ -28,9 +29,10 @@ struct leat_executor {
     struct leat_pool *pool;             /* NULL: handlers run one by one */
     struct leat_running_slot **running; /* of each runner; NULL: it is not watched */
     struct leat_store *store;
-    struct leat_arena *arena; /* replies and loads, one batch */
-    struct leat_group *group; /* as last seen by the thread */
-    size_t *group_lane;       /* flow lane -> lane of the group */
+    struct leat_arena *arena;    /* replies and loads, one batch */
+    struct leat_lineage lineage; /* of a policy: as of when it last acquired */
+    struct leat_group *group;    /* as last seen by the thread */
+    size_t *group_lane;          /* flow lane -> lane of the group */
     size_t group_lane_cap;
     struct leat_waiting_ref due[EXECUTOR_TAKE_MAX];
     int64_t commit_due_ms, retry_at_ms, tail_due_ms, standing_due_ms;
@@ -59,6 +61,9 @@ bool leat_executor_obey(struct leat_executor *e); /* false: quit */
 void leat_executor_obey_stop(struct leat_executor *e);
 void leat_executor_drop_orders(struct leat_executor *e); /* mutex held, or nobody else there */
 void leat_executor_publish(struct leat_executor *e);     /* figures */
+/* executor_lineage.c: what of the events topic is part of the store's history. */
+bool leat_executor_lineage(struct leat_executor *e, const struct leat_executor_start *s);
+bool leat_executor_is_void(void *arg, const struct leat_incoming *r, int32_t k, int64_t seq);
 /* executor_running.c: tells the supervisor what is being run. */
 void leat_executor_watched(struct leat_executor *e, struct leat_flow_config *fc);
 void leat_executor_acquit(struct leat_executor *e); /* after a reply: who had crashed, is settled */

@@ -102,8 +102,8 @@ static void obey_start(struct leat_executor *e, const struct leat_executor_start
     struct leat_flow_suspect *known = NULL;
     size_t n_known = 0;
     leat_flow_stop(e->flow, s->k);
-    if (!waiting_keys(e, s->k, &waiting) || !suspects(e, s, &known, &n_known) ||
-        (s->seek && !seek_lanes(e, s))) {
+    if (!waiting_keys(e, s->k, &waiting) || !leat_executor_lineage(e, s) ||
+        !suspects(e, s, &known, &n_known) || (s->seek && !seek_lanes(e, s))) {
         e->c.lost(e->c.arg, s->k, s->epoch);
         return;
     }

@@ -67,6 +67,9 @@ struct leat_flow_config {
     /* All headers packed, appended to `out`. */
     void (*headers_pack)(void *arg, const struct leat_incoming *r, struct leat_buf *out);
     void (*release)(void *arg, struct leat_incoming *r);
+    /* An event of the topic that is no part of the store's history: lost by a fail-over. It is
+     * passed over. NULL: there are none. */
+    bool (*is_void)(void *arg, const struct leat_incoming *r, int32_t k, int64_t seq);
     /* A schema id is not known here: take over what the store has by now. Not OK: it could not be
      * asked; the record waits. NULL: there is nobody to ask. */
     leat_status (*refresh_schemas)(void *arg);

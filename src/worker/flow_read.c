@@ -217,6 +217,11 @@ static bool read_event_position(struct leat_flow *f, struct flow_work *w)
     }
     memcpy(digits, text.at, text.len);
     w->seq = strtoll(digits, NULL, 10);
+    if (f->c.is_void != NULL && f->c.is_void(f->c.arg, &w->item->in, l->spec.k, w->seq)) {
+        w->what = FLOW_SKIP;
+        w->seq = 0;
+        return false;
+    }
     if (w->seq == l->batch_seq) {
         l->batch_seq++;
         return true;

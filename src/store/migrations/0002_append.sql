@@ -18,6 +18,7 @@ begin
     perform set_config('lock_timeout', p_lock_timeout_ms::text, true),
             set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true);
+    perform @schema@.check_server();
     if current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then
         perform set_config('synchronous_commit', 'on', true);
     end if;
