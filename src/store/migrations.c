@@ -17,7 +17,7 @@
     M(9, 0009_crashes)                                                                             \
     M(10, 0010_effects)                                                                            \
     M(11, 0011_operators)                                                                          \
-    M(12, 0012_pauses)                                                                             \
+    M(12, 0012_upkeep)                                                                             \
     M(13, 0013_adopt)
 
 #define DECLARE(number, file) extern const char leat_store_##file##_sql[];

@@ -38,7 +38,7 @@ struct leat_topic_section {    /* commands, events, dlq */
 struct leat_store_section {
     const char *url; /* libpq URI; a secret: never printed */
     const char *schema;
-    int64_t keep_commands_ms;
+    int64_t keep_commands_ms, keep_dead_letters_ms;
     bool prepare; /* named prepared statements */
     const char *const *replicas;
     uint32_t n_replicas;

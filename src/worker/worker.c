@@ -185,6 +185,7 @@ static void *group_main(void *arg)
             leat_log_limited(LEAT_LOG_WARN, "worker", "group", "%s", err.msg);
         leat_worker_acquire(w);
         leat_worker_clean(w);
+        leat_worker_trim(w);
         leat_worker_watch(w);
     }
     if (!leave_group(w, true, w->stop_timeout_ms))

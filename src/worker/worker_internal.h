@@ -66,6 +66,7 @@ struct leat_worker {
     struct leat_fence_state *fence_of_k; /* as claimed */
     bool fresh;                          /* assigned since the lanes were last given to the group */
     struct worker_cleaning cleaning;
+    int64_t trim_due_ms;
 
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
@@ -83,6 +84,8 @@ void leat_worker_acquire(struct leat_worker *w);
 void leat_worker_clean_from(struct leat_worker *w, int32_t k);
 void leat_worker_clean(struct leat_worker *w);
 void leat_worker_clean_done(struct leat_worker *w);
+/* trim.c: one step when one is due. */
+void leat_worker_trim(struct leat_worker *w);
 /* worker_watch.c */
 void leat_worker_watch_new(struct leat_worker *w);
 void leat_worker_watch_done(struct leat_worker *w);

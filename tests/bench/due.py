@@ -3,10 +3,10 @@
 
 Usage: due.py [--messages N] [--rate N/s]
 
-On the servers of ./dev up, in an idle system: N retries, and N commands sent by leat_send_after, all
-due at times of their own, about 50 a second. Lateness of a retry: from its due time to the transaction
-that settled it. Of a scheduled command: to the time its record has in its topic, and to the
-transaction that settled it at the processor it is for.
+On the servers of ./dev up, in an idle system: N retries, and N commands sent by leat_send_after,
+all due at times of their own, about 50 a second. Lateness of a retry: from its due time to the
+transaction that settled it. Of a scheduled command: to the time its record has in its topic, and to
+the transaction that settled it at the processor it is for.
 """
 
 import argparse
@@ -26,8 +26,8 @@ def spread(late):
 
 def due_times(room, reason, n):
     """id -> due time in ms, once all wait."""
-    wait.until(lambda: room.value(f"select count(*) from @waiting where reason = {reason}") == n, 30,
-               f"{n} to wait")
+    wait.equals(lambda: room.value(f"select count(*) from @waiting where reason = {reason}"), n, 30,
+                f"{n} to wait")
     found = room.rows("select id, extract(epoch from due_at) * 1000 as due, "
                       f"due_at > now() as ahead from @waiting where reason = {reason}")
     assert all(row["ahead"] == "t" for row in found), "some were due before all waited"

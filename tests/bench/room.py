@@ -20,7 +20,8 @@ class Room:
         os.environ.setdefault("LEAT_TEST_DIR", tempfile.mkdtemp(prefix="leat-bench-"))
         self.name = name
         self.home = leat.Home(
-            "tests/e2e/topology/room.yaml", modules=os.path.join(servers.BIN_DIR, "modules", "room"),
+            "tests/e2e/topology/room.yaml",
+            modules=os.path.join(servers.BIN_DIR, "modules", "room"),
             replace={"name: room\n": f"name: {name}\n", **(replace or {})})
         self.home.env["GATES"] = self.home.dir
         self.home.forget(name)

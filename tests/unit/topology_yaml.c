@@ -127,7 +127,7 @@ Test(yaml, mistakes_have_their_place)
                     "/tmp/t.yaml:5:15: error: no anchor '&nowhere' before this\n");
     expect_findings(HEAD "store: &s {url: x, y: *s}\n",
                     "/tmp/t.yaml:5:20: error: unknown key 'y' in store (there are url, schema, "
-                    "keep_commands, prepare, replicas, shards)\n"
+                    "keep_commands, keep_dead_letters, prepare, replicas, shards)\n"
                     "/tmp/t.yaml:5:24: error: no anchor '&s' before this\n");
 }
 

@@ -79,7 +79,8 @@ end $$;
 
 -- A second chance: done, absent, redriving (it is under way), settled, quarantined or dropped
 -- (unless forced), not_kept (its bytes are too large to be here). One that is held keeps its place
--- before those parked behind it, any other takes a ticket, in the order of the ids.
+-- before those parked behind it, any other takes a ticket, in the order of the ids. Rows are looked
+-- up one by one, by their ids: tables that have just grown have no statistics to plan by.
 create function @schema@.dlq_redrive(
     p_processor text, p_slice int, p_ids uuid[], p_parks boolean, p_force boolean,
     p_lock_timeout_ms int)
@@ -92,18 +93,21 @@ declare
     v_now timestamptz := clock_timestamp();
 begin
     select array_agg(r.result order by r.i),
-           array_agg(p_ids[r.i] order by r.i) filter (where r.result = 'done')
+           array_agg(r.id order by r.i) filter (where r.result = 'done')
     into v_results, v_done
-    from (select i, case
+    from (select u.i, u.id, case
               when d.id is null or not v_lane then 'absent'
-              when array_position(p_ids, d.id) < i then 'redriving'
+              when u.nth > 1 then 'redriving'
               when d.state in ('redriving', 'settled') then d.state
               when d.state <> 'dead' and not p_force then d.state
               when d.value is null and d.value_bytes > 0 then 'not_kept'
               else 'done' end as result
-          from generate_subscripts(p_ids, 1) i
-          left join @schema@.dead_letters d
-              on d.processor = p_processor and d.slice = p_slice and d.id = p_ids[i]) r;
+          from (select x.id, x.i, row_number() over (partition by x.id order by x.i) as nth
+                from unnest(p_ids) with ordinality x(id, i)) u
+          left join lateral (
+              select n.id, n.state, n.value, n.value_bytes from @schema@.dead_letters n
+              where n.processor = p_processor and n.slice = p_slice and n.id = u.id
+              offset 0) d on true) r;
     if v_done is not null then
         update @schema@.waiting w
         set reason = 5, due_at = v_now, attempt = 0, first_at = null, error_code = null,
@@ -122,10 +126,14 @@ begin
                      d.first_at),
             d.headers, d.value
         from unnest(v_done) with ordinality u(id, i)
-        join @schema@.dead_letters d
-            on d.processor = p_processor and d.slice = p_slice and d.id = u.id
-        where not exists (select 1 from @schema@.waiting w
-                          where w.id = d.id and w.processor = p_processor and w.slice = p_slice);
+        cross join lateral (
+            select * from @schema@.dead_letters n
+            where n.processor = p_processor and n.slice = p_slice and n.id = u.id
+            offset 0) d
+        where not exists (
+            select 1 from (select n.processor, n.slice from @schema@.waiting n where n.id = u.id
+                           offset 0) w
+            where w.processor = p_processor and w.slice = p_slice);
         update @schema@.dead_letters d
         set state = 'redriving', redrives = d.redrives + 1, changed_at = v_now
         where d.processor = p_processor and d.slice = p_slice and d.id = any (v_done);
