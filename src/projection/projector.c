@@ -1,5 +1,3 @@
-#include "projection/projector.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "projection/projector_versions.h"
 
 #define AREA             "projection"
 #define BATCH_RECORDS    8192
@@ -18,6 +17,7 @@
 #define QUEUED_KBYTES    2048
 #define RETRY_MS         500
 #define STANDBY_MS       200
+#define NO_MODELS_MS     100 /* all of them are being built */
 #define BAD_AGAIN_US     5000000
 #define OFFSET_BEGINNING (-2) /* librdkafka's */
 #define PROPS_MAX        256
@@ -48,7 +48,7 @@ static size_t add_props(struct leat_kafka_prop *to, size_t n, const struct leat_
     return n;
 }
 
-/* Where every model can go on: the lowest hint; a model without one needs the beginning. */
+/* Where every model can go on: the lowest hint; one that has nothing yet needs the beginning. */
 static int64_t start_offset(const struct leat_projector *p, int32_t slice)
 {
     int64_t lowest = INT64_MAX;
@@ -57,9 +57,10 @@ static int64_t start_offset(const struct leat_projector *p, int32_t slice)
         if (f == NULL)
             continue;
         int64_t hint = f->committed[slice].next_offset;
-        if (f->committed[slice].seq == 0 || hint <= 0)
+        if (f->committed[slice].seq == 0)
             return OFFSET_BEGINNING;
-        lowest = hint < lowest ? hint : lowest;
+        if (hint > 0 && hint < lowest) /* one built from the store has none: it takes holes there */
+            lowest = hint;
     }
     return lowest == INT64_MAX ? OFFSET_BEGINNING : lowest;
 }
@@ -183,6 +184,12 @@ static void *projector_main(void *arg)
             leat_projector_update_figures(p);
             continue;
         }
+        if (leat_projector_follow(p, false))
+            drop_reader(p); /* one starts at the beginning */
+        if (p->n_models == 0) {
+            leat_projector_wait(p, NO_MODELS_MS);
+            continue;
+        }
         if (!leat_projector_name_stores(p))
             break;
         int64_t now_us = leat_mono_us();
@@ -213,11 +220,10 @@ static void projector_free(struct leat_projector *p)
     leat_reader_free(p->reader);
     leat_store_close(p->store);
     leat_leader_close(&p->leader);
+    leat_projector_versions_free(p);
     for (size_t i = 0; i < p->n_models; i++) {
         leat_projector_close_model(&p->models[i]);
-        free(p->models[i].target);
-        free(p->models[i].checked_seq);
-        free(p->models[i].still_checks);
+        leat_projector_model_done(&p->models[i]);
     }
     if (p->repair != NULL)
         leat_arena_free(p->repair);
@@ -227,7 +233,8 @@ static void projector_free(struct leat_projector *p)
     free(p->models);
     free(p->records);
     free(p->slices);
-    leat_lineage_done(&p->lineage);
+    free(p->store_ids);
+    free(p->store_texts);
     free(p->bad_us);
     free(p->data_dir);
     free(p);
@@ -258,9 +265,12 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     p->leader.fd = -1;
     p->data_dir = strdup(c->data_dir);
     leat_assert(p->data_dir != NULL);
-    p->models = zeroed(c->topology->n_projections, sizeof *p->models);
+    p->cap_models = (size_t)c->topology->n_projections * LEAT_VERSIONS_FED;
+    p->models = zeroed(p->cap_models, sizeof *p->models);
     p->records = zeroed(BATCH_RECORDS, sizeof *p->records);
     p->slices = zeroed(n, sizeof *p->slices);
+    p->store_ids = zeroed(n, sizeof *p->store_ids);
+    p->store_texts = zeroed(n, sizeof *p->store_texts);
     p->bad_us = zeroed(n, sizeof *p->bad_us);
     p->repair = leat_arena_new((size_t)64 * 1024, (size_t)1024 * 1024);
     for (size_t k = 0; k < n; k++)
@@ -271,31 +281,13 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     return p;
 }
 
-static leat_status add_models(struct leat_projector *p, struct leat_error *err)
-{
-    for (uint32_t i = 0; i < p->topology->n_projections; i++) {
-        const struct leat_projection *decl = &p->topology->projections[i];
-        if (decl->store != LEAT_MODEL_LMDB || decl->module != NULL)
-            continue; /* leat_topology_unsupported() has said so */
-        struct leat_projector_model *m = &p->models[p->n_models++];
-        m->projection = decl;
-        m->fresh_fd = -1;
-        m->target = zeroed((size_t)p->partitions, sizeof *m->target);
-        m->checked_seq = zeroed((size_t)p->partitions, sizeof *m->checked_seq);
-        m->still_checks = zeroed((size_t)p->partitions, sizeof *m->still_checks);
-        LEAT_TRY(leat_projector_open_model(p, m, err), err, "read model '%.*s'",
-                 LEAT_STR_FMT(decl->name));
-    }
-    return LEAT_OK;
-}
-
 leat_status leat_projector_start(const struct leat_projector_config *c, struct leat_projector **ret,
                                  struct leat_error *err)
 {
     leat_assert(c->topology != NULL && c->store != NULL && c->schemas != NULL);
     LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
-    LEAT_TRY(add_models(p, err), err, "start the projector");
-    if (p->n_models > 0) {
+    LEAT_TRY(leat_projector_versions_new(p, err), err, "start the projector");
+    if (leat_projector_versions_count(p) > 0) {
         LEAT_TRY(leat_leader_open(&p->leader, p->data_dir, err), err, "start the projector");
         int rc = pthread_create(&p->thread, NULL, projector_main, p);
         if (rc != 0) {

@@ -9,10 +9,11 @@
 #include "projection/leader.h"
 #include "projection/projection.h"
 #include "projection/versions.h"
-#include "store/lineage.h"
 
-struct leat_projector_model { /* one declared model and the version being written */
+struct leat_projector_model { /* one version that is kept up to date */
     const struct leat_projection *projection;
+    struct leat_topology *older; /* of a former declaration: holds `projection`; NULL */
+    uint64_t folder;             /* LMDB: see struct leat_version; 0 = not looked at yet */
     struct leat_fold *fold;
     char version[LEAT_VERSION_BYTES];
     char dir[LEAT_MODEL_PATH_BYTES];
@@ -35,7 +36,9 @@ struct leat_projector {
     char *data_dir;
     int32_t partitions;
     struct leat_projector_model *models;
-    size_t n_models;
+    size_t n_models, cap_models;
+    struct leat_projector_versions *versions; /* LMDB: projector_versions.h */
+    struct leat_fold_figures gone;            /* of versions that are fed no more */
 
     pthread_t thread;
     bool running;
@@ -51,7 +54,8 @@ struct leat_projector {
     struct leat_record *records;
     struct leat_arena *repair;
     int32_t *slices;             /* 0 .. partitions - 1 */
-    struct leat_lineage lineage; /* empty until the store has told */
+    struct leat_uuid *store_ids; /* parsed from the text below, per slice */
+    char (*store_texts)[LEAT_UUID_TEXT];
     int64_t checked_us, schemas_us, last_record_us;
     int64_t *bad_us;              /* per slice: when reading it failed last */
     uint64_t strangers, repaired; /* records that are no events of ours */
@@ -66,10 +70,12 @@ LEAT_MUST_CHECK leat_status leat_projector_open_model(struct leat_projector *p,
                                                       struct leat_projector_model *m,
                                                       struct leat_error *err);
 void leat_projector_close_model(struct leat_projector_model *m);
+/* What it holds in memory, not its files. */
+void leat_projector_model_init(const struct leat_projector *p, struct leat_projector_model *m,
+                               const struct leat_projection *projection);
+void leat_projector_model_done(struct leat_projector_model *m);
 /* Commits what every model has kept. `force` false: bare checkpoints may wait a little. */
 void leat_projector_commit(struct leat_projector *p, bool force);
-/* Opens all models again, as another projector has left them. */
-void leat_projector_reopen(struct leat_projector *p);
 /* Gives up refused versions and opens their successors; true when there was one. */
 bool leat_projector_replace_refused(struct leat_projector *p);
 void leat_projector_refuse(struct leat_projector_model *m, const char *fmt, ...) LEAT_PRINTF(2, 3);

@@ -28,7 +28,7 @@ struct leat_version {
     char name[LEAT_VERSION_BYTES];
     uint64_t hash; /* of its declaration */
     int number;    /* of its declaration's versions: 1 .. */
-    bool refused, building;
+    bool refused, building, has_data;
     uint64_t folder; /* inode: another folder under the same name is another version */
     int64_t made_ms; /* 0 = unknown */
 };

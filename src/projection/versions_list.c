@@ -85,6 +85,7 @@ static bool read_entry(int models_fd, const char *name, struct leat_version *v)
     v->folder = (uint64_t)st.st_ino;
     v->building = has(fd, "building");
     v->refused = has(fd, "refused");
+    v->has_data = has(fd, "data.mdb");
     if (there && fstatat(fd, "declaration", &st, 0) == 0)
         v->made_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
     (void)close(fd);
