@@ -233,8 +233,7 @@ static void projector_free(struct leat_projector *p)
     free(p->models);
     free(p->records);
     free(p->slices);
-    free(p->store_ids);
-    free(p->store_texts);
+    leat_lineage_done(&p->lineage);
     free(p->bad_us);
     free(p->data_dir);
     free(p);
@@ -269,8 +268,6 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     p->models = zeroed(p->cap_models, sizeof *p->models);
     p->records = zeroed(BATCH_RECORDS, sizeof *p->records);
     p->slices = zeroed(n, sizeof *p->slices);
-    p->store_ids = zeroed(n, sizeof *p->store_ids);
-    p->store_texts = zeroed(n, sizeof *p->store_texts);
     p->bad_us = zeroed(n, sizeof *p->bad_us);
     p->repair = leat_arena_new((size_t)64 * 1024, (size_t)1024 * 1024);
     for (size_t k = 0; k < n; k++)

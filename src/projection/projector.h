@@ -9,6 +9,7 @@
 #include "projection/leader.h"
 #include "projection/projection.h"
 #include "projection/versions.h"
+#include "store/lineage.h"
 
 struct leat_projector_model { /* one version that is kept up to date */
     const struct leat_projection *projection;
@@ -54,8 +55,7 @@ struct leat_projector {
     struct leat_record *records;
     struct leat_arena *repair;
     int32_t *slices;             /* 0 .. partitions - 1 */
-    struct leat_uuid *store_ids; /* parsed from the text below, per slice */
-    char (*store_texts)[LEAT_UUID_TEXT];
+    struct leat_lineage lineage; /* empty until the store has told */
     int64_t checked_us, schemas_us, last_record_us;
     int64_t *bad_us;              /* per slice: when reading it failed last */
     uint64_t strangers, repaired; /* records that are no events of ours */
