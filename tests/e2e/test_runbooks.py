@@ -120,9 +120,52 @@ def stalled():
     process.stop()
 
 
+GOES_BACK = """
+    begin;
+    update {s}.slices set head_seq = head_seq - 2 where slice = {k};
+    delete from {s}.event_log e using {s}.slices s
+    where s.slice = {k} and e.slice = {k} and e.seq > s.head_seq;
+    delete from {s}.command_log c using {s}.slices s
+    where s.slice = {k} and c.slice = {k} and c.first_seq > s.head_seq;
+    update {s}.lanes set next_offset = next_offset - 2, fingerprint = 0
+    where processor = 'tossers' and topic = '{s}.tossers.cold' and k = {k};
+    update {s}.published p set seq = s.head_seq from {s}.slices s
+    where s.slice = {k} and p.slice = {k};
+    commit;"""
+
+
+def gone_back():
+    """40 events are published; then the store lacks the last two of some slices, and is on a timeline
+    that nobody has adopted."""
+    home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
+        os.path.dirname(servers.BIN), "modules", "room"), replace={
+            "name: room\n": f"name: {NAME}\n"})
+    home.forget(NAME)
+    home.must("apply")
+    process = home.start()
+    send("tossers", "Toss", [(f"toss-{i}", "") for i in range(40)])
+    wait.equals(lambda: pg.value(f"select sum(p.seq) from {NAME}.published p"), 40, 60)
+    pg.execute(f"update {NAME}.topology set timeline = timeline + 7")
+    pg.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
+               f"pg_backend_pid() and application_name = 'leat' and query like '%{NAME}%'")
+    for row in pg.rows(f"select slice from {NAME}.slices where head_seq > 2 limit 4"):
+        pg.execute(GOES_BACK.format(s=NAME, k=row["slice"]))
+    return home, process
+
+
+@check.test
+def failover():
+    home, process = gone_back()
+    lost = 40 - pg.value(f"select count(*) from {NAME}.events")
+    read("failover.md", home)
+    check.equal(pg.value(f"select count(*) from {NAME}.lost_events"), lost)
+    check.equal(process.stop(), 0, process.tail())
+
+
 @check.test
 def every_page_is_read():
-    check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md", "stalled.md"])
+    check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md", "failover.md",
+                                            "stalled.md"])
 
 
 if __name__ == "__main__":
