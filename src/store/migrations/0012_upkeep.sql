@@ -31,9 +31,15 @@ create table @schema@.trims (
     slice int,                          -- -1: all of them
     page bigint not null default 0,     -- where the pass goes on
     removed bigint not null default 0,  -- rows, in this pass
-    due_at timestamptz not null default now(),
+    due_at timestamptz not null,
     primary key (what, slice)
 );
+
+-- From one pass to the next: a 30th part of the time things are kept, a day at most.
+create function @schema@.trim_period(p_keep_ms bigint) returns interval
+language sql immutable as $$
+    select least(greatest(p_keep_ms / 30, 10000), 86400000) * interval '1 ms'
+$$;
 
 -- A command is forgotten when its window is over; one that is dead and may yet be redriven is not.
 create function @schema@.trim_commands(p_slice int, p_from tid, p_to tid, p_before timestamptz)
@@ -95,9 +101,10 @@ begin
     -- What a crash undoes is removed by the next pass.
     perform set_config('synchronous_commit', 'off', true);
     if not exists (select 1 from @schema@.trims) then
-        insert into @schema@.trims (what, slice)
-        select 'command_log', s.slice from @schema@.slices s
-        union all select 'dead_letters', -1
+        insert into @schema@.trims (what, slice, due_at)
+        select 'command_log', s.slice, v_now + @schema@.trim_period(p_keep_commands_ms)
+        from @schema@.slices s
+        union all select 'dead_letters', -1, v_now + @schema@.trim_period(p_keep_dead_letters_ms)
         on conflict do nothing;
     end if;
     select * into t from @schema@.trims x where x.due_at <= v_now
@@ -123,13 +130,10 @@ begin
         v_last := (t.page + p_pages) * current_setting('block_size')::int
             >= pg_relation_size('@schema@.dead_letters'::regclass);
     end if;
-    -- A pass each 30th part of the time things are kept, and once a day at least.
     update @schema@.trims x
     set page = case when v_last then 0 else t.page + p_pages end,
         removed = case when v_last then 0 else t.removed + trim_step.removed end,
-        due_at = case when v_last
-            then v_now + least(greatest(v_keep_ms / 30, 10000), 86400000) * interval '1 ms'
-            else t.due_at end
+        due_at = case when v_last then v_now + @schema@.trim_period(v_keep_ms) else t.due_at end
     where x.what = t.what and x.slice = t.slice;
     passed := case when v_last then t.removed + trim_step.removed end;
     wait_ms := 0;
