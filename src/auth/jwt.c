@@ -145,7 +145,7 @@ leat_status leat_jwt_verify(struct leat_auth *a, struct leat_str token, int64_t 
                             struct leat_arena *arena, struct leat_str *ret, struct leat_error *err)
 {
     const struct leat_access_jwt *j = &a->access->jwt;
-    struct leat_str key;
+    struct leat_str key = {0};
     if (token.len > LEAT_TOKEN_BYTES_MAX)
         return leat_fail(err, LEAT_INVALID, "the token has more than %d bytes",
                          LEAT_TOKEN_BYTES_MAX);
