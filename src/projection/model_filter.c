@@ -128,7 +128,7 @@ static const struct leat_cell *value_for(const struct leat_cell *cell,
 {
     if (is_number(cell))
         return v->number.kind == LEAT_CELL_NULL ? NULL : &v->number;
-    return is_text(cell) ? &v->text : NULL;
+    return is_text(cell) && v->special != LEAT_CELL_NULL ? &v->text : NULL;
 }
 
 static bool equal(const struct leat_cell *cell, const struct leat_filter_value *v)

@@ -4,8 +4,8 @@
  *
  * Operators: = != < <= > >=, ^= starts with, *= contains (a text a part of it, a list an item).
  * Values: as many as wanted with | between them after = and !=. A value means what the row's cell
- * is: 42 is a number beside a number and a text beside a text; null, true and false are themselves
- * unless "in quotes". Different kinds are never equal, less or greater. */
+ * is: 42 is a number beside a number and a text beside a text, and so with true and false; null is
+ * no value at all, "null" in quotes the text. Different kinds are never equal, less or greater. */
 #ifndef LEAT_PROJECTION_MODEL_FILTER_H
 #define LEAT_PROJECTION_MODEL_FILTER_H
 

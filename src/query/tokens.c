@@ -118,15 +118,6 @@ static bool is_unknown(const struct leat_uuid *id)
     return leat_uuid_eq(id, &none);
 }
 
-/* A slice without a checkpoint is of the store its neighbours are of. */
-static const struct leat_uuid *store_of(const struct leat_rows_position *p, int32_t slice)
-{
-    const struct leat_uuid *found = &p->stores[slice];
-    for (int32_t k = 0; k < p->n && is_unknown(found); k++)
-        found = &p->stores[k];
-    return found;
-}
-
 leat_token_state leat_token_check(const struct leat_token *t, const struct leat_rows_position *p)
 {
     leat_token_state state = LEAT_TOKEN_REACHED;
@@ -136,7 +127,7 @@ leat_token_state leat_token_check(const struct leat_token *t, const struct leat_
             continue; /* nothing is asked for */
         if (part->slice >= p->n)
             return LEAT_TOKEN_GONE;
-        const struct leat_uuid *store = store_of(p, part->slice);
+        const struct leat_uuid *store = &p->stores[part->slice];
         if (!is_unknown(store) && !leat_uuid_eq(store, &part->store_id))
             return LEAT_TOKEN_GONE;
         if (is_unknown(store) || p->seqs[part->slice] < part->seq)
