@@ -2,7 +2,8 @@
 # A folder that does not exist, or has no source yet, is skipped.
 
 set(LEAT_FOLDERS
-    base topology codec kafka store redis guard observe auth worker relay projection query audit scale cli)
+    base topology codec kafka store redis guard observe auth worker relay projection query audit
+    scale cli)
 
 # The one foreign library of each folder, by its pkg-config name.
 set(LEAT_FOREIGN_base libcrypto)

@@ -144,7 +144,7 @@ class Run:
         self.cpu_s, self.rss_mb = self.usage()
 
     def usage(self):
-        """CPU seconds and anonymous megabytes so far, of the supervisor and those that do the work."""
+        """CPU seconds and anonymous megabytes so far: the supervisor and those that work."""
         pid = self.process.pid
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             each = [usage_of(p) for p in [pid, *f.read().split()]]

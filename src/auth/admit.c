@@ -122,15 +122,19 @@ static leat_status listed_roles(const struct leat_access *a, struct leat_json_re
 }
 
 struct claims {
+    const struct leat_access *access;
+    struct leat_caller *caller;
     struct leat_access_claim at[CLAIMS_MAX];
     uint32_t n;
 };
 
 /* Texts, numbers and true or false can be compared with a field; anything else is no claim. */
-static leat_status take_claim(const struct leat_access *a, struct leat_json_reader *r,
-                              struct leat_str name, struct leat_arena *arena, struct claims *claims,
-                              struct leat_caller *c, struct leat_error *err)
+static leat_status take_claim(struct claims *claims, struct leat_json_reader *r,
+                              struct leat_str name, struct leat_arena *arena,
+                              struct leat_error *err)
 {
+    const struct leat_access *a = claims->access;
+    struct leat_caller *c = claims->caller;
     struct leat_json_reader before = *r;
     struct leat_json_token t;
     bool roles = leat_str_eq(name, a->jwt.roles_claim);
@@ -160,6 +164,8 @@ static leat_status read_claims(const struct leat_access *a, struct leat_str json
 {
     struct claims *claims = leat_arena_zalloc(arena, 1, sizeof *claims);
     struct leat_caller c = {.name = {"", 0}, .claims = claims->at};
+    claims->access = a;
+    claims->caller = &c;
     struct leat_json_reader r;
     struct leat_json_token t;
     leat_json_reader_init(&r, json);
@@ -169,7 +175,7 @@ static leat_status read_claims(const struct leat_access *a, struct leat_str json
         if (t.kind == LEAT_JSON_OBJECT_END)
             break;
         struct leat_str name = leat_json_unescape(&t, arena);
-        LEAT_TRY(take_claim(a, &r, name, arena, claims, &c, err), err, "token");
+        LEAT_TRY(take_claim(claims, &r, name, arena, err), err, "token");
     }
     c.n_claims = claims->n;
     *ret = c;

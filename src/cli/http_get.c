@@ -11,8 +11,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/env.h"
 
 #define ANSWER_BYTES_MAX ((size_t)8 << 20)
+#define KEY_BYTES_MAX    512
 
 leat_status leat_address_parse(const char *text, struct leat_address *ret, struct leat_error *err)
 {
@@ -121,6 +123,18 @@ static leat_status parse_answer(const struct leat_buf *text, struct leat_arena *
     return LEAT_OK;
 }
 
+/* The key of LEAT_API_KEY, for servers with http.auth; a text that is no header is left out. */
+static const char *key_header(struct leat_arena *arena)
+{
+    const char *key = leat_env("LEAT_API_KEY");
+    if (key == NULL || key[0] == '\0' || strlen(key) > KEY_BYTES_MAX)
+        return "";
+    for (const char *p = key; *p != '\0'; p++)
+        if (*p <= ' ' || *p > '~')
+            return "";
+    return leat_arena_printf(arena, "X-API-Key: %s\r\n", key);
+}
+
 leat_status leat_http_get(const struct leat_address *a, const char *path, int timeout_ms,
                           struct leat_arena *arena, struct leat_http_answer *ret,
                           struct leat_error *err)
@@ -133,7 +147,8 @@ leat_status leat_http_get(const struct leat_address *a, const char *path, int ti
         return leat_fail(err, LEAT_RETRY, "could not reach %s:%s: %s", a->host, a->port, why);
     LEAT_AUTO(leat_buf_done) struct leat_buf text;
     leat_buf_init(&text, ANSWER_BYTES_MAX);
-    (void)snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, a->host);
+    (void)snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %s\r\n%s\r\n", path, a->host,
+                   key_header(arena));
     bool read = send_all(fd, leat_str_of(request), until_us) && read_all(fd, &text, until_us);
     (void)close(fd);
     if (!read) {

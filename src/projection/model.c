@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "projection/model_guard.h"
 #include "projection/model_range.h"
 #include "projection/model_read.h"
 
@@ -182,7 +183,7 @@ leat_status leat_read_get(struct leat_model_read *r, struct leat_str key, struct
         return status;
     if (key.len > 0)
         LEAT_TRY(r->version->backend->get(r->rows, &key, 1, &row, err), err, "read a row");
-    if (row.cells == NULL)
+    if (row.cells == NULL || !leat_guard_row(r->guard, &row))
         return no_row(key, err);
     leat_json_writer_init(&w, out);
     leat_row_put(r->version->shape, &row, &chosen, &w);
@@ -228,6 +229,10 @@ leat_status leat_read_keys(struct leat_model_read *r, const struct leat_str *key
         return status;
     struct leat_model_row *rows = leat_arena_alloc(r->arena, n * sizeof *rows);
     LEAT_TRY(r->version->backend->get(r->rows, keys, n, rows, err), err, "read rows");
+    for (uint32_t i = 0; i < n; i++) {
+        if (!leat_guard_row(r->guard, &rows[i]))
+            rows[i].cells = NULL;
+    }
     leat_json_writer_init(&w, out);
     put_found(r, rows, n, &chosen, &w);
     return LEAT_OK;

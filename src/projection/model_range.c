@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "projection/model_guard.h"
 
 #define TIME_EVERY 256 /* rows between two looks at the clock */
 #define TEXT_END   2   /* bytes that end an encoded text */
@@ -234,9 +235,13 @@ leat_status leat_scan_begin(struct leat_model_read *read, const struct leat_mode
         status = leat_filter_parse(read->version, r->filter, read->arena, &ret->filter, err);
     if (status == LEAT_OK && r->where != NULL)
         status = leat_where_of(r->where, read->version->shape, read->arena, &ret->where, err);
+    if (status == LEAT_OK)
+        status = leat_guard_index(read->guard, read->version->shape, ret->range.index, err);
     if (status != LEAT_OK)
         return status; /* worded for the asker */
-    ret->range.keys_only = keys_only && ret->filter.n == 0 && ret->where.n == 0;
+    ret->range.keys_only =
+        keys_only && ret->filter.n == 0 && ret->where.n == 0 && !leat_guard_hides_rows(read->guard);
+    ret->guard = read->guard;
     return LEAT_OK;
 }
 
@@ -249,7 +254,7 @@ leat_status leat_scan_look(struct leat_scan *s, struct leat_model_row *ret, bool
     if (status != LEAT_OK)
         return status;
     s->looked_at++;
-    *ret_wanted = leat_filter_holds(&s->filter, ret->cells) &&
+    *ret_wanted = leat_guard_row(s->guard, ret) && leat_filter_holds(&s->filter, ret->cells) &&
                   (s->where.n == 0 || leat_where_holds(&s->where, ret->cells));
     return LEAT_OK;
 }

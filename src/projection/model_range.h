@@ -23,6 +23,7 @@ struct leat_scan { /* the rows of a range for which all tests hold, one by one *
     struct leat_rows_walk *walk;
     struct leat_filter filter;
     struct leat_where where;
+    const struct leat_model_guard *guard;
     uint64_t looked_at, looked_at_max;
     int64_t until_us;
 };

@@ -17,12 +17,15 @@
 #define LEAT_MODEL_LOOK_MAX   20000000 /* rows looked at to count or to sum up */
 #define LEAT_MODEL_LOOK_MS    10000    /* and time: a snapshot held for long makes the file grow */
 
+struct leat_model_guard;
+
 struct leat_model_read {
     struct leat_model *model;
     struct leat_rows_version *version;
     struct leat_rows_snapshot *rows;
     struct leat_arena *arena;
-    void *held; /* private */
+    struct leat_model_guard *guard; /* model_guard.h; NULL: all may be seen */
+    void *held;                     /* private */
 };
 
 /* What the snapshot borrows lives in `arena`, until the arena is reset. */

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/suggest.h"
+#include "projection/model_guard.h"
 #include "projection/model_range.h"
 
 #define GROUP_FIELDS_MAX 4
@@ -440,7 +441,7 @@ leat_status leat_read_count(struct leat_model_read *r, const struct leat_model_r
     struct leat_json_writer w;
     uint64_t n = 0;
     bool all = range->index == NULL && range->from.len + range->to.len + range->prefix.len == 0 &&
-               range->filter.len == 0 && range->where == NULL;
+               range->filter.len == 0 && range->where == NULL && !leat_guard_hides_rows(r->guard);
     leat_status status =
         all ? r->version->backend->count(r->rows, &n, err) : count_scan(r, range, &n, err);
     if (status != LEAT_OK)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "query/admission.h"
 #include "query/backlog.h"
 #include "query/connections.h"
 #include "query/keys.h"
@@ -174,6 +175,8 @@ static void prepare(struct leat_request *rq)
     } else if (rq->route->params != NULL &&
                leat_target_allow(&rq->target, rq->route->params, &err) != LEAT_OK) {
         leat_answer_error(rq, &err);
+    } else {
+        (void)leat_admitted(rq);
     }
 }
 
@@ -342,6 +345,7 @@ static void http_free(struct leat_http *h)
     leat_backlog_free(h->backlog);
     leat_store_pool_free(h->stores);
     leat_keys_free(h->keys);
+    leat_admission_free(h->admission);
     leat_connections_free(h->connections);
     for (uint32_t i = 0; h->models != NULL && i < h->c.topology->n_projections; i++)
         http_model_done(&h->models[i]);
@@ -380,11 +384,13 @@ leat_status leat_http_start(const struct leat_http_config *c, struct leat_http *
 {
     const char *listen = c->listen != NULL ? c->listen : c->topology->http.listen;
     LEAT_AUTO(http_freep) struct leat_http *h = http_new(c);
+    listen = listen != NULL ? listen : LISTEN_DEFAULT;
+    LEAT_TRY(leat_admission_new(c->topology, listen, &h->admission, err), err, "http");
     LEAT_TRY(leat_sender_new(c->topology, c->schemas, &h->sender, err), err, "http");
     LEAT_TRY(leat_pump_new(h, &h->pump, err), err, "http");
     LEAT_TRY(leat_lane_new(&h->lane, err), err, "http");
     LEAT_TRY(leat_backlog_new(c->topology, h->stores, &h->backlog, err), err, "http");
-    LEAT_TRY(start_daemon(h, listen != NULL ? listen : LISTEN_DEFAULT, err), err, "http");
+    LEAT_TRY(start_daemon(h, listen, err), err, "http");
     *ret = LEAT_TAKE(h);
     return LEAT_OK;
 }

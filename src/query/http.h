@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "auth/auth.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -21,7 +22,7 @@
 #include "query/tokens.h"
 
 #define LEAT_ANSWER_BYTES_MAX (16U << 20)
-#define LEAT_HEADERS_MAX      12
+#define LEAT_HEADERS_MAX      16
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -47,8 +48,10 @@ struct leat_request {
     const struct leat_route *route; /* NULL: none matched */
     struct leat_buf body;
     bool too_large, prepared, counted;
+    bool audited;       /* has been logged */
     bool suspended;     /* by the handler now running; its thread alone looks at it */
     atomic_bool handed; /* the pump owns the request: hands off until it is false again */
+    struct leat_caller caller;
     leat_request_state state;
 
     /* the answer */
@@ -78,9 +81,18 @@ struct leat_request {
 
 typedef void (*leat_route_handler)(struct leat_request *rq);
 
+typedef enum leat_needs { /* of who asks, before the handler runs (admission.h) */
+    LEAT_NEEDS_NOTHING,
+    LEAT_NEEDS_CALLER, /* to be known; of a model its handler asks more */
+    LEAT_NEEDS_SEND,   /* the command's type */
+    LEAT_NEEDS_STREAMS,
+    LEAT_NEEDS_OPERATE,
+} leat_needs;
+
 struct leat_route {
     const char *method, *pattern; /* "/v1/models/{m}/{key*}": the last one takes the rest */
     leat_route_handler handle;
+    leat_needs needs;
     const char *params;  /* allowed query parameters, comma-separated; NULL: the handler says */
     const char *summary; /* one line for /openapi.json */
 };
@@ -99,6 +111,7 @@ struct leat_http {
     struct MHD_Daemon *daemon;
     struct leat_store_pool *stores;
     struct leat_backlog_counts *backlog;
+    struct leat_admission *admission;
     struct leat_sender *sender;
     struct leat_pump *pump;
     struct leat_lane *lane;

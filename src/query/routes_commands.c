@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/suggest.h"
+#include "query/admission.h"
 #include "query/http.h"
 #include "query/keys.h"
 #include "query/streams.h"
@@ -224,9 +225,20 @@ void leat_route_post_command(struct leat_request *rq)
 
 /* ---- GET /v1/commands/{command} ---- */
 
+static void answer_unknown(struct leat_request *rq)
+{
+    leat_answer_problem(rq, 404, "Not found", NULL, "no such command is known (yet)",
+                        "a command just sent is known once its processor has handled it");
+}
+
+/* Of a type the caller may not send nothing is told, not even that there is one. */
 static void answer_status(struct leat_request *rq, struct leat_store *store,
                           const struct leat_command_status *st)
 {
+    if (!leat_admitted_to_command(rq, st->type)) {
+        answer_unknown(rq);
+        return;
+    }
     write_status(rq, store, st);
     leat_answer_json(rq, 200);
 }
@@ -241,8 +253,7 @@ void leat_route_get_command(struct leat_request *rq)
     }
     leat_status status = ask(rq, -1, &id, answer_status, &err);
     if (status == LEAT_ABSENT) {
-        leat_answer_problem(rq, 404, "Not found", NULL, "no such command is known (yet)",
-                            "a command just sent is known once its processor has handled it");
+        answer_unknown(rq);
     } else if (status != LEAT_OK) {
         leat_answer_error(rq, &err);
     }

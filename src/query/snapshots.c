@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "query/admission.h"
 #include "query/tokens.h"
 
 #define POSITION_BYTES_MAX LEAT_TOKEN_BYTES_MAX
@@ -206,6 +207,8 @@ bool leat_snapshot_begin(struct leat_request *rq, const struct leat_projection *
     struct leat_error err = {0};
     struct leat_model *model = NULL;
     leat_status status = LEAT_OK;
+    if (!leat_admitted_to_model(rq, p))
+        return false;
     if (rq->deadline_us == 0) {
         status = read_wait(rq, &err);
         if (status == LEAT_OK)
@@ -219,8 +222,10 @@ bool leat_snapshot_begin(struct leat_request *rq, const struct leat_projection *
         leat_answer_error(rq, &err);
         return false;
     }
-    if (rq->token.n == 0 || is_new_enough(rq, p, model, ret))
+    if (rq->token.n == 0 || is_new_enough(rq, p, model, ret)) {
+        leat_admission_guard(rq, p, ret);
         return true;
+    }
     leat_model_end(ret);
     return false;
 }

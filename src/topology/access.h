@@ -78,6 +78,7 @@ struct leat_access {
     struct leat_names anonymous; /* roles of who shows nothing; none: 401 */
     struct leat_rate rate;       /* http.limits; requests 0: none */
     leat_rate_per rate_per;
+    bool rate_shared; /* counted in Redis */
 };
 
 /* False: it would answer other machines and nothing says who may ask. `listen`: address:port. */

@@ -69,6 +69,7 @@ struct leat_projection {
     uint32_t n_from;
     const struct leat_index *indexes;
     uint32_t n_indexes;
+    bool audited;       /* reads over HTTP are logged */
     int64_t ttl_ms;     /* 0 = for ever */
     const char *module; /* NULL: declared */
     /* Of all that decides the rows: another hash is another version of the model. Of the
