@@ -200,9 +200,9 @@ static leat_status read_ids(struct look *l, const struct leat_tail *t, struct le
     while (n < cap) {
         struct leat_event_id *page = NULL;
         size_t got = 0, want = cap - n < IDS_PAGE ? cap - n : IDS_PAGE;
-        LEAT_TRY(leat_store_event_ids(l->c->store, t->slice, low - 1 + (int64_t)n, want, l->arena,
-                                      &page, &got, err),
-                 err, "store");
+        struct leat_store_page ask = {
+            .slice = t->slice, .after = low - 1 + (int64_t)n, .limit = want};
+        LEAT_TRY(leat_store_event_ids(l->c->store, &ask, l->arena, &page, &got, err), err, "store");
         if (got == 0 || page[0].seq != low + (int64_t)n)
             return leat_fail(err, LEAT_FATAL, "slice %d of the store has no event %lld", t->slice,
                              (long long)(low + (int64_t)n));

@@ -50,26 +50,26 @@ leat_status leat_server_refuse(const struct leat_store *s, const struct leat_ser
     return status;
 }
 
-leat_status leat_store_event_ids(struct leat_store *s, int32_t slice, int64_t after, size_t limit,
+leat_status leat_store_event_ids(struct leat_store *s, const struct leat_store_page *p,
                                  struct leat_arena *arena, struct leat_event_id **ret,
                                  size_t *ret_n, struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_int4(&s->params, slice);
-    leat_pg_int8(&s->params, after);
-    leat_pg_int8(&s->params, (int64_t)limit);
+    leat_pg_int4(&s->params, p->slice);
+    leat_pg_int8(&s->params, p->after);
+    leat_pg_int8(&s->params, (int64_t)p->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select seq, event_id from @.event_log where slice = $1 and seq > $2"
                           " order by seq limit $3",
                           &result, err),
-             err, "could not read the events of slice %d", slice);
+             err, "could not read the events of slice %d", p->slice);
     struct leat_pg_reply r = leat_reply_of(result, 2, arena);
     struct leat_event_id *ids = leat_arena_alloc(arena, ((size_t)r.rows + 1) * sizeof *ids);
     for (int i = 0; i < r.rows && !r.bad; i++)
         ids[i] = (struct leat_event_id){leat_reply_int8(&r, i, 0), leat_reply_uuid(&r, i, 1)};
     LEAT_TRY(leat_reply_ok(&r, "event ids", err), err, "could not read the events of slice %d",
-             slice);
+             p->slice);
     *ret = ids;
     *ret_n = (size_t)r.rows;
     return LEAT_OK;

@@ -13,6 +13,7 @@
 #include "leat/str.h"
 
 struct leat_store;
+struct leat_store_page;
 
 struct leat_server { /* a fail-over changes the timeline, a dump put back the system */
     uint64_t system;
@@ -39,9 +40,10 @@ struct leat_event_id {
     int64_t seq;
     struct leat_uuid id;
 };
-/* Events of a slice with seq > after, in seq order, at most `limit`. */
-LEAT_MUST_CHECK leat_status leat_store_event_ids(struct leat_store *s, int32_t slice, int64_t after,
-                                                 size_t limit, struct leat_arena *arena,
+/* Events of a page's slice after a seq, in seq order, at most `limit`. */
+LEAT_MUST_CHECK leat_status leat_store_event_ids(struct leat_store *s,
+                                                 const struct leat_store_page *p,
+                                                 struct leat_arena *arena,
                                                  struct leat_event_id **ret, size_t *ret_n,
                                                  struct leat_error *err);
 

@@ -135,8 +135,8 @@ GOES_BACK = """
 
 
 def gone_back():
-    """40 events are published; then the store lacks the last two of some slices, and is on a timeline
-    that nobody has adopted."""
+    """40 events are published; then the store lacks the last two of some slices, and is on a
+    timeline that nobody has adopted."""
     home = leat.Home("tests/e2e/topology/room.yaml", modules=os.path.join(
         os.path.dirname(servers.BIN), "modules", "room"), replace={
             "name: room\n": f"name: {NAME}\n"})

@@ -1,5 +1,6 @@
-"""leat store adopt: a store that went back, as after a fail-over that lost commits. Its rows are taken
-away by SQL and the timeline it was adopted on is changed; judged by SQL and by reading the topic."""
+"""leat store adopt: a store that went back, as after a fail-over that lost commits. Its rows are
+taken away by SQL, the timeline it was adopted on is changed; judged by SQL and by reading the
+topic."""
 
 import json
 
@@ -70,9 +71,9 @@ def folded():
 
 
 def goes_back(slices, by):
-    """The store loses the last `by` events of slices, with the relay's position, and is on a timeline
-    that nobody has adopted. Connections are cut, as by a fail-over."""
-    timeline = pg.value(f"update {NAME}.topology set timeline = timeline + 7 returning timeline")
+    """The store loses the last `by` events of slices, with the relay's position, and is on a
+    timeline that nobody has adopted. Connections are cut, as by a fail-over."""
+    pg.execute(f"update {NAME}.topology set timeline = timeline + 7")
     pg.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
                f"pg_backend_pid() and application_name = 'leat' and query like '%{NAME}%'")
     for k in slices:
@@ -84,7 +85,6 @@ def goes_back(slices, by):
             update {NAME}.published p set seq = s.head_seq - 1 from {NAME}.slices s
             where s.slice = {k} and p.slice = {k};
             commit""")
-    return timeline
 
 
 def in_the_topic():
