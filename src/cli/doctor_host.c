@@ -11,6 +11,7 @@
 #include "cli/doctor.h"
 #include "cli/http_get.h"
 #include "cli/status.h"
+#include "projection/redis_fold.h"
 
 #define FILES_WARN      4096
 #define FILES_FAIL      512
@@ -96,6 +97,30 @@ static void look_at_space(struct leat_doctor *d, const char *path, int64_t model
                     size_text(models_bytes, used));
 }
 
+static void look_at_redis(struct leat_doctor *d)
+{
+    const struct leat_topology *t = d->topology;
+    struct leat_redis *r = NULL;
+    struct leat_error err = {0};
+    uint64_t seen = 0;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->n_projections; i++)
+        n += t->projections[i].store == LEAT_MODEL_REDIS;
+    if (n == 0)
+        return;
+    leat_status status = leat_redis_of_topology(t, &r, &err);
+    if (status == LEAT_OK)
+        status = leat_redis_trusted(r, t, &seen, &err);
+    if (status == LEAT_OK) {
+        leat_doctor_ok(d, "Redis", "%s is a master and keeps what it is given; %u read models",
+                       leat_redis_server(r), n);
+    } else {
+        leat_doctor_error(d, "Redis", "read models with `store: redis` are there",
+                          "is Redis up, and redis.url right?", &err);
+    }
+    leat_redis_close(r);
+}
+
 static int64_t look_at_models(struct leat_doctor *d)
 {
     int64_t sum = 0;
@@ -104,10 +129,8 @@ static int64_t look_at_models(struct leat_doctor *d)
         struct leat_env_figures f = {0};
         char used[LEAT_UNITS_TEXT];
         const char *name = leat_arena_printf(d->arena, "model %s", p->name.at);
-        if (p->store != LEAT_MODEL_LMDB) {
-            leat_doctor_skip(d, name, "kept in Redis, which this version does not do");
-            continue;
-        }
+        if (p->store == LEAT_MODEL_REDIS)
+            continue; /* nothing of it is on this host */
         if (!leat_model_files_figures(d->data_dir, p->name, &f)) {
             leat_doctor_skip(d, name, "not built here yet");
             continue;
@@ -132,6 +155,7 @@ static void look_at_folder(struct leat_doctor *d)
                         "let this user write there, or name another with --data",
                         "'%s' may not be written: %s", path, strerror(errno));
     }
+    look_at_redis(d);
     look_at_space(d, path, models_bytes);
 }
 

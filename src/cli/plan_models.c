@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/plan.h"
+#include "projection/redis_copy.h"
 #include "projection/versions.h"
 
 #define CURRENT ".current"
@@ -14,13 +15,14 @@ static void plan_model(struct leat_change_plan *p, const struct leat_projection 
     char version[LEAT_VERSION_BYTES];
     char hash[24];
     struct leat_error err = {0};
-    if (m->store != LEAT_MODEL_LMDB)
-        return;
+    bool in_redis = m->store == LEAT_MODEL_REDIS;
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, m->hash);
-    leat_status st = leat_version_current(p->s.data_dir, m->name, version, &err);
+    leat_status st = in_redis ? leat_redis_current(p->s.topology, m, version, &err)
+                              : leat_version_current(p->s.data_dir, m->name, version, &err);
     if (st == LEAT_ABSENT)
         leat_change_plan_add(p, LEAT_PLAN_MODELS, LEAT_PLAN_MAKE, m->name.at,
-                             leat_arena_printf(p->s.arena, "not built yet in %s", p->s.data_dir));
+                             leat_arena_printf(p->s.arena, "not built yet in %s",
+                                               in_redis ? "Redis" : p->s.data_dir));
     else if (st != LEAT_OK)
         leat_change_plan_add(p, LEAT_PLAN_MODELS, LEAT_PLAN_LEAVE, m->name.at,
                              leat_arena_printf(p->s.arena, "%s", err.msg));

@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "base/units.h"
 #include "cli/replay.h"
+#include "projection/redis_copy.h"
 #include "projection/scratch.h"
 #include "projection/versions.h"
 
@@ -66,15 +67,19 @@ static leat_status fold_to(struct replay *r, const int64_t *seqs, struct leat_er
 
 /* ---- the scratch folder ---- */
 
-static leat_status make_temporary(struct replay *r, struct leat_error *err)
+static leat_status make_folder(char ret[LEAT_MODEL_PATH_BYTES], struct leat_error *err)
 {
     const char *base = leat_env("TMPDIR");
-    int n = snprintf(r->dir, sizeof r->dir, "%s/leat-replay-XXXXXX",
+    int n = snprintf(ret, LEAT_MODEL_PATH_BYTES, "%s/leat-replay-XXXXXX",
                      base == NULL || *base == 0 ? "/tmp" : base);
-    if (n < 0 || (size_t)n >= sizeof r->dir || mkdtemp(r->dir) == NULL) {
-        return leat_fail(err, LEAT_FATAL, "could not make a folder '%s': %s", r->dir,
-                         strerror(errno));
-    }
+    if (n < 0 || n >= LEAT_MODEL_PATH_BYTES || mkdtemp(ret) == NULL)
+        return leat_fail(err, LEAT_FATAL, "could not make a folder '%s': %s", ret, strerror(errno));
+    return LEAT_OK;
+}
+
+static leat_status make_temporary(struct replay *r, struct leat_error *err)
+{
+    LEAT_TRY(make_folder(r->dir, err), err, "scratch copy");
     r->temporary = true;
     return LEAT_OK;
 }
@@ -103,17 +108,21 @@ static leat_status choose_folder(struct replay *r, struct leat_error *err)
 }
 
 /* The files stay usable through their descriptors: nothing is left behind, however this ends. */
-static void remove_temporary(struct replay *r)
+static void remove_folder(const char *dir)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb"};
     char path[LEAT_MODEL_PATH_BYTES + 16];
-    if (!r->temporary)
-        return;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", r->dir, files[i]);
+        (void)snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         (void)unlink(path);
     }
-    (void)rmdir(r->dir);
+    (void)rmdir(dir);
+}
+
+static void remove_temporary(struct replay *r)
+{
+    if (r->temporary)
+        remove_folder(r->dir);
     r->temporary = false;
 }
 
@@ -140,28 +149,54 @@ static void not_compared(struct replay *r, const char *why)
     r->result.why_not = r->why;
 }
 
+static leat_status live_version(const struct replay *r, char ret[LEAT_VERSION_BYTES],
+                                struct leat_error *err)
+{
+    const struct leat_projection *p = r->projection;
+    return p->store == LEAT_MODEL_REDIS ? leat_redis_current(r->s.topology, p, ret, err)
+                                        : leat_version_current(r->s.data_dir, p->name, ret, err);
+}
+
+/* A model in Redis is compared as it was when it was copied from there. */
+static leat_status open_copy(struct replay *r, const char *version, struct leat_error *err)
+{
+    char dir[LEAT_MODEL_PATH_BYTES];
+    LEAT_TRY(make_folder(dir, err), err, "copy of the live model");
+    leat_status status = leat_redis_copy(r->s.topology, r->projection, version, dir, &r->live, err);
+    remove_folder(dir);
+    return status;
+}
+
+static leat_status open_version(struct replay *r, const char *version, struct leat_error *err)
+{
+    char dir[LEAT_MODEL_PATH_BYTES];
+    if (r->projection->store == LEAT_MODEL_REDIS)
+        return open_copy(r, version, err);
+    LEAT_TRY(leat_version_dir(r->s.data_dir, r->projection->name, version, dir, err), err, "live");
+    return leat_env_open(dir, false, 0, &r->live, err);
+}
+
 /* Sets r->live, or says why there is nothing to compare with. */
 static leat_status open_live(struct replay *r, struct leat_error *err)
 {
-    char version[LEAT_VERSION_BYTES], dir[LEAT_MODEL_PATH_BYTES], hash[LEAT_VERSION_BYTES];
+    char version[LEAT_VERSION_BYTES], hash[LEAT_VERSION_BYTES];
     struct leat_error absent = {0};
     const struct leat_projection *p = r->projection;
     if (r->end.has_seqs || r->end.until_us != 0) {
         not_compared(r, "another position was asked for");
         return LEAT_OK;
     }
-    leat_status status = leat_version_current(r->s.data_dir, p->name, version, &absent);
-    if (status == LEAT_OK)
-        status = leat_version_dir(r->s.data_dir, p->name, version, dir, &absent);
+    leat_status status = live_version(r, version, &absent);
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, p->hash);
     if (status == LEAT_OK && strncmp(version, hash, strlen(hash)) != 0) {
         not_compared(r, "the live version is of another declaration and not rebuilt yet");
         return LEAT_OK;
     }
     if (status == LEAT_OK)
-        status = leat_env_open(dir, false, 0, &r->live, &absent);
+        status = open_version(r, version, &absent);
     if (status == LEAT_ABSENT) {
-        (void)snprintf(r->why, sizeof r->why, "there is no live model in '%s'", r->s.data_dir);
+        (void)snprintf(r->why, sizeof r->why, "there is no live model in '%s'",
+                       p->store == LEAT_MODEL_REDIS ? "Redis" : r->s.data_dir);
         r->result.why_not = r->why;
         return LEAT_OK;
     }
@@ -348,8 +383,6 @@ static leat_status find_model(const struct leat_topology *t, const char *model,
 {
     struct leat_suggest s;
     const struct leat_projection *p = leat_topology_projection(t, leat_str_of(model));
-    if (p != NULL && p->store != LEAT_MODEL_LMDB)
-        return leat_fail(err, LEAT_INVALID, "read model '%s' is kept in Redis, not here", model);
     if (p != NULL) {
         *ret = p;
         return LEAT_OK;

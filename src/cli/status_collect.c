@@ -7,6 +7,7 @@
 #include "cli/kafka_config.h"
 #include "cli/stalled.h"
 #include "cli/status.h"
+#include "projection/model_read.h"
 #include "projection/projection.h"
 #include "projection/versions.h"
 
@@ -229,6 +230,31 @@ static void add_groups(struct leat_status_view *v, struct leat_probe *p)
 
 /* ---- read models ---- */
 
+/* Of a model in Redis: how many rows. */
+static bool rows_in_redis(struct leat_status_view *v, const struct leat_projection *p,
+                          struct leat_env_figures *ret)
+{
+    struct leat_model *m = NULL;
+    struct leat_model_read read;
+    struct leat_error err = {0};
+    if (leat_model_open(v->s->topology, p->name.at, v->s->data_dir, &m, &err) != LEAT_OK)
+        return false;
+    bool good = leat_model_begin(m, v->s->arena, &read, &err) == LEAT_OK;
+    if (good) {
+        good = read.version->backend->count(read.rows, &ret->rows, &err) == LEAT_OK;
+        leat_model_end(&read);
+    }
+    leat_model_close(m);
+    return good;
+}
+
+static bool model_figures(struct leat_status_view *v, const struct leat_projection *p,
+                          struct leat_env_figures *ret)
+{
+    return p->store == LEAT_MODEL_REDIS ? rows_in_redis(v, p, ret)
+                                        : leat_model_files_figures(v->s->data_dir, p->name, ret);
+}
+
 static void add_model(struct leat_status_view *v, const struct leat_projection *p,
                       struct leat_status_model *ret)
 {
@@ -240,7 +266,7 @@ static void add_model(struct leat_status_view *v, const struct leat_projection *
     ret->age_ms = LEAT_AGE_UNKNOWN;
     ret->lag = leat_lag_sum(&v->lag, LEAT_LAG_MODEL, p->name.at);
     leat_buf_init(&skipped, SKIPPED_BYTES);
-    if (!leat_model_files_figures(v->s->data_dir, p->name, &ret->figures) ||
+    if (!model_figures(v, p, &ret->figures) ||
         leat_model_open(v->s->topology, p->name.at, v->s->data_dir, &m, &err) != LEAT_OK)
         return;
     ret->here = true;

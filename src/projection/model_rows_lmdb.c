@@ -5,6 +5,7 @@
 
 #include "projection/model.h"
 #include "projection/model_rows.h"
+#include "projection/model_rows_redis.h"
 
 struct version {
     struct leat_rows_version public;
@@ -375,7 +376,7 @@ const struct leat_rows_backend *leat_rows_backend_of(leat_model_store store)
     case LEAT_MODEL_LMDB:
         return &leat_rows_lmdb;
     case LEAT_MODEL_REDIS:
-        break;
+        return &leat_rows_redis;
     }
     return NULL;
 }

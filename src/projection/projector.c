@@ -74,12 +74,13 @@ static leat_status open_reader(struct leat_projector *p, struct leat_error *err)
     char client_id[128];
     (void)snprintf(client_id, sizeof client_id, "%s.projector", t->name.at);
     struct leat_kafka_config c = {.props = props, .prop_count = n, .client_id = client_id};
-    struct leat_position *at = calloc((size_t)p->partitions, sizeof *at);
+    struct leat_position *at = calloc(p->n_slices, sizeof *at);
     leat_assert(at != NULL);
-    for (int32_t k = 0; k < p->partitions; k++)
-        at[k] = (struct leat_position){t->events_topic.at, k, start_offset(p, k)};
-    leat_status status =
-        leat_reader_new(&c, at, (size_t)p->partitions, QUEUED_KBYTES, &p->reader, err);
+    for (size_t i = 0; i < p->n_slices; i++) {
+        int32_t k = p->slices[i];
+        at[i] = (struct leat_position){t->events_topic.at, k, start_offset(p, k)};
+    }
+    leat_status status = leat_reader_new(&c, at, p->n_slices, QUEUED_KBYTES, &p->reader, err);
     free(at);
     return status;
 }
@@ -157,6 +158,13 @@ static void drop_reader(struct leat_projector *p)
 /* False while another process does the work. */
 static bool is_at_work(struct leat_projector *p)
 {
+    bool moved = false;
+    if (p->redis != NULL) {
+        bool works = leat_projector_redis_works(p, &moved);
+        if (moved || !works)
+            drop_reader(p);
+        return works;
+    }
     if (!leat_leader_works(&p->leader, leat_mono_us())) {
         if (!p->standing_by)
             leat_projector_commit(p, true);
@@ -178,13 +186,13 @@ static bool is_at_work(struct leat_projector *p)
 static void *projector_main(void *arg)
 {
     struct leat_projector *p = arg;
-    (void)pthread_setname_np(pthread_self(), "projector");
+    (void)pthread_setname_np(pthread_self(), p->redis == NULL ? "projector" : "projector-redis");
     while (!atomic_load(&p->stop)) {
         if (!is_at_work(p)) {
             leat_projector_update_figures(p);
             continue;
         }
-        if (leat_projector_follow(p, false))
+        if (p->redis == NULL && leat_projector_follow(p, false))
             drop_reader(p); /* one starts at the beginning */
         if (p->n_models == 0) {
             leat_projector_wait(p, NO_MODELS_MS);
@@ -196,6 +204,8 @@ static void *projector_main(void *arg)
         if (p->checked_us == 0 || now_us - p->checked_us >= CHECK_EVERY_US) {
             p->checked_us = now_us;
             leat_projector_check_tails(p);
+            if (p->redis != NULL)
+                leat_projector_redis_check(p);
         }
         if (leat_projector_replace_refused(p)) {
             drop_reader(p); /* the successor starts at the beginning */
@@ -225,6 +235,7 @@ static void projector_free(struct leat_projector *p)
         leat_projector_close_model(&p->models[i]);
         leat_projector_model_done(&p->models[i]);
     }
+    leat_projector_redis_free(p);
     if (p->repair != NULL)
         leat_arena_free(p->repair);
     (void)pthread_mutex_destroy(&p->figures_lock);
@@ -272,10 +283,58 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     p->repair = leat_arena_new((size_t)64 * 1024, (size_t)1024 * 1024);
     for (size_t k = 0; k < n; k++)
         p->slices[k] = (int32_t)k;
+    p->n_slices = n;
     (void)pthread_mutex_init(&p->figures_lock, NULL);
     (void)pthread_mutex_init(&p->stop_lock, NULL);
     (void)pthread_cond_init(&p->stopping, NULL);
     return p;
+}
+
+static leat_status add_redis_models(struct leat_projector *p, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < p->topology->n_projections; i++) {
+        const struct leat_projection *decl = &p->topology->projections[i];
+        if (decl->store != LEAT_MODEL_REDIS || decl->module != NULL)
+            continue; /* leat_topology_unsupported() has said so */
+        struct leat_projector_model *m = &p->models[p->n_models++];
+        leat_projector_model_init(p, m, decl);
+        LEAT_TRY(leat_projector_open_model(p, m, err), err, "read model '%.*s'",
+                 LEAT_STR_FMT(decl->name));
+    }
+    return LEAT_OK;
+}
+
+static leat_status start_thread(struct leat_projector *p, struct leat_error *err)
+{
+    int rc = pthread_create(&p->thread, NULL, projector_main, p);
+    if (rc != 0) {
+        return leat_fail(err, LEAT_FATAL, "could not start the projector's thread: %s",
+                         strerror(rc));
+    }
+    p->running = true;
+    return LEAT_OK;
+}
+
+static bool has_models_in_redis(const struct leat_topology *t)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < t->n_projections; i++)
+        any = any ||
+              (t->projections[i].store == LEAT_MODEL_REDIS && t->projections[i].module == NULL);
+    return any;
+}
+
+static leat_status start_redis(const struct leat_projector_config *c, struct leat_projector **ret,
+                               struct leat_error *err)
+{
+    if (!has_models_in_redis(c->topology))
+        return LEAT_OK;
+    LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
+    LEAT_TRY(leat_projector_redis_new(p, err), err, "start the projector");
+    LEAT_TRY(add_redis_models(p, err), err, "start the projector");
+    LEAT_TRY(start_thread(p, err), err, "start the projector");
+    *ret = LEAT_TAKE(p);
+    return LEAT_OK;
 }
 
 leat_status leat_projector_start(const struct leat_projector_config *c, struct leat_projector **ret,
@@ -284,14 +343,15 @@ leat_status leat_projector_start(const struct leat_projector_config *c, struct l
     leat_assert(c->topology != NULL && c->store != NULL && c->schemas != NULL);
     LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
     LEAT_TRY(leat_projector_versions_new(p, err), err, "start the projector");
+    LEAT_TRY(start_redis(c, &p->next, err), err, "start the projector");
     if (leat_projector_versions_count(p) > 0) {
-        LEAT_TRY(leat_leader_open(&p->leader, p->data_dir, err), err, "start the projector");
-        int rc = pthread_create(&p->thread, NULL, projector_main, p);
-        if (rc != 0) {
-            return leat_fail(err, LEAT_FATAL, "could not start the projector's thread: %s",
-                             strerror(rc));
+        leat_status status = leat_leader_open(&p->leader, p->data_dir, err);
+        if (status == LEAT_OK)
+            status = start_thread(p, err);
+        if (status != LEAT_OK) {
+            leat_projector_stop(LEAT_TAKE(p->next), 0);
+            return status;
         }
-        p->running = true;
     }
     *ret = LEAT_TAKE(p);
     return LEAT_OK;
@@ -305,6 +365,7 @@ void leat_projector_stop(struct leat_projector *p, int timeout_ms)
     atomic_store(&p->stop, true);
     (void)pthread_cond_broadcast(&p->stopping);
     (void)pthread_mutex_unlock(&p->stop_lock);
+    leat_projector_stop(p->next, timeout_ms);
     struct timespec until;
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += timeout_ms / 1000 + 1;
@@ -318,7 +379,21 @@ void leat_projector_stop(struct leat_projector *p, int timeout_ms)
 
 void leat_projector_figures(struct leat_projector *p, struct leat_projector_figures *ret)
 {
+    struct leat_projector_figures other = {0};
+    if (p->next != NULL)
+        leat_projector_figures(p->next, &other);
     (void)pthread_mutex_lock(&p->figures_lock);
     *ret = p->figures;
     (void)pthread_mutex_unlock(&p->figures_lock);
+    if (p->next == NULL)
+        return;
+    if (p->n_models == 0)
+        *ret = (struct leat_projector_figures){0};
+    ret->applied += other.applied;
+    ret->dropped += other.dropped;
+    ret->repaired += other.repaired;
+    ret->transactions += other.transactions;
+    ret->skipped += other.skipped;
+    ret->foreign += other.foreign;
+    ret->lag = ret->lag < 0 || other.lag < 0 ? -1 : ret->lag + other.lag;
 }

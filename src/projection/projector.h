@@ -8,6 +8,8 @@
 #include "projection/fold.h"
 #include "projection/leader.h"
 #include "projection/projection.h"
+#include "projection/redis_fold.h"
+#include "projection/shares.h"
 #include "projection/versions.h"
 #include "store/lineage.h"
 
@@ -19,8 +21,9 @@ struct leat_projector_model { /* one version that is kept up to date */
     char version[LEAT_VERSION_BYTES];
     char dir[LEAT_MODEL_PATH_BYTES];
     int fresh_fd;
-    bool current; /* readers use this version */
-    bool refused; /* this version must be given up: reason in `why` */
+    bool current;          /* readers use this version */
+    bool refused;          /* this version must be given up: reason in `why` */
+    int32_t refused_slice; /* Redis: of this slice */
     char why[256];
     int64_t *target;       /* published seqs of the last check not yet reached, per slice */
     int64_t target_ms;     /* when they were asked for; 0 = reached */
@@ -28,9 +31,23 @@ struct leat_projector_model { /* one version that is kept up to date */
     uint8_t *still_checks; /* checks since it moved */
     int64_t committed_us;  /* last commit, to bound how long a bare checkpoint waits */
     struct leat_fold_figures before; /* of former versions in this process */
+    uint64_t cleared_told;           /* Redis: what of it was logged */
 };
 
+/* Of the models in Redis: what is different about folding them. Each slice stands for itself, and
+ * other processes fold other slices. */
+struct leat_projector_redis {
+    struct leat_redis *connection;
+    struct leat_shares *shares;
+    uint64_t changes; /* of the shares, as of `owned` */
+    bool *owned, *spare;
+    int64_t *complete_ms; /* scratch */
+};
+
+/* One thread for the models of one kind of store. */
 struct leat_projector {
+    struct leat_projector *next;        /* of the other kind; NULL */
+    struct leat_projector_redis *redis; /* NULL: LMDB */
     const struct leat_topology *topology;
     struct leat_store_options store_options;
     struct leat_schemas *schemas;
@@ -54,7 +71,8 @@ struct leat_projector {
     struct leat_reader *reader;
     struct leat_record *records;
     struct leat_arena *repair;
-    int32_t *slices;             /* 0 .. partitions - 1 */
+    int32_t *slices; /* those this process folds: LMDB all of them */
+    size_t n_slices;
     struct leat_lineage lineage; /* empty until the store has told */
     int64_t checked_us, schemas_us, last_record_us;
     int64_t *bad_us;              /* per slice: when reading it failed last */
@@ -80,6 +98,29 @@ void leat_projector_commit(struct leat_projector *p, bool force);
 bool leat_projector_replace_refused(struct leat_projector *p);
 void leat_projector_refuse(struct leat_projector_model *m, const char *fmt, ...) LEAT_PRINTF(2, 3);
 void leat_projector_update_figures(struct leat_projector *p);
+
+/* Slice k of the model cannot be gone on from: LMDB gives up the version, Redis the slice. */
+void leat_projector_refuse_slice(struct leat_projector_model *m, int32_t k, const char *fmt, ...)
+    LEAT_PRINTF(3, 4);
+
+/* ---- projector_redis.c ---- */
+LEAT_MUST_CHECK leat_status leat_projector_redis_new(struct leat_projector *p,
+                                                     struct leat_error *err);
+void leat_projector_redis_free(struct leat_projector *p);
+LEAT_MUST_CHECK leat_status leat_projector_redis_open_model(struct leat_projector *p,
+                                                            struct leat_projector_model *m,
+                                                            struct leat_error *err);
+/* Takes on and hands over slices; false while there is nothing to fold, after a short wait.
+ * *ret_moved: `slices` is not what it was. */
+bool leat_projector_redis_works(struct leat_projector *p, bool *ret_moved);
+/* Commits, again and again while Redis is away. */
+leat_status leat_projector_redis_commit(struct leat_projector *p, struct leat_projector_model *m,
+                                        struct leat_error *err);
+/* Once a second: is what was written still there, which version do readers use. */
+void leat_projector_redis_check(struct leat_projector *p);
+/* Does the model take events of this slice now? */
+bool leat_projector_takes(const struct leat_projector *p, const struct leat_projector_model *m,
+                          int32_t k);
 
 /* ---- projector.c ---- */
 /* Waits that long, less when asked to stop. */

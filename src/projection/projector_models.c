@@ -25,6 +25,18 @@ void leat_projector_refuse(struct leat_projector_model *m, const char *fmt, ...)
     m->refused = true;
 }
 
+void leat_projector_refuse_slice(struct leat_projector_model *m, int32_t k, const char *fmt, ...)
+{
+    va_list args;
+    if (m->refused)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(m->why, sizeof m->why, fmt, args);
+    va_end(args);
+    m->refused = true;
+    m->refused_slice = k;
+}
+
 void leat_projector_model_init(const struct leat_projector *p, struct leat_projector_model *m,
                                const struct leat_projection *projection)
 {
@@ -65,6 +77,8 @@ leat_status leat_projector_open_model(struct leat_projector *p, struct leat_proj
     const struct leat_projection *decl = m->projection;
     m->refused = m->current = false;
     m->target_ms = 0;
+    if (p->redis != NULL)
+        return leat_projector_redis_open_model(p, m, err);
     LEAT_TRY(leat_fold_open(decl, p->partitions, m->dir, 0, &m->fold, err), err, "open");
     LEAT_TRY(leat_fresh_open(m->dir, true, &m->fresh_fd, err), err, "open");
     for (int32_t k = 0; k < p->partitions; k++)
@@ -74,7 +88,7 @@ leat_status leat_projector_open_model(struct leat_projector *p, struct leat_proj
 
 static void note_complete(struct leat_projector *p, struct leat_projector_model *m)
 {
-    if (m->target_ms == 0)
+    if (m->target_ms == 0 || p->redis != NULL) /* Redis: slice by slice, when it was looked at */
         return;
     for (int32_t k = 0; k < p->partitions; k++) {
         if (m->fold->committed[k].seq < m->target[k])
@@ -87,7 +101,8 @@ static void note_complete(struct leat_projector *p, struct leat_projector_model 
 static void commit_model(struct leat_projector *p, struct leat_projector_model *m)
 {
     struct leat_error err = {0};
-    leat_status status = leat_fold_commit(m->fold, &err);
+    leat_status status = p->redis != NULL ? leat_projector_redis_commit(p, m, &err)
+                                          : leat_fold_commit(m->fold, &err);
     m->committed_us = leat_mono_us();
     if (status == LEAT_FENCED) {
         leat_projector_refuse(m, "%s", err.msg);
@@ -119,6 +134,26 @@ void leat_projector_commit(struct leat_projector *p, bool force)
     }
 }
 
+static void clear_slice(struct leat_projector_model *m)
+{
+    struct leat_error err = {0};
+    leat_log_kv(LEAT_LOG_ERROR, AREA, "slice-refused",
+                LEAT_LOG_FIELDS(LEAT_LOG_STR("model", m->projection->name),
+                                LEAT_LOG_INT("slice", m->refused_slice)),
+                "folding the slice again from the store: %s", m->why);
+    if (leat_redis_fold_clear(m->fold, m->refused_slice, &err) != LEAT_OK)
+        leat_log_error(LEAT_LOG_ERROR, AREA, "clear-failed", &err); /* found again by the check */
+}
+
+static void replace_model(struct leat_projector *p, struct leat_projector_model *m)
+{
+    if (p->redis == NULL) {
+        leat_projector_give_up(p, m); /* its successor is seen to by leat_projector_follow() */
+    } else if (m->fold != NULL) {
+        clear_slice(m);
+    }
+}
+
 /* A model that could not be opened (a full disk) is tried again. */
 static bool open_again(struct leat_projector *p, struct leat_projector_model *m)
 {
@@ -140,7 +175,7 @@ bool leat_projector_replace_refused(struct leat_projector *p)
         struct leat_projector_model *m = &p->models[i];
         if (m->refused) {
             m->refused = false;
-            leat_projector_give_up(p, m); /* leat_projector_follow() sees to its successor */
+            replace_model(p, m);
             any = true;
         } else if (m->fold == NULL) {
             any = open_again(p, m) || any;

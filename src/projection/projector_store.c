@@ -122,8 +122,9 @@ static void settle_mismatch(struct leat_projector *p, struct leat_projector_mode
         leat_store_slice(p->store, &page, p->repair, &found, &n, &err) != LEAT_OK)
         return; /* not known: the record is passed over; a rebuild is not started on a guess */
     if (n == 0 || !leat_uuid_eq(&found[0].id, &have->event_id)) {
-        leat_projector_refuse(m, "event %lld of slice %d is another one in the store now",
-                              (long long)have->seq, (int)e->slice);
+        leat_projector_refuse_slice(m, e->slice,
+                                    "event %lld of slice %d is another one in the store now",
+                                    (long long)have->seq, (int)e->slice);
     }
 }
 
@@ -144,6 +145,8 @@ static void offer_to(struct leat_projector *p, struct leat_projector_model *m,
                      const struct leat_fold_event *e, bool from_store)
 {
     struct leat_seq_range hole = {0, 0};
+    if (!leat_projector_takes(p, m, e->slice))
+        return;
     for (int tries = 0; tries < 2 && m->fold != NULL && !m->refused; tries++) {
         switch (leat_fold_take(m->fold, e, p->schemas, &hole)) {
         case LEAT_SEQ_APPLY:
@@ -233,11 +236,12 @@ static bool check_slice(struct leat_projector *p, struct leat_projector_model *m
     case LEAT_TAIL_FETCH:
         return idle;
     case LEAT_TAIL_FOREIGN:
-        leat_projector_refuse(m, "slice %d belongs to another store now", (int)k);
+        leat_projector_refuse_slice(m, k, "slice %d belongs to another store now", (int)k);
         return false;
     case LEAT_TAIL_AHEAD:
-        leat_projector_refuse(m, "slice %d ends at %lld in the store, the model is at %lld", (int)k,
-                              (long long)pub->head_seq, (long long)seq);
+        leat_projector_refuse_slice(m, k,
+                                    "slice %d ends at %lld in the store, the model is at %lld",
+                                    (int)k, (long long)pub->head_seq, (long long)seq);
         return false;
     }
     return false;
@@ -268,7 +272,7 @@ static void check_models(struct leat_projector *p, const struct leat_published *
         for (size_t j = 0; j < n; j++) {
             struct leat_seq_range range = {0, 0};
             struct leat_seq_range *to = &missing[pub[j].slice];
-            if (!check_slice(p, m, &pub[j], &range))
+            if (!leat_projector_takes(p, m, pub[j].slice) || !check_slice(p, m, &pub[j], &range))
                 continue;
             if (to->from == 0 || range.from < to->from)
                 to->from = range.from;
@@ -298,7 +302,7 @@ void leat_projector_check_tails(struct leat_projector *p)
     memset(missing, 0, sizeof missing);
     leat_status status = connect_store(p, &err);
     if (status == LEAT_OK)
-        status = leat_projector_published(p, p->slices, (size_t)p->partitions, &pub, &n, &err);
+        status = leat_projector_published(p, p->slices, p->n_slices, &pub, &n, &err);
     if (status == LEAT_OK)
         status = learn_lineage(p, pub, n, &err);
     if (status != LEAT_OK) {
@@ -325,8 +329,8 @@ static bool store_unknown(const struct leat_projector *p)
 {
     static const struct leat_uuid zero;
     for (size_t i = 0; i < p->n_models; i++) {
-        for (int32_t k = 0; p->models[i].fold != NULL && k < p->partitions; k++) {
-            if (leat_uuid_eq(&p->models[i].fold->seen[k].store_id, &zero))
+        for (size_t j = 0; p->models[i].fold != NULL && j < p->n_slices; j++) {
+            if (leat_uuid_eq(&p->models[i].fold->seen[p->slices[j]].store_id, &zero))
                 return true;
         }
     }
@@ -352,7 +356,7 @@ bool leat_projector_name_stores(struct leat_projector *p)
         struct leat_error err = {0};
         leat_status status = connect_store(p, &err);
         if (status == LEAT_OK)
-            status = leat_projector_published(p, p->slices, (size_t)p->partitions, &pub, &n, &err);
+            status = leat_projector_published(p, p->slices, p->n_slices, &pub, &n, &err);
         for (size_t i = 0; i < n && status == LEAT_OK; i++)
             name_store(p, &pub[i]);
         leat_arena_reset(p->repair);

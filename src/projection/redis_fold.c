@@ -718,7 +718,9 @@ leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c, struct 
     LEAT_TRY(leat_row_names_of(f->shape->fields, f->shape->n_fields, p->arena, &p->names, err), err,
              "read model '%.*s'", LEAT_STR_FMT(c->projection->name));
     leat_buf_init(&text, LEAT_SHAPE_BYTES_MAX);
-    leat_shape_text(f->shape, &text);
+    struct leat_redis_form form;
+    leat_redis_form_of(c->projection, &form);
+    leat_redis_form_text(&form, f->shape, &text);
     p->shape_text = leat_arena_copy(p->arena, leat_buf_str(&text));
     leat_buf_done(&text);
     *ret = LEAT_TAKE(f);

@@ -107,6 +107,74 @@ void leat_redis_keys_of(const struct leat_redis_keys_config *c, struct leat_aren
         slice_keys(c, k, arena, ret, &ret->slices[k]);
 }
 
+/* ---- what a version says of itself ---- */
+
+#define FORM_VERSION 1
+#define FORM_HEAD    6 /* version, by_stream, key parts, stream part, u16 fields */
+
+static leat_row_op merge_op(leat_op_kind kind)
+{
+    switch (kind) {
+    case LEAT_OP_ADD:
+        return LEAT_ROW_ADD;
+    case LEAT_OP_MIN:
+        return LEAT_ROW_MIN;
+    case LEAT_OP_MAX:
+        return LEAT_ROW_MAX;
+    case LEAT_OP_COLLECT:
+        return LEAT_ROW_COLLECT;
+    case LEAT_OP_SET:
+    case LEAT_OP_APPEND:
+    case LEAT_OP_DELETE:
+        break;
+    }
+    return LEAT_ROW_SET;
+}
+
+void leat_redis_form_of(const struct leat_projection *p, struct leat_redis_form *ret)
+{
+    *ret = (struct leat_redis_form){.by_stream = p->keyed_by_stream,
+                                    .key_parts = (uint8_t)p->n_keys,
+                                    .stream_part = (uint8_t)p->stream_part};
+    for (uint32_t i = 0; i < p->n_from; i++) {
+        for (uint32_t j = 0; j < p->from[i].n_ops; j++) {
+            const struct leat_op *op = &p->from[i].ops[j];
+            if (op->field < LEAT_ROW_FIELDS_MAX && ret->merge[op->field] == LEAT_ROW_SET)
+                ret->merge[op->field] = (uint8_t)merge_op(op->kind);
+        }
+    }
+}
+
+void leat_redis_form_text(const struct leat_redis_form *form, const struct leat_shape *shape,
+                          struct leat_buf *out)
+{
+    const uint8_t head[FORM_HEAD] = {FORM_VERSION,
+                                     form->by_stream,
+                                     form->key_parts,
+                                     form->stream_part,
+                                     (uint8_t)(shape->n_fields & 0xff),
+                                     (uint8_t)(shape->n_fields >> 8)};
+    leat_buf_put(out, head, sizeof head);
+    leat_buf_put(out, form->merge, shape->n_fields);
+    leat_shape_text(shape, out);
+}
+
+bool leat_redis_form_read(struct leat_str text, struct leat_redis_form *ret,
+                          struct leat_shape **ret_shape)
+{
+    const uint8_t *at = (const uint8_t *)text.at;
+    if (text.len < FORM_HEAD || at[0] != FORM_VERSION)
+        return false;
+    uint32_t n = at[4] | (uint32_t)at[5] << 8;
+    if (n > LEAT_ROW_FIELDS_MAX || text.len < FORM_HEAD + n)
+        return false;
+    *ret =
+        (struct leat_redis_form){.by_stream = at[1] != 0, .key_parts = at[2], .stream_part = at[3]};
+    memcpy(ret->merge, at + FORM_HEAD, n);
+    return leat_shape_of_text((struct leat_str){text.at + FORM_HEAD + n, text.len - FORM_HEAD - n},
+                              ret_shape);
+}
+
 /* ---- the checkpoint ---- */
 
 static void put_kinds(const struct leat_column_kinds *kinds, const struct leat_shape *shape,

@@ -41,6 +41,20 @@ void leat_redis_keys_of(const struct leat_redis_keys_config *c, struct leat_aren
 struct leat_str leat_redis_model_key(struct leat_str topology, struct leat_str model,
                                      const char *what, struct leat_arena *arena);
 
+/* ---- what a version says of itself, so that anybody can read it ---- */
+
+struct leat_redis_form {
+    bool by_stream;
+    uint8_t key_parts, stream_part;     /* by_stream: that part of a key tells the slice */
+    uint8_t merge[LEAT_ROW_FIELDS_MAX]; /* else: leat_row_op by which values of slices join */
+};
+void leat_redis_form_of(const struct leat_projection *p, struct leat_redis_form *ret);
+void leat_redis_form_text(const struct leat_redis_form *form, const struct leat_shape *shape,
+                          struct leat_buf *out);
+/* False: damaged, or of a later version of leat. */
+bool leat_redis_form_read(struct leat_str text, struct leat_redis_form *ret,
+                          struct leat_shape **ret_shape);
+
 /* ---- the checkpoint ---- */
 
 #define LEAT_REDIS_AT_BYTES 1024

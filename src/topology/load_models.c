@@ -254,9 +254,6 @@ static void load_projection(struct leat_loader *l, const struct leat_yaml_pair *
     l->fields = NULL;
     l->n_fields = l->cap_fields = 0;
     leat_load_section(l, LEAT_SECTION_PROJECTION, pair->value, path, p);
-    if (p->store == LEAT_MODEL_REDIS)
-        leat_load_later(l, &pair->place, false, path,
-                        "redis is not run yet by this version: this model stays empty");
 }
 
 LEAT_KEY_LOADER(leat_load_projections)

@@ -1,0 +1,380 @@
+# sanitizers: asan
+"""Models in Redis, on a redis-server of the test's own that loses what it holds in every way there
+is: afterwards each model is the fold of the store, by itself. The events topic is written here."""
+
+import json
+import os
+import random
+import shutil
+import signal
+
+from lib import check, kafka, leat, pg, redis, servers, store, wait
+
+NAME = "leat_redis"
+PARTITIONS = 4
+TOPIC = f"{NAME}.events"
+MODELS = """
+  {0}card:
+    store: {1}
+    key: $.id
+    from:
+      Paid: {{add: {{sum: $.amount, n: 1}}, max: {{most: $.amount}}, append: {{last: $.amount}}}}
+      Named: {{set: {{name: $.name, by: $meta.key}}}}
+      Gone: {{delete: true}}
+    indexes: {{by_name: [name, -sum]}}
+  {0}totals:
+    store: {1}
+    key: $.kind
+    from:
+      Paid: {{add: {{sum: $.amount, n: 1}}, min: {{least: $.amount}}, collect: {{who: $.id}}}}
+    indexes: {{by_sum: [-sum]}}
+"""
+TOPOLOGY = f"""
+leat: 1
+name: {NAME}
+partitions: {PARTITIONS}
+kafka: {{bootstrap.servers: "${{KAFKA}}"}}
+store: {{url: "${{STORE_URL}}"}}
+redis: {{url: "${{OWN_REDIS}}", timeout: 1s}}
+priorities: {{all: {{weight: 1, default: true}}}}
+topics: {{events: {{format: json}}, commands: {{format: json}}}}
+schemas: [schemas]
+aggregates: {{acc: {{key: id, state: AccState}}}}
+processors: {{accounts: {{aggregate: acc, commands: [Pay], emits: [Paid, Named, Gone]}}}}
+projections:{MODELS.format("", "redis")}{MODELS.format("lmdb_", "lmdb")}
+"""
+SCHEMAS = {
+    "AccState": [("sum", "long")],
+    "Pay": [("id", "string"), ("amount", "long"), ("kind", "string")],
+    "Paid": [("id", "string"), ("amount", "long"), ("kind", "string")],
+    "Named": [("id", "string"), ("name", "string")],
+    "Gone": [("id", "string")],
+}
+_home, _server = [], []
+
+
+def server():
+    if not _server:
+        _server.append(redis.Server())
+    return _server[0]
+
+
+def home(url=None):
+    """A store, topics and an empty Redis of this script alone."""
+    if not _home:
+        _home.append(leat.Home(TOPOLOGY, schemas=SCHEMAS))
+    h = _home[0]
+    leat.end_all()
+    server().ask("FLUSHALL")
+    server().ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    h.env["OWN_REDIS"] = url or server().url
+    h.forget(NAME)
+    shutil.rmtree(os.path.join(h.dir, ".leat"), ignore_errors=True)
+    h.must("apply")
+    return h
+
+
+def paid(key, amount, kind="x"):
+    return "Paid", {"id": key, "amount": amount, "kind": kind}
+
+
+def append(key, events):
+    store.append(NAME, f"acc-{key}", events)
+
+
+def stored():
+    return pg.rows(f"""select e.slice, e.seq, e.stream, e.type, e.event_id, e.command_id,
+        convert_from(e.payload, 'UTF8') as payload, s.store_id
+        from {NAME}.events e join {NAME}.slices s using (slice) order by e.slice, e.seq""")
+
+
+def record(e):
+    headers = {"ce_id": e["event_id"], "ce_type": e["type"], "leat-seq": str(e["seq"]),
+               "leat-store": e["store_id"], "leat-causation": e["command_id"]}
+    return e["stream"].removeprefix("acc-"), e["payload"], headers, int(e["slice"])
+
+
+def publish(events):
+    kafka.produce(TOPIC, [record(e) for e in events])
+    pg.execute(f"update {NAME}.published p set seq = s.head_seq from {NAME}.slices s "
+               "where s.slice = p.slice")
+
+
+def some_events(keys=12, each=6, name="n"):
+    for i in range(keys):
+        key = f"k{i}"
+        append(key, [("Named", {"id": key, "name": f"{name}{i % 3}"})] +
+               [paid(key, 10 * i + j, "even" if j % 2 == 0 else "odd") for j in range(each)] +
+               ([("Gone", {"id": key})] if i % 5 == 4 else []))
+
+
+def fold():
+    """What the models must hold, computed by Python from SQL."""
+    cards, totals = {}, {}
+    for e in stored():
+        p = json.loads(e["payload"])
+        card = cards.setdefault(p["id"], {})
+        if e["type"] == "Named":
+            card.update(name=p["name"], by=e["stream"].removeprefix("acc-"))
+        elif e["type"] == "Gone":
+            del cards[p["id"]]
+        else:
+            card["sum"] = card.get("sum", 0) + p["amount"]
+            card["n"] = card.get("n", 0) + 1
+            card["most"] = max(card.get("most", p["amount"]), p["amount"])
+            card["last"] = (card.get("last", []) + [p["amount"]])[-100:]
+            total = totals.setdefault(p["kind"], {"sum": 0, "n": 0, "least": p["amount"],
+                                                  "who": []})
+            total["sum"] += p["amount"]
+            total["n"] += 1
+            total["least"] = min(total["least"], p["amount"])
+            total["who"] = sorted(set(total["who"]) | {p["id"]})
+    return cards, totals
+
+
+def listed(h, model, **options):
+    rows, cursor = [], None
+    while True:
+        arguments = [f"--{k}={v}" for k, v in {"limit": 1000, **options}.items()]
+        if cursor:
+            arguments.append(f"--cursor={cursor}")
+        page = h.must_json("list", model, *arguments)
+        rows += page["rows"]
+        cursor = page["cursor"]
+        if not cursor:
+            return rows
+
+
+def models(h, prefix=""):
+    cards = {r.pop("key"): {k: v for k, v in r.items() if v is not None}
+             for r in listed(h, f"{prefix}card")}
+    return cards, {r.pop("key"): r for r in listed(h, f"{prefix}totals")}
+
+
+def equals_fold(h, seconds=90):
+    """The models are the fold; so are their indexes, and what LMDB makes of the same declaration."""
+    expected = fold()
+    wait.equals(lambda: models(h), expected, seconds, "the models to equal the fold")
+    by_name = listed(h, "card", index="by_name", limit=7)
+    check.equal(len(by_name), len(expected[0]), "rows by the index")
+    order = [(r["name"] or "", -(r["sum"] or 0)) for r in by_name]
+    check.equal(order, sorted(order), "the index is in order")
+    sums = [r["sum"] for r in listed(h, "totals", index="by_sum")]
+    check.equal(sums, sorted((t["sum"] for t in expected[1].values()), reverse=True))
+
+
+def projector(h, name="projector"):
+    return h.start("--role", "projector", name=name)
+
+
+def slice_keys(kind):
+    return server().keys(f"{{{NAME}.card.*}}:{kind}")
+
+
+@check.test
+def both_stores_hold_the_same_and_any_client_reads_it():
+    h = home()
+    some_events()
+    publish(stored() + stored()[5:20])
+    p = projector(h)
+    equals_fold(h)
+    wait.equals(lambda: models(h, "lmdb_"), fold(), 60, "LMDB to hold the same")
+    for model in ("card", "totals"):
+        check.equal(listed(h, model), listed(h, f"lmdb_{model}"), f"{model} is listed alike")
+    for index in (("card", "by_name"), ("totals", "by_sum")):
+        check.equal(listed(h, index[0], index=index[1], limit=5),
+                    listed(h, f"lmdb_{index[0]}", index=index[1], limit=5))
+    found = [server().ask("HGET", key, "k1") for key in slice_keys("rows")]
+    row = next(json.loads(text) for text in found if text)
+    expected = h.must_json("get", "card", "k1")
+    del expected["key"]
+    check.equal(row, expected, "a row is the JSON that leat get prints")
+    check.equal(h.cli("get", "card", "nobody").returncode, 3)
+    append("k1", [("Gone", {"id": "k1"})])
+    append("new", [paid("new", 5, "other")])
+    publish(stored())
+    equals_fold(h)
+    check.equal(p.stop(), 0)
+
+
+@check.test
+def flushed_and_restored_it_becomes_the_fold_again():
+    h = home()
+    some_events()
+    publish(stored())
+    p = projector(h)
+    equals_fold(h)
+    old = server().save()
+    some_events(keys=5, each=3, name="m")
+    publish(stored())
+    equals_fold(h)
+    server().ask("FLUSHALL")
+    equals_fold(h)
+    server().restore(old)  # behind, while nothing comes from Kafka
+    equals_fold(h)
+    append("k0", [paid("k0", 1000)])
+    server().restore(old)  # and while something does
+    publish(stored())
+    equals_fold(h)
+    server().restore(None)
+    equals_fold(h)
+    check.equal(p.alive(), True)
+
+
+@check.test
+def what_is_evicted_is_folded_again():
+    h = home()
+    some_events()
+    publish(stored())
+    projector(h)
+    equals_fold(h)
+    for kind in ("rows", "order", "index:by_name", "fresh", "skipped"):
+        for key in slice_keys(kind)[:2]:
+            server().ask("DEL", key)
+        append("k2", [paid("k2", 3)])
+        publish(stored())
+        equals_fold(h)
+    for key in server().keys(f"{{{NAME}.*}}:*"):  # which version it is, what it looks like
+        server().ask("DEL", key)
+    equals_fold(h)
+    for kind in ("rows", "order", "index:by_name"):  # and when nothing comes
+        server().ask("DEL", slice_keys(kind)[0])
+        equals_fold(h)
+
+
+@check.test
+def a_replica_that_lags_is_promoted():
+    replica = redis.Server()
+    h = home(f"redis://127.0.0.1:{server().port},127.0.0.1:{replica.port}/0")
+    replica.follow(server())
+    some_events()
+    publish(stored())
+    p = projector(h)
+    equals_fold(h)
+    replica.ask("REPLICAOF", "NO", "ONE")  # from here on it lags
+    replica.ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    some_events(keys=7, each=4, name="late")
+    publish(stored())
+    equals_fold(h)
+    server().kill()
+    append("k3", [paid("k3", 77)])
+    publish(stored())
+    equals_fold(h)
+    check.equal(p.alive(), True)
+    p.stop()
+    server().start()
+    replica.kill()
+
+
+@check.test
+def killed_and_doubled_projectors_count_once():
+    """kill -9 in any phase, two at once, one paused and back: nothing is lost or counted twice."""
+    h = home()
+    for i in range(40):
+        append(f"k{i}", [paid(f"k{i}", j % 97, f"kind{j % 5}") for j in range(100)])
+    events = stored()
+    rng = random.Random(7)
+    for at in range(0, len(events), 800):
+        p = projector(h)
+        publish(events[at:at + 800])
+        wait.until(lambda: rng.random() < 0.08, 5, "the moment to kill", every=0.02)
+        p.kill()
+    old, new = projector(h, "old"), projector(h, "new")
+    equals_fold(h)
+    old.signal(signal.SIGSTOP)
+    for i in range(12):
+        append(f"k{i}", [paid(f"k{i}", 7)] * 4)
+    publish(stored())
+    equals_fold(h)
+    old.signal(signal.SIGCONT)
+    for i in range(12):
+        append(f"k{i % 12}", [paid(f"k{i % 12}", i)])
+    publish(stored())
+    equals_fold(h)
+    check.equal((old.stop(), new.stop()), (0, 0))
+
+
+@check.test
+def redis_away_is_waited_for():
+    h = home()
+    some_events(keys=6)
+    publish(stored())
+    p = projector(h)
+    equals_fold(h)
+    kept = server().save()
+    server().kill()
+    some_events(keys=6, name="away")
+    publish(stored())
+    p.await_log("redis-away", 60)
+    done = h.cli("get", "card", "k1")
+    check.equal(done.returncode, 1)
+    check.contains(done.stderr, f"Redis 127.0.0.1:{server().port}: Connection refused")
+    with open(os.path.join(server().dir, "dump.rdb"), "wb") as f:
+        f.write(kept)
+    server().start()
+    equals_fold(h)
+    check.equal(p.stop(), 0)
+
+
+@check.test
+def a_server_that_evicts_is_refused():
+    h = home()
+    some_events(keys=3)
+    publish(stored())
+    server().ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    p = projector(h)
+    p.await_log("maxmemory-policy allkeys-lru: it would remove rows of read models", 60)
+    check.equal(server().keys(f"{{{NAME}.*:rows"), [])
+    server().ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    equals_fold(h)
+    p.stop()
+
+
+@check.test
+def another_store_is_folded_from_its_first_event():
+    h = home()
+    some_events()
+    publish(stored())
+    p = projector(h)
+    equals_fold(h)
+    pg.drop_schema(NAME)
+    h.must("apply")
+    append("k1", [paid("k1", 5)])
+    publish(stored())
+    equals_fold(h)
+    p.stop()
+
+
+@check.test
+def a_changed_declaration_is_a_version_beside_the_old_one():
+    h = home()
+    some_events()
+    publish(stored())
+    p = projector(h)
+    equals_fold(h)
+    p.stop()
+    with open(h.path, encoding="utf-8") as f:
+        text = f.read()
+    with open(h.path, "w", encoding="utf-8") as f:
+        f.write(text.replace("key: $.kind", "key: [$.kind, $.id]"))
+    p = projector(h)
+    wait.until(lambda: any("/" in r["key"] for r in listed(h, "totals")), 60, "the new version")
+    expected = fold()
+    check.equal(sum(r["n"] for r in listed(h, "totals")),
+                sum(t["n"] for t in expected[1].values()))
+    check.equal(server().ask("SCARD", f"{{{NAME}.totals}}:versions"), 2)
+    p.stop()
+    with open(h.path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+@check.at_end
+def clean():
+    leat.end_all()
+    if _home:
+        _home[0].forget(NAME)
+
+
+if __name__ == "__main__":
+    servers.tool("kafka_tool")
+    check.main()
