@@ -25,6 +25,7 @@ class Scenario:
     proxied: tuple = ()             # which of pg, kafka leat reaches through a proxy only
     script: tuple = ()              # of this folder, with arguments, that does all of it itself
     processor: str = ""             # settings of `deposits`, as YAML on one line
+    kafka: str = ""                 # the same of `kafka`
     rate: int = 0                   # commands a second for each lane, if not that of the run
     name_length: int = 0            # of accounts: they make records, rows and events larger
 

@@ -125,6 +125,7 @@ def three_tries(t, f):
 
 SLOW_S, STOPPED_S = 12, 12
 RUN_S, OF_S = 0.05, 1.0
+QUEUE_KB = 4096  # of a relay's producer, far less than what comes to wait for it
 GROWTH_MB = 24
 
 
@@ -139,7 +140,15 @@ def behind(t):
                     f'"{t.name}".published p using (slice)')
 
 
-@scenario("slow-consumer", before=relays_apart, rate=40, name_length=300)
+def behind_mb(t):
+    """The same, by what their records hold at least."""
+    return pg.value("select coalesce(sum(octet_length(e.payload) + octet_length(e.stream)), 0) "
+                    f'from "{t.name}".events e join "{t.name}".published p using (slice) '
+                    "where e.seq > p.seq") >> 20
+
+
+@scenario("slow-consumer", before=relays_apart, rate=40, name_length=600,
+          kafka=f"producer: {{queue.buffering.max.kbytes: {QUEUE_KB}}}")
 def slow_consumer(t):
     """relays and projector run 5 % of the time, then not at all, 12 s each; 960 commands/s"""
     slow = ("r1", "r2", "p1")
@@ -154,7 +163,7 @@ def slow_consumer(t):
     for name in slow:
         t.fleet.signal_all(name, signal.SIGSTOP)
     pause(STOPPED_S)
-    t.report["behind_when_stopped"] = behind(t)
+    t.report["behind_when_stopped"], t.report["behind_mb"] = behind(t), behind_mb(t)
     for name in slow:
         t.fleet.signal_all(name, signal.SIGCONT)
     t.over()

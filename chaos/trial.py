@@ -52,6 +52,8 @@ class Trial:
         replace = {"name: crash\n": f"name: {name}\n"}
         if scenario.processor:
             replace["  deposits:\n"] = f"  deposits:\n    {scenario.processor}\n"
+        if scenario.kafka:
+            replace["kafka:\n"] = f"kafka:\n  {scenario.kafka}\n"
         self.home = leat.Home(
             TOPOLOGY, modules=os.path.join(servers.BIN_DIR, "modules", "crash"),
             replace=replace, env=env)
