@@ -6,7 +6,7 @@ PACKAGES_build="gcc libc6-dev cmake ninja-build pkg-config git python3 libssl-de
     libcurl4-openssl-dev libmicrohttpd-dev libjwt-dev libcriterion-dev"
 PACKAGES_servers="postgresql redis-server openjdk-17-jre-headless maven python3 util-linux"
 PACKAGES_lint="clang-format clang-tidy python3 git"
-PACKAGES_test="python3-venv openjdk-17-jdk-headless maven zsh groff-base"
+PACKAGES_test="python3-venv openjdk-17-jdk-headless maven zsh groff-base nginx-light"
 PACKAGES_package="dpkg-dev file gzip"
 PACKAGES_fuzz="clang llvm libclang-rt-14-dev"
 

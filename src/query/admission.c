@@ -59,8 +59,20 @@ static void forbid(struct leat_request *rq, const char *detail)
 
 /* ---- how often ---- */
 
+static struct leat_str last_forwarded(struct leat_str header)
+{
+    const char *comma = memrchr(header.at, ',', header.len);
+    uint32_t skip = comma == NULL ? 0 : (uint32_t)(comma - header.at) + 1;
+    while (skip < header.len && header.at[skip] == ' ')
+        skip++;
+    return (struct leat_str){header.at + skip, header.len - skip};
+}
+
 static struct leat_str address_of(struct leat_request *rq)
 {
+    struct leat_str forwarded = leat_request_header(rq, "X-Forwarded-For");
+    if (rq->http->admission->access->forwarded && forwarded.len > 0)
+        return last_forwarded(forwarded);
     char text[INET6_ADDRSTRLEN] = "";
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);

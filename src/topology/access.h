@@ -79,6 +79,7 @@ struct leat_access {
     struct leat_rate rate;       /* http.limits; requests 0: none */
     leat_rate_per rate_per;
     bool rate_shared; /* counted in Redis */
+    bool forwarded;   /* the address is the last one of X-Forwarded-For */
 };
 
 /* False: it would answer other machines and nothing says who may ask. `listen`: address:port. */
