@@ -28,7 +28,8 @@ static void plan_model(struct leat_change_plan *p, const struct leat_projection 
                              leat_arena_printf(p->s.arena, "%s", err.msg));
     else if (strncmp(version, hash, 16) != 0)
         leat_change_plan_add(p, LEAT_PLAN_MODELS, LEAT_PLAN_CHANGE, m->name.at,
-                             "its declaration changed: built anew beside the one in use");
+                             "its declaration changed: built from the store beside the one in use, "
+                             "then switched to");
 }
 
 static void plan_undeclared(struct leat_change_plan *p, const char *file)

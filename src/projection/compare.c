@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "base/json.h"
@@ -168,16 +169,44 @@ static void tell(struct leat_comparison *c, leat_difference_kind kind, const str
     c->found(c->arg, &d);
 }
 
+/* Where the left one's field is in the right one's rows, if at all. */
+static int32_t right_field(const struct leat_comparison *c, uint32_t left)
+{
+    const struct leat_shape *r = c->right.shape;
+    if (!c->common_only)
+        return (int32_t)left;
+    for (uint32_t i = 0; i < r->n_fields; i++) {
+        if (leat_str_eq(r->fields[i], c->left.shape->fields[left]))
+            return (int32_t)i;
+    }
+    return -1;
+}
+
+/* The right row's cells in the left one's order; what it does not declare counts as equal. */
+static void align(const struct leat_comparison *c, const struct side_row *l, struct side_row *r)
+{
+    struct leat_cell cells[LEAT_ROW_FIELDS_MAX];
+    if (!c->common_only)
+        return;
+    memcpy(cells, r->cells, c->right.shape->n_fields * sizeof *cells);
+    for (uint32_t i = 0; i < c->left.shape->n_fields; i++) {
+        int32_t at = right_field(c, i);
+        r->cells[i] = at < 0 ? l->cells[i] : cells[at];
+    }
+}
+
 static void compare_row(struct leat_comparison *c, const struct walk *left,
                         const struct walk *right)
 {
     struct side_row l, r;
     uint32_t n = c->left.shape->n_fields;
-    if (left->value.mv_size == right->value.mv_size &&
+    if (!c->common_only && left->value.mv_size == right->value.mv_size &&
         memcmp(left->value.mv_data, right->value.mv_data, left->value.mv_size) == 0)
         return;
     decode(left, n, &l);
-    decode(right, n, &r);
+    decode(right, c->right.shape->n_fields, &r);
+    if (!l.damaged)
+        align(c, &l, &r);
     bool same = !l.damaged && leat_str_eq(l.key, r.key);
     uint64_t rounded = 0;
     for (uint32_t i = 0; i < n && same; i++) {
@@ -195,7 +224,9 @@ static void compare_row(struct leat_comparison *c, const struct walk *left,
 static void only(struct leat_comparison *c, const struct walk *w, bool left)
 {
     struct side_row row;
-    decode(w, c->left.shape->n_fields, &row);
+    decode(w, left ? c->left.shape->n_fields : c->right.shape->n_fields, &row);
+    for (uint32_t i = 0; i < c->left.shape->n_fields && !left && c->common_only; i++)
+        row.cells[i] = (struct leat_cell){.kind = LEAT_CELL_NULL}; /* in another order there */
     tell(c, left ? LEAT_ONLY_LEFT : LEAT_ONLY_RIGHT, left ? &row : NULL, left ? NULL : &row);
 }
 
@@ -255,8 +286,12 @@ static bool same_shape(const struct leat_shape *a, const struct leat_shape *b)
 
 leat_status leat_models_compare(struct leat_comparison *c, struct leat_error *err)
 {
-    if (!same_shape(c->left.shape, c->right.shape))
+    if (same_shape(c->left.shape, c->right.shape))
+        c->common_only = false;
+    else if (!c->common_only)
         return leat_fail(err, LEAT_INVALID, "the two models do not declare the same fields");
+    for (uint32_t i = 0; i < c->left.shape->n_fields; i++)
+        c->n_common += right_field(c, i) >= 0;
     LEAT_TRY(compare_rows(c, err), err, "rows");
-    return compare_indexes(c, err);
+    return c->common_only ? LEAT_OK : compare_indexes(c, err);
 }

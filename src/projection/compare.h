@@ -44,14 +44,16 @@ struct leat_difference { /* borrowed for the call */
 struct leat_comparison {
     /* in */
     struct leat_model_side left, right;
+    bool common_only;    /* fields that only one declares, and indexes, are left out */
     bool sums_may_round; /* doubles that are sums of several slices: equal within 1e-9 of them */
     void (*found)(void *arg, const struct leat_difference *d);
     void *arg;
     /* out */
+    uint32_t n_common;                 /* fields compared */
     uint64_t rows, different, rounded; /* rows looked at; rows that differ; cells that only round */
     uint64_t index_only_left, index_only_right; /* entries of secondary indexes */
 };
-/* INVALID when the two do not declare the same fields and indexes. */
+/* INVALID when the two do not declare the same fields and indexes, unless `common_only`. */
 LEAT_MUST_CHECK leat_status leat_models_compare(struct leat_comparison *c, struct leat_error *err);
 /* Field by field equal, as the comparison sees it. */
 bool leat_cell_same(const struct leat_cell *left, const struct leat_cell *right, bool may_round,

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_MAP_BYTES ((size_t)16 << 30)
 #define LAST_MAP_BYTES  ((size_t)1 << 42)
 #define READERS_MAX     512 /* slots in the lock file, shared by all processes */
 #define POOL_MAX        16  /* reading transactions at once in this process */
+#define READ_WAIT_S     5   /* for one of them */
 #define FOLDER_MODE     0750
 #define FILE_MODE       0640
 
@@ -206,19 +208,24 @@ static int adopt_map_size(struct leat_env *e)
     return rc;
 }
 
+/* -1: every one was busy for as long as READ_WAIT_S. */
 static int take_slot(struct leat_env *e)
 {
-    int slot = -1;
+    int slot = -1, rc = 0;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += READ_WAIT_S;
     (void)pthread_mutex_lock(&e->pool_lock);
-    while (slot < 0) {
+    while (slot < 0 && rc != ETIMEDOUT) {
         for (int i = 0; i < POOL_MAX && slot < 0; i++) {
             if (!e->busy[i])
                 slot = i;
         }
         if (slot < 0)
-            (void)pthread_cond_wait(&e->pool_free, &e->pool_lock);
+            rc = pthread_cond_clockwait(&e->pool_free, &e->pool_lock, CLOCK_MONOTONIC, &until);
     }
-    e->busy[slot] = true;
+    if (slot >= 0)
+        e->busy[slot] = true;
     (void)pthread_mutex_unlock(&e->pool_lock);
     return slot;
 }
@@ -242,6 +249,8 @@ leat_status leat_env_read_begin(struct leat_env *e, struct leat_env_txn *ret,
                                 struct leat_error *err)
 {
     int slot = take_slot(e);
+    if (slot < 0)
+        return leat_fail(err, LEAT_RETRY, "all %d readers of the model are busy", POOL_MAX);
     (void)pthread_rwlock_rdlock(&e->map_lock);
     int rc = begin_in_slot(e, slot);
     if (rc == MDB_MAP_RESIZED) {

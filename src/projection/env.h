@@ -1,9 +1,10 @@
 /* env.h - one LMDB environment (one version of one model), and the only user of LMDB's handles.
  *
  * A process opens an environment once: leat_env_open() of the same folder gives the same handle,
- * counted. Any thread reads through a bounded pool of reset transactions; one thread writes at a
- * time. Durability: a commit waits for the data, not for the meta page (MDB_NOMETASYNC): power loss
- * may take the last transaction back, rows and checkpoints together. */
+ * counted. Any thread reads through a bounded pool of reset transactions (RETRY when none comes
+ * free within 5 s); one thread writes at a time. Durability: a commit waits for the data, not for
+ * the meta page (MDB_NOMETASYNC): power loss may take the last transaction back, rows and
+ * checkpoints together. */
 #ifndef LEAT_PROJECTION_ENV_H
 #define LEAT_PROJECTION_ENV_H
 

@@ -11,7 +11,7 @@
 #include "projection/model_range.h"
 #include "projection/model_read.h"
 
-#define FOLLOW_EVERY_US 250000 /* how often a handle looks for a new version */
+#define FOLLOW_EVERY_US 250000 /* how often a handle asks Redis for a new version */
 #define ARENA_BYTES     2048
 
 /* One opened version; readers in flight keep it alive across a switch. */
@@ -27,6 +27,7 @@ struct leat_model {
     pthread_mutex_t lock;
     struct opened *now; /* holds one use itself */
     int64_t followed_us;
+    uint64_t stamp; /* LMDB: of the version it follows */
 };
 
 static void opened_free(struct leat_model *m, struct opened *o)
@@ -37,15 +38,29 @@ static void opened_free(struct leat_model *m, struct opened *o)
     free(o);
 }
 
+/* On this machine a look costs next to nothing: a switch is one for all readers at once. */
+static bool is_followed(struct leat_model *m)
+{
+    if (m->place.declared->store == LEAT_MODEL_LMDB) {
+        uint64_t stamp = leat_version_stamp(m->data_dir, m->place.declared->name);
+        bool same = m->now != NULL && stamp == m->stamp;
+        m->stamp = stamp;
+        return same;
+    }
+    int64_t now_us = leat_mono_us();
+    if (m->now != NULL && now_us - m->followed_us < FOLLOW_EVERY_US)
+        return true;
+    m->followed_us = now_us;
+    return false;
+}
+
 /* Under the lock. Keeps the old version when the new one cannot be opened yet. */
 static leat_status follow(struct leat_model *m, struct leat_error *err)
 {
     char version[LEAT_VERSION_BYTES];
     struct leat_rows_version *next = NULL;
-    int64_t now_us = leat_mono_us();
-    if (m->now != NULL && now_us - m->followed_us < FOLLOW_EVERY_US)
+    if (is_followed(m))
         return LEAT_OK;
-    m->followed_us = now_us;
     leat_status status = m->backend->current(&m->place, version, err);
     if (status == LEAT_OK && (m->now == NULL || strcmp(version, m->now->version->version) != 0))
         status = m->backend->open(&m->place, version, &next, err);
@@ -56,6 +71,8 @@ static leat_status follow(struct leat_model *m, struct leat_error *err)
         if (m->now != NULL && --m->now->users == 0)
             opened_free(m, m->now);
         m->now = o;
+    } else if (status != LEAT_OK) {
+        m->stamp = 0; /* tried again by the next one */
     }
     return m->now != NULL ? LEAT_OK : status;
 }
