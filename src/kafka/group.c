@@ -6,7 +6,10 @@
 #define SESSION_MS_DEFAULT 6000
 /* A member hears of a rebalance in the answer to its heartbeat, and all lanes of the group wait for
  * the last one to hear: this, not the session, is how long a planned change takes. */
-#define HEARTBEAT_MS_MAX  250
+#define HEARTBEAT_MS_MAX 200
+/* librdkafka sends a heartbeat that is due only when its main thread turns, which at rest it does
+ * twice a second: it is made to. */
+#define TURN_US           (50 * 1000)
 #define QUEUED_KB_ALL     16384 /* default for all lanes of one priority together */
 #define QUEUED_KB_MIN     256
 #define QUEUED_KB_MAX     1024
@@ -240,14 +243,29 @@ static leat_status serve_message(struct leat_group *g, rd_kafka_message_t *m,
     return status;
 }
 
+/* To ask for the member's id is to have the main thread turn. */
+static void turn(struct leat_group *g)
+{
+    int64_t now_us = leat_mono_us();
+    if (now_us - g->turned_us < TURN_US)
+        return;
+    g->turned_us = now_us;
+    char *id = rd_kafka_memberid(g->rk);
+    if (id != NULL)
+        rd_kafka_mem_free(g->rk, id);
+}
+
 leat_status leat_group_poll(struct leat_group *g, int timeout_ms, struct leat_error *err)
 {
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
     g->rebalanced = false;
     for (;;) {
+        turn(g);
         bool waiting = leat_group_attend(g);
         int64_t left_ms = (until_us - leat_mono_us() + 999) / 1000;
         int wait_ms = left_ms < 0 ? 0 : (int)left_ms;
+        if (wait_ms > TURN_US / 1000)
+            wait_ms = TURN_US / 1000;
         if (waiting && wait_ms > POLL_SLICE_MS)
             wait_ms = POLL_SLICE_MS;
         rd_kafka_message_t *m = rd_kafka_consumer_poll(g->rk, wait_ms);

@@ -33,6 +33,7 @@ struct leat_group {
     size_t k_count;
     struct leat_lane_queue *lanes;
     size_t lane_count;
+    int64_t turned_us; /* when librdkafka's main thread was last made to turn */
     _Atomic uint64_t nudges;
     _Atomic bool attention; /* some lane is empty with a backlog, or failed */
 };

@@ -69,6 +69,32 @@ leat_status leat_group_read(struct leat_group *g, const struct leat_position *at
     return LEAT_OK;
 }
 
+leat_status leat_group_first(struct leat_group *g, struct leat_position *at, size_t n,
+                             int timeout_ms, struct leat_error *err)
+{
+    if (n == 0)
+        return LEAT_OK;
+    LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, n);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset =
+            RD_KAFKA_OFFSET_BEGINNING; /* the protocol's name for it as a time */
+    rd_kafka_resp_err_t e = rd_kafka_offsets_for_times(g->rk, list, timeout_ms);
+    for (int i = 0; i < list->cnt; i++) {
+        if (e == 0)
+            e = list->elems[i].err;
+        if (e == 0 && list->elems[i].offset < 0)
+            e = RD_KAFKA_RESP_ERR__NO_OFFSET;
+        if (e != 0) {
+            return leat_fail(err, leat_kafka_status(e) == LEAT_ABSENT ? LEAT_ABSENT : LEAT_RETRY,
+                             "could not ask for the first offset of %s[%d]: %s", at[i].topic,
+                             at[i].partition, rd_kafka_err2str(e));
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        at[i].offset = list->elems[i].offset;
+    return LEAT_OK;
+}
+
 /* ---- seeking ---- */
 
 static struct leat_lane_queue *find_lane(struct leat_group *g, const struct leat_position *at)

@@ -99,6 +99,10 @@ LEAT_MUST_CHECK leat_status leat_group_read(struct leat_group *g, const struct l
                                             const int *wake_fds, size_t n, struct leat_error *err);
 LEAT_MUST_CHECK leat_status leat_group_seek(struct leat_group *g, const struct leat_position *at,
                                             struct leat_error *err);
+/* Sets each position's offset to the first one its partition has, with one question for all; over
+ * the member's own connections. ABSENT when a topic or partition does not exist. */
+LEAT_MUST_CHECK leat_status leat_group_first(struct leat_group *g, struct leat_position *at,
+                                             size_t n, int timeout_ms, struct leat_error *err);
 /* Of a partition that gives nothing: ends a pause it may be in. Seek it afterwards. */
 void leat_group_resume(struct leat_group *g, const struct leat_position *at);
 /* Up to `max` records waiting in the queue of (topic, partition); never blocks. `lane` = index of

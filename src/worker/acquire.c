@@ -6,6 +6,8 @@
 #include "store/crashes.h"
 #include "worker/worker_internal.h"
 
+#define WORKER_FIRST_MS 5000
+
 struct step {
     const int32_t *ks;
     size_t n;
@@ -56,51 +58,68 @@ static const struct leat_lane_position *position_of(const struct step *s, const 
     return NULL;
 }
 
-/* Where a lane that the store does not know starts: at what the topic still has. */
-static leat_status first_offset(struct leat_worker *w, const struct leat_flow_lane *l, int64_t *ret,
-                                struct leat_error *err)
+static struct worker_place *place_of(const struct leat_worker *w, size_t feed, int32_t k)
 {
-    char room[256];
-    struct leat_position at = {0};
-    struct leat_watermarks marks = {0};
-    at.topic = leat_lane_topic(l, room, w->c.topology->partitions, &at.partition);
-    if (w->admin == NULL)
-        LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
-    LEAT_TRY(leat_admin_watermarks(w->admin, &at, 1, &marks, 5000, err), err, "topic '%s'",
-             at.topic);
-    *ret = marks.low;
-    return LEAT_OK;
+    return &w->places[feed * (size_t)w->c.topology->partitions + (size_t)k];
 }
 
-static leat_status lane_of(struct leat_worker *w, const struct step *s,
-                           const struct worker_feed *feed, int32_t k, struct leat_flow_lane *ret,
-                           struct leat_error *err)
+static struct leat_flow_lane lane_of(const struct leat_worker *w, size_t feed, int32_t k)
 {
-    *ret = (struct leat_flow_lane){.topic = feed->name,
+    const struct worker_feed *f = &w->feeds[feed];
+    const struct worker_place *p = place_of(w, feed, k);
+    return (struct leat_flow_lane){.topic = f->name,
                                    .k = k,
-                                   .priority = feed->priority,
-                                   .kind = feed->kind,
-                                   .source = feed->source,
-                                   .next_seq = feed->kind == LEAT_LANE_EVENTS ? 1 : 0};
-    const struct leat_lane_position *p = position_of(s, feed->name, k);
-    if (p == NULL)
-        return first_offset(w, ret, &ret->next_offset, err);
-    ret->next_offset = p->next_offset;
-    ret->fingerprint = p->fingerprint;
-    if (feed->kind == LEAT_LANE_EVENTS)
-        ret->next_seq = p->next_seq;
-    return LEAT_OK;
+                                   .priority = f->priority,
+                                   .kind = f->kind,
+                                   .source = f->source,
+                                   .next_offset = p->next_offset,
+                                   .fingerprint = p->fingerprint,
+                                   .next_seq = f->kind == LEAT_LANE_EVENTS ? p->next_seq : 0};
 }
 
-static leat_status lanes_of(struct leat_worker *w, const struct step *s, int32_t k,
-                            struct leat_flow_lane *lanes, size_t *ret_n, struct leat_error *err)
+static size_t lanes_of(const struct leat_worker *w, int32_t k, struct leat_flow_lane *ret)
 {
     size_t n = 0;
     for (size_t i = 0; i < w->feed_count; i++) {
         if (feed_has(&w->feeds[i], k))
-            LEAT_TRY(lane_of(w, s, &w->feeds[i], k, &lanes[n++], err), err, "lane %d", k);
+            ret[n++] = lane_of(w, i, k);
     }
-    *ret_n = n;
+    return n;
+}
+
+/* Keeps where the lanes of an answer stand. */
+static void keep_places(struct leat_worker *w, const struct step *s)
+{
+    for (size_t i = 0; i < s->n * w->feed_count; i++) {
+        size_t feed = i / s->n;
+        int32_t k = s->ks[i % s->n];
+        const struct leat_lane_position *p =
+            feed_has(&w->feeds[feed], k) ? position_of(s, w->feeds[feed].name, k) : NULL;
+        if (p != NULL)
+            *place_of(w, feed, k) =
+                (struct worker_place){p->next_offset, p->next_seq, p->fingerprint};
+    }
+}
+
+/* Lanes that the store does not know start at what their topics still have. */
+static leat_status first_places(struct leat_worker *w, const struct step *s, struct leat_error *err)
+{
+    size_t n = 0, all = s->n * w->feed_count;
+    struct leat_position *at = leat_arena_alloc(w->arena, (all + 1) * sizeof *at);
+    struct worker_place **places = leat_arena_alloc(w->arena, (all + 1) * sizeof *places);
+    for (size_t i = 0; i < all; i++) {
+        size_t feed = i / s->n;
+        int32_t k = s->ks[i % s->n];
+        if (!feed_has(&w->feeds[feed], k) || position_of(s, w->feeds[feed].name, k) != NULL)
+            continue;
+        struct leat_flow_lane l = lane_of(w, feed, k);
+        char *room = leat_arena_alloc(w->arena, 256);
+        at[n].topic = leat_lane_topic(&l, room, w->c.topology->partitions, &at[n].partition);
+        places[n++] = place_of(w, feed, k);
+    }
+    LEAT_TRY(leat_group_first(w->group, at, n, WORKER_FIRST_MS, err), err, "first offsets");
+    for (size_t i = 0; i < n; i++)
+        *places[i] = (struct worker_place){.next_offset = at[i].offset, .next_seq = 1};
     return LEAT_OK;
 }
 
@@ -121,18 +140,13 @@ static size_t assigned_ks(struct leat_worker *w, int32_t *ret_ks)
 static leat_status read_all(struct leat_worker *w, struct leat_error *err)
 {
     int32_t *ks = leat_arena_alloc(w->arena, (size_t)w->c.topology->partitions * sizeof *ks);
-    struct step s = {.ks = ks, .n = assigned_ks(w, ks)};
-    struct leat_fence_ask ask = ask_of(w, &s, NULL);
-    LEAT_TRY(leat_store_fences(w->store, &ask, w->arena, &s.got, err), err, "read offsets");
+    size_t n = assigned_ks(w, ks);
     free(w->lanes);
-    w->lanes = calloc(s.n * w->feed_count + 1, sizeof *w->lanes);
+    w->lanes = calloc(n * w->feed_count + 1, sizeof *w->lanes);
     leat_assert(w->lanes != NULL);
     w->lane_count = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        size_t n = 0;
-        LEAT_TRY(lanes_of(w, &s, ks[i], &w->lanes[w->lane_count], &n, err), err, "k %d", ks[i]);
-        w->lane_count += n;
-    }
+    for (size_t i = 0; i < n; i++)
+        w->lane_count += lanes_of(w, ks[i], &w->lanes[w->lane_count]);
     struct leat_position *at = leat_arena_alloc(w->arena, (w->lane_count + 1) * sizeof *at);
     int *fds = leat_arena_alloc(w->arena, (w->lane_count + 1) * sizeof *fds);
     for (size_t i = 0; i < w->lane_count; i++) {
@@ -154,32 +168,32 @@ static void step_read(struct leat_worker *w, struct step *s)
     if (!connected(w))
         return;
     struct leat_fence_ask ask = ask_of(w, s, NULL);
-    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK) {
+    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK ||
+        first_places(w, s, &err) != LEAT_OK) {
         failed(w, "read epochs", &err);
         return;
     }
+    keep_places(w, s);
     (void)pthread_mutex_lock(&w->mutex);
     for (size_t i = 0; i < s->n; i++)
         leat_ownership_read(&w->ownership, s->got.fences[i].k, s->got.fences[i].epoch);
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
-/* The offsets committed are those the store holds: what lag tools see is never ahead of the truth.
+/* The offsets committed are those the store held: what lag tools see is never ahead of the truth.
  */
 static void step_confirm(struct leat_worker *w, struct step *s)
 {
     struct leat_error err = {0};
     struct leat_position *at = leat_arena_alloc(w->arena, s->n * sizeof *at);
-    if (!connected(w))
-        return;
-    struct leat_fence_ask ask = ask_of(w, s, NULL);
-    leat_status status = leat_store_fences(w->store, &ask, w->arena, &s->got, &err);
-    for (size_t i = 0; status == LEAT_OK && i < s->n; i++) {
-        const struct leat_lane_position *p = position_of(s, w->anchor, s->ks[i]);
-        at[i] = (struct leat_position){w->anchor, s->ks[i], p == NULL ? 0 : p->next_offset};
+    size_t anchor = 0;
+    while (w->feeds[anchor].name != w->anchor)
+        anchor++;
+    for (size_t i = 0; i < s->n; i++) {
+        at[i] =
+            (struct leat_position){w->anchor, s->ks[i], place_of(w, anchor, s->ks[i])->next_offset};
     }
-    if (status == LEAT_OK)
-        status = leat_group_commit(w->group, at, s->n, WORKER_CONFIRM_MS, &err);
+    leat_status status = leat_group_commit(w->group, at, s->n, WORKER_CONFIRM_MS, &err);
     if (status != LEAT_OK && status != LEAT_FENCED) {
         failed(w, "confirm membership", &err);
         return;
@@ -208,6 +222,7 @@ static void step_claim(struct leat_worker *w, struct step *s)
         failed(w, "claim", &err);
         return;
     }
+    keep_places(w, s); /* whose epoch is ours: nobody moves the lanes any more */
     (void)pthread_mutex_lock(&w->mutex);
     for (size_t i = 0; i < s->n; i++) {
         const struct leat_fence_state *f = &s->got.fences[i];
@@ -226,15 +241,10 @@ static bool has_suspects(const struct step *s, int32_t k)
     return false;
 }
 
-static bool start_one(struct leat_worker *w, const struct step *s, int32_t k, bool seek)
+static void start_one(struct leat_worker *w, const struct step *s, int32_t k, bool seek)
 {
-    struct leat_error err = {0};
     struct leat_flow_lane *lanes = leat_arena_alloc(w->arena, (w->feed_count + 1) * sizeof *lanes);
-    size_t n = 0, first = 0;
-    if (lanes_of(w, s, k, lanes, &n, &err) != LEAT_OK) {
-        failed(w, "place lanes", &err);
-        return false;
-    }
+    size_t n = lanes_of(w, k, lanes), first = 0;
     while (first < w->lane_count && w->lanes[first].k != k)
         first++;
     leat_assert(n == 0 || first < w->lane_count);
@@ -247,11 +257,9 @@ static bool start_one(struct leat_worker *w, const struct step *s, int32_t k, bo
                                         .suspects = has_suspects(s, k),
                                         .lanes = lanes};
     leat_executor_start(w->executors[k % w->executor_count], &start);
-    return true;
 }
 
-/* The epoch is ours, so nobody moves the lanes any more: what is read now is where they stand. */
-static void start_lanes(struct leat_worker *w, struct step *s)
+static void step_start(struct leat_worker *w, struct step *s)
 {
     struct leat_error err = {0};
     bool seek = !w->fresh;
@@ -263,30 +271,22 @@ static void start_lanes(struct leat_worker *w, struct step *s)
     }
     w->fresh = false;
     struct leat_fence_ask ask = ask_of(w, s, NULL);
-    if (leat_store_fences(w->store, &ask, w->arena, &s->got, &err) != LEAT_OK ||
-        leat_store_suspects(w->store, &ask, w->arena, &s->crashes, &s->crash_count, &err) !=
-            LEAT_OK) {
+    if (leat_store_suspects(w->store, &ask, w->arena, &s->crashes, &s->crash_count, &err) !=
+        LEAT_OK) {
         failed(w, "read lanes", &err);
         return;
     }
     for (size_t i = 0; i < s->n; i++) {
-        if (start_one(w, s, s->ks[i], seek)) {
-            leat_worker_clean_from(w, s->ks[i]);
-            (void)pthread_mutex_lock(&w->mutex);
-            leat_ownership_started(&w->ownership, s->ks[i]);
-            (void)pthread_mutex_unlock(&w->mutex);
-        }
+        start_one(w, s, s->ks[i], seek);
+        leat_worker_clean_from(w, s->ks[i]);
+        (void)pthread_mutex_lock(&w->mutex);
+        leat_ownership_started(&w->ownership, s->ks[i]);
+        (void)pthread_mutex_unlock(&w->mutex);
     }
     leat_log_kv(LEAT_LOG_INFO, "worker", "acquired",
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("processor", w->c.processor->name),
                                 LEAT_LOG_INT("partitions", s->n)),
                 "partitions acquired");
-}
-
-static void step_start(struct leat_worker *w, struct step *s)
-{
-    start_lanes(w, s);
-    leat_admin_free(LEAT_TAKE(w->admin));
 }
 
 static leat_acquire next_step(struct leat_worker *w, int32_t *ks, size_t *ret_n)

@@ -50,18 +50,25 @@ static bool seek_lanes(struct leat_executor *e, const struct leat_executor_start
     return true;
 }
 
-/* Which keys are parked must be known before anything of k is handled. */
-static bool waiting_keys(struct leat_executor *e, int32_t k, struct leat_waiting_rows *ret)
+/* Which keys are parked must be known before anything of their ks is handled. */
+static bool waiting_keys(struct leat_executor *e, const struct order *orders,
+                         struct leat_waiting_rows *ret)
 {
     struct leat_error err = {0};
     leat_arena_reset(e->arena);
     leat_status status = LEAT_OK;
+    size_t n = 0;
+    for (const struct order *o = orders; o != NULL; o = o->next)
+        n++;
+    int32_t *ks = leat_arena_alloc(e->arena, n * sizeof *ks), *end = ks;
+    for (const struct order *o = orders; o != NULL; o = o->next)
+        *end++ = o->start.k;
     if (!leat_store_connected(e->store)) {
         status = leat_store_reconnect(e->store, &err);
         leat_executor_start_over(e);
     }
     if (status == LEAT_OK) {
-        struct leat_waiting_ask ask = {.processor = e->c.worker->processor->name, .ks = &k, .n = 1};
+        struct leat_waiting_ask ask = {.processor = e->c.worker->processor->name, .ks = ks, .n = n};
         status = leat_store_waiting_keys(e->store, &ask, e->arena, ret, &err);
     }
     if (status != LEAT_OK)
@@ -96,14 +103,25 @@ static bool suspects(struct leat_executor *e, const struct leat_executor_start *
     return true;
 }
 
-static void obey_start(struct leat_executor *e, const struct leat_executor_start *s)
+/* The rows of k among those of all ks, which come in the order of k. */
+static struct leat_waiting_rows rows_of(const struct leat_waiting_rows *all, int32_t k)
 {
-    struct leat_waiting_rows waiting = {0};
+    size_t first = 0, end;
+    while (first < all->n && all->at[first].k != k)
+        first++;
+    for (end = first; end < all->n && all->at[end].k == k;)
+        end++;
+    return (struct leat_waiting_rows){.at = all->at + first, .n = end - first};
+}
+
+static void obey_start(struct leat_executor *e, const struct leat_executor_start *s,
+                       const struct leat_waiting_rows *all)
+{
+    struct leat_waiting_rows waiting = rows_of(all, s->k);
     struct leat_flow_suspect *known = NULL;
     size_t n_known = 0;
-    leat_flow_stop(e->flow, s->k);
-    if (!waiting_keys(e, s->k, &waiting) || !leat_executor_lineage(e, s) ||
-        !suspects(e, s, &known, &n_known) || (s->seek && !seek_lanes(e, s))) {
+    if (!leat_executor_lineage(e, s) || !suspects(e, s, &known, &n_known) ||
+        (s->seek && !seek_lanes(e, s))) {
         e->c.lost(e->c.arg, s->k, s->epoch);
         return;
     }
@@ -119,19 +137,33 @@ static void obey_start(struct leat_executor *e, const struct leat_executor_start
     e->more = true;
 }
 
-static void order_free(struct order *o)
+static void obey_starts(struct leat_executor *e, const struct order *orders)
 {
-    free(o->start.lanes);
-    free(o);
+    struct leat_waiting_rows waiting = {0};
+    bool known = waiting_keys(e, orders, &waiting);
+    for (const struct order *o = orders; o != NULL; o = o->next) {
+        leat_flow_stop(e->flow, o->start.k);
+        if (known) {
+            obey_start(e, &o->start, &waiting);
+        } else {
+            e->c.lost(e->c.arg, o->start.k, o->start.epoch);
+        }
+    }
+}
+
+static void orders_free(struct order *o)
+{
+    while (o != NULL) {
+        struct order *next = o->next;
+        free(o->start.lanes);
+        free(o);
+        o = next;
+    }
 }
 
 void leat_executor_drop_orders(struct leat_executor *e) /* mutex held */
 {
-    while (e->orders != NULL) {
-        struct order *o = e->orders;
-        e->orders = o->next;
-        order_free(o);
-    }
+    orders_free(LEAT_TAKE(e->orders));
     e->orders_end = &e->orders;
 }
 
@@ -162,14 +194,14 @@ static void obey_lane_stop(struct leat_executor *e)
     }
 }
 
-static struct order *next_order(struct leat_executor *e, bool *ret_stop, bool *ret_quit)
+/* All that are on hand, so that one question to the store is enough for them. */
+static struct order *next_orders(struct leat_executor *e, bool *ret_stop, bool *ret_quit)
 {
     (void)pthread_mutex_lock(&e->mutex);
-    struct order *o = e->stop ? NULL : e->orders;
-    if (o != NULL) {
-        e->orders = o->next;
-        if (e->orders == NULL)
-            e->orders_end = &e->orders;
+    struct order *o = NULL;
+    if (!e->stop && e->orders != NULL) {
+        o = LEAT_TAKE(e->orders);
+        e->orders_end = &e->orders;
     }
     e->group = e->next_group;
     *ret_stop = e->stop;
@@ -182,10 +214,10 @@ bool leat_executor_obey(struct leat_executor *e)
 {
     bool stop = false, quit = false;
     do {
-        for (struct order *o = next_order(e, &stop, &quit); o != NULL;
-             o = next_order(e, &stop, &quit)) {
-            obey_start(e, &o->start);
-            order_free(o);
+        for (struct order *o = next_orders(e, &stop, &quit); o != NULL;
+             o = next_orders(e, &stop, &quit)) {
+            obey_starts(e, o);
+            orders_free(o);
         }
         if (stop)
             leat_executor_obey_stop(e);

@@ -226,6 +226,7 @@ static void worker_done(struct leat_worker *w)
         free(w->feeds[i].name);
     free(w->feeds);
     free(w->lanes);
+    free(w->places);
     free(w->held);
     free(w->fence_of_k);
     free((void *)(uintptr_t)w->kafka.props);
@@ -340,6 +341,8 @@ static leat_status init(struct leat_worker *w, struct leat_error *err)
     LEAT_TRY(leat_admin_new(&w->kafka, &w->admin, err), err, "Kafka");
     LEAT_TRY(leat_worker_feeds(w, err), err, "processor '%s'", w->c.processor->name.at);
     leat_admin_free(LEAT_TAKE(w->admin)); /* three threads that would idle */
+    w->places = calloc(w->feed_count * n + 1, sizeof *w->places);
+    leat_assert(w->places != NULL);
     return start_executors(w, err);
 }
 

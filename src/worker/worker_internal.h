@@ -25,6 +25,13 @@ struct worker_feed {
     int32_t first_k, last_k; /* of foreign topics with fewer partitions than we have */
 };
 
+/* Where a lane stands, by the store's last answer; of one that the store does not know, the first
+ * offset its topic has. */
+struct worker_place {
+    int64_t next_offset, next_seq;
+    uint64_t fingerprint;
+};
+
 struct worker_cleaning { /* of void snapshots; the group's thread */
     bool *todo;          /* [partitions] */
     int32_t left, k;     /* how many; the one under way */
@@ -59,8 +66,9 @@ struct leat_worker {
     pthread_t thread;
     struct leat_group *group;
     struct leat_store *store;
-    struct leat_admin *admin; /* only while something is asked */
+    struct leat_admin *admin; /* only at the start */
     struct leat_arena *arena;
+    struct worker_place *places;  /* [feed_count * partitions], of the ks that were read */
     struct leat_flow_lane *lanes; /* what the group reads, in its order */
     size_t lane_count;
     struct leat_fence_state *fence_of_k; /* as claimed */
