@@ -12,6 +12,7 @@
 #include "query/admission.h"
 #include "query/backlog.h"
 #include "query/connections.h"
+#include "query/feed.h"
 #include "query/keys.h"
 #include "query/lane.h"
 
@@ -42,6 +43,8 @@ static void request_free(struct leat_request *rq)
         return;
     leat_buf_done(&rq->body);
     leat_buf_done(&rq->out);
+    if (rq->stream != NULL)
+        MHD_destroy_response(rq->stream);
     leat_arena_free(rq->arena);
     free(rq);
 }
@@ -121,8 +124,12 @@ static void count(struct leat_request *rq)
 
 static enum MHD_Result send_answer(struct leat_request *rq)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        rq->out.len, rq->out.len > 0 ? rq->out.at : (void *)(uintptr_t) "", MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response =
+        rq->stream != NULL
+            ? LEAT_TAKE(rq->stream)
+            : MHD_create_response_from_buffer(rq->out.len,
+                                              rq->out.len > 0 ? rq->out.at : (void *)(uintptr_t) "",
+                                              MHD_RESPMEM_MUST_COPY);
     if (response == NULL)
         return MHD_NO;
     if (rq->content_type != NULL)
@@ -339,6 +346,7 @@ static void http_free(struct leat_http *h)
         return;
     if (h->daemon != NULL)
         MHD_stop_daemon(h->daemon);
+    leat_feed_free(h->feed);
     leat_lane_free(h->lane);
     leat_sender_free(h->sender, 0);
     leat_pump_free(h->pump);
@@ -388,6 +396,7 @@ leat_status leat_http_start(const struct leat_http_config *c, struct leat_http *
     LEAT_TRY(leat_admission_new(c->topology, listen, &h->admission, err), err, "http");
     LEAT_TRY(leat_sender_new(c->topology, c->schemas, &h->sender, err), err, "http");
     LEAT_TRY(leat_pump_new(h, &h->pump, err), err, "http");
+    LEAT_TRY(leat_feed_new(h, &h->feed, err), err, "http");
     LEAT_TRY(leat_lane_new(&h->lane, err), err, "http");
     LEAT_TRY(leat_backlog_new(c->topology, h->stores, &h->backlog, err), err, "http");
     LEAT_TRY(start_daemon(h, listen, err), err, "http");
@@ -408,6 +417,7 @@ void leat_http_stop(struct leat_http *h, int timeout_ms)
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
     atomic_store(&h->stopping, true);
     MHD_socket listener = MHD_quiesce_daemon(h->daemon);
+    leat_feed_close(h->feed);
     leat_lane_close(h->lane);
     leat_pump_close(h->pump, until_us);
     /* Answers leave while the pump's thread is gone: MHD has no way to wait for the last byte. */

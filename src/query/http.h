@@ -26,6 +26,7 @@
 
 struct MHD_Connection;
 struct MHD_Daemon;
+struct MHD_Response;
 struct leat_route;
 struct ticket;
 
@@ -58,6 +59,7 @@ struct leat_request {
     int status;
     const char *content_type;
     struct leat_buf out;
+    struct MHD_Response *stream; /* instead of `out`: a body that goes on and on */
     struct leat_answer_header headers[LEAT_HEADERS_MAX];
     size_t n_headers;
 
@@ -115,6 +117,7 @@ struct leat_http {
     struct leat_sender *sender;
     struct leat_pump *pump;
     struct leat_lane *lane;
+    struct leat_feed *feed;
     struct leat_connections *connections;
     struct leat_keys *keys; /* idempotency keys seen lately */
     pthread_mutex_t models_lock;
@@ -195,6 +198,7 @@ void leat_route_sum_rows(struct leat_request *rq);
 void leat_route_top_rows(struct leat_request *rq);
 void leat_route_get_rows(struct leat_request *rq);
 void leat_route_batch(struct leat_request *rq);
+void leat_route_changes(struct leat_request *rq);
 void leat_route_get_stream(struct leat_request *rq);
 void leat_route_schema(struct leat_request *rq);
 void leat_route_schema_text(struct leat_request *rq);

@@ -201,9 +201,10 @@ static void put_response(struct leat_json_writer *w, const struct response *r)
 static const char *media_of(const char *pattern)
 {
     bool registry = strncmp(pattern, "/subjects", 9) == 0 || strncmp(pattern, "/schemas", 8) == 0;
-    return strcmp(pattern, "/metrics") == 0 ? "text/plain"
-           : registry                       ? "application/vnd.schemaregistry.v1+json"
-                                            : "application/json";
+    return strcmp(pattern, "/metrics") == 0              ? "text/plain"
+           : strcmp(pattern, "/v1/changes/{model}") == 0 ? "text/event-stream"
+           : registry                                    ? "application/vnd.schemaregistry.v1+json"
+                                                         : "application/json";
 }
 
 static void put_command_responses(struct leat_json_writer *w)

@@ -47,6 +47,7 @@ static const struct {
     {leat_route_sum_rows, {REF("Groups"), NULL, true, true}},
     {leat_route_top_rows, {REF("Top"), NULL, true, true}},
     {leat_route_query, {"{\"anyOf\":[" REF("Rows") "," REF("Row") "]}", NULL, true, true}},
+    {leat_route_changes, {NULL, NULL, false, false}},
     {leat_route_batch, {REF("Answers"), REF("Batch"), false, false}},
 };
 

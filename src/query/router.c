@@ -31,6 +31,8 @@ const struct leat_route leat_routes[] = {
     {"GET", "/v1/top/{model}", leat_route_top_rows, LEAT_NEEDS_CALLER,
      "by,limit,index,from,to,prefix,where,fields,at_least,wait",
      "The first rows in the order of any fields."},
+    {"GET", "/v1/changes/{model}", leat_route_changes, LEAT_NEEDS_CALLER, "after,fields",
+     "Rows as they change, as server-sent events; Last-Event-ID goes on where a stream ended."},
     {"POST", "/v1/batch", leat_route_batch, LEAT_NEEDS_CALLER, "",
      "Several questions in one request, of each model one snapshot."},
     {"GET", "/v1/queries/{name}", leat_route_query, LEAT_NEEDS_CALLER, NULL,

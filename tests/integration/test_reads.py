@@ -3,9 +3,11 @@
 in Python. Events are appended with SQL, so that no processor is needed."""
 
 import concurrent.futures
+import http.client
 import itertools
 import json
 import random
+import socket
 import threading
 import time
 import urllib.parse
@@ -75,7 +77,7 @@ def system():
                             for i in range(ROWS)))
         wait.until(lambda: process.alive() and count(url) == ROWS, 60,
                    f"{ROWS} rows ({process.log_path})")
-        _system.update(url=url, home=h, rows={f"o{i:03}": row(i) for i in range(ROWS)})
+        _system.update(url=url, home=h, process=process, rows={f"o{i:03}": row(i) for i in range(ROWS)})
     return _system["url"], _system["home"], _system["rows"]
 
 
@@ -451,6 +453,133 @@ def many_wait_without_a_thread_each():
     check.equal([a.json["total"] for a in answers[::4]], [777] * 10)
     check.equal(batch.result().json["answers"][0]["body"]["total"], 777)
     check.equal(several.result().json["rows"][0]["total"], 777)
+
+
+class Follower:
+    """A stream of changes, read on demand."""
+
+    def __init__(self, last_id=None, buffer_bytes=None, **given):
+        host, port = system()[0][7:].split(":")
+        self.socket = socket.socket()
+        if buffer_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        self.socket.settimeout(60)
+        self.socket.connect((host, int(port)))
+        head = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
+        self.socket.sendall(f"GET /v1/changes/orders?{urllib.parse.urlencode(given)} HTTP/1.1\r\n"
+                            f"Host: x\r\n{head}\r\n".encode())
+        self.answer = http.client.HTTPResponse(self.socket)
+        self.answer.begin()
+        self.last_id = last_id
+
+    def next(self):
+        """(event, data) of the next message; None at the end."""
+        event, data = None, None
+        while True:
+            line = self.answer.readline().decode()
+            if not line:
+                return None
+            name, _, value = line.rstrip("\n").partition(": ")
+            if name == "id":
+                self.last_id = value
+            elif name == "event":
+                event = value
+            elif name == "data":
+                data = json.loads(value)
+            elif not name and event:
+                return event, data
+
+    def rows(self, until):
+        """{key: row} of what comes, up to the message for which until(key, row) holds."""
+        found = {}
+        while True:
+            event, data = self.next()
+            check.equal(event, "row", str(data))
+            found[data["key"]] = data["row"]
+            if until(data["key"], data["row"]):
+                return found
+
+    def close(self):
+        self.socket.close()
+
+
+@check.test
+def changes_as_they_come_and_again_from_where_one_was():
+    _, _, rows = system()
+    before = ask("models/orders/o001").headers["Leat-Position"]
+    live, chosen = Follower(), Follower(fields="total")
+    check.equal((live.answer.status, live.answer.headers["Content-Type"]),
+                (200, "text/event-stream"))
+    check.equal(live.next()[0], "position")
+    check.equal(chosen.next()[0], "position")
+    first = live.last_id
+    store.append(NAME, "order-n1", [("Placed", {**order(3), "id": "n1"})])
+    store.append(NAME, "order-o004", [("Placed", {**order(4), "total": 4000})])
+    got = live.rows(lambda key, _: key == "o004")
+    check.equal(got["n1"], {**row(3), "key": "n1"})
+    check.equal(got["o004"]["total"], 4000)
+    check.equal(chosen.rows(lambda key, _: key == "o004"),
+                {"n1": {"key": "n1", "total": row(3)["total"]},
+                 "o004": {"key": "o004", "total": 4000}})
+    middle = live.last_id
+    live.close()
+    store.append(NAME, "order-n1", [("Closed", {"id": "n1"})])
+    store.append(NAME, "order-o004", [("Placed", order(4))])
+    final = lambda key, now: key == "o004" and now["total"] == order(4)["total"]  # noqa: E731
+    rows["o004"] = chosen_row = ask("models/orders/o004", at_least=middle).json
+    wait.until(lambda: ask("models/orders/n1").status == 404, 30, "the row to be gone")
+    for start, given in ((middle, {}), (None, {"after": middle}), (first, {}), (before, {})):
+        again = Follower(start, **given)
+        check.equal(again.next()[0], "position")
+        got = again.rows(final)
+        if "n1" not in got:
+            got.update(again.rows(lambda key, _: key == "n1"))
+        check.equal(got["n1"], None)
+        again.close()
+    chosen.rows(final)
+    chosen.close()
+    rows["o004"] = ask("models/orders/o004").json
+    assert chosen_row["key"] == "o004"
+    check.equal(ask("changes/orders", after="x").status, 400)
+    check.equal(ask("changes/orders", fields="totl").status, 400)
+    check.equal(ask("changes/orders", after=f"{uuid.uuid4()}:0=1").status, 410)
+    check.equal(ask("changes/order").status, 404)
+
+
+@check.test
+def who_reads_too_slowly_is_cut_and_told():
+    slow, fast = Follower(buffer_bytes=4096), Follower(fields="total")
+    statements = [store.appending(NAME, f"order-b{i}", [("Placed", {
+        **order(1), "id": f"b{i}", "note": "x" * 200000})]) for i in range(40)]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: [fast.next() for _ in range(41)])
+        for i in range(0, 40, 8):
+            pg.execute(" ".join(statements[i:i + 8]))
+        check.equal([e for e, _ in reading.result()], ["position"] + ["row"] * 40)
+    messages = []
+    while (message := slow.next()) is not None:
+        messages.append(message)
+    check.equal((messages[-1][0], messages[-1][1]["code"]), ("end", "too-slow"))
+    assert 1 < len(messages) < 41, len(messages)
+    resumed = Follower(slow.last_id, fields="total")
+    rest = {data["key"] for _, data in (resumed.next() for _ in range(42 - len(messages)))
+            if "key" in data}
+    assert "b39" in rest | {m[1].get("key") for m in messages}, rest
+    for f in (slow, fast, resumed):
+        f.close()
+
+
+@check.test
+def a_stop_ends_streams_and_says_so():
+    _, home, _ = system()
+    streams = [Follower() for _ in range(3)]
+    check.equal([f.next()[0] for f in streams], ["position"] * 3)
+    check.equal(_system["process"].stop(), 0)
+    for f in streams:
+        event, data = f.next()
+        check.equal((event, data["code"]), ("end", "stopping"))
+        check.equal(f.next(), None)
+    check.equal(home.must_json("list", "orders", "--prefix", "o", "--count"), {"count": ROWS})
 
 
 @check.at_end
