@@ -42,6 +42,7 @@ struct leat_projector_redis {
     uint64_t changes; /* of the shares, as of `owned` */
     bool *owned, *spare;
     int64_t *complete_ms; /* scratch */
+    bool lost;            /* a slice went back: events that were read must be read again */
 };
 
 /* One thread for the models of one kind of store. */

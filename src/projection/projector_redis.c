@@ -116,7 +116,8 @@ static bool redis_is_away(struct leat_projector *p, const struct leat_error *why
 bool leat_projector_redis_works(struct leat_projector *p, bool *ret_moved)
 {
     struct leat_error err = {0};
-    *ret_moved = share_moved(p);
+    *ret_moved = share_moved(p) || p->redis->lost; /* read again from where the slices stand now */
+    p->redis->lost = false;
     if (p->n_slices == 0) {
         p->store_lag = 0; /* of our share */
         leat_projector_wait(p, AGAIN_MS);
@@ -135,7 +136,7 @@ bool leat_projector_redis_works(struct leat_projector *p, bool *ret_moved)
 
 /* ---- writing ---- */
 
-static void tell_what_was_found(struct leat_projector_model *m)
+static void tell_what_was_found(struct leat_projector *p, struct leat_projector_model *m)
 {
     uint64_t cleared = leat_redis_fold_cleared(m->fold) + m->fold->figures.rewound;
     if (cleared == m->cleared_told)
@@ -145,6 +146,7 @@ static void tell_what_was_found(struct leat_projector_model *m)
                                 LEAT_LOG_INT("slices", (int64_t)(cleared - m->cleared_told))),
                 "Redis does not hold what was written: folding again from what it holds");
     m->cleared_told = cleared;
+    p->redis->lost = true;
 }
 
 leat_status leat_projector_redis_commit(struct leat_projector *p, struct leat_projector_model *m,
@@ -155,7 +157,7 @@ leat_status leat_projector_redis_commit(struct leat_projector *p, struct leat_pr
         *err = (struct leat_error){0};
         status = leat_fold_commit(m->fold, err);
     }
-    tell_what_was_found(m);
+    tell_what_was_found(p, m);
     return status;
 }
 
@@ -178,7 +180,7 @@ static leat_status look(struct leat_projector *p, struct leat_projector_model *m
     }
     LEAT_TRY(leat_redis_fold_look(m->fold, ks, n, r->complete_ms, err), err, "model '%.*s'",
              LEAT_STR_FMT(m->projection->name));
-    tell_what_was_found(m);
+    tell_what_was_found(p, m);
     if (m->current)
         return LEAT_OK;
     LEAT_TRY(leat_redis_fold_switch(m->fold, &m->current, &switched, err), err, "model '%.*s'",

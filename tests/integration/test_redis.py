@@ -2,6 +2,7 @@
 """Models in Redis, on a redis-server of the test's own that loses what it holds in every way there
 is: afterwards each model is the fold of the store, by itself. The events topic is written here."""
 
+import hashlib
 import json
 import os
 import random
@@ -50,7 +51,7 @@ SCHEMAS = {
     "Named": [("id", "string"), ("name", "string")],
     "Gone": [("id", "string")],
 }
-_home, _server = [], []
+_home, _server, _running = [], [], []
 
 
 def server():
@@ -151,20 +152,41 @@ def models(h, prefix=""):
     return cards, {r.pop("key"): r for r in listed(h, f"{prefix}totals")}
 
 
+def by_index(h):
+    return [r["key"] for r in listed(h, "card", index="by_name")]
+
+
 def equals_fold(h, seconds=90):
-    """The models are the fold; so are their indexes, and what LMDB makes of the same declaration."""
-    expected = fold()
-    wait.equals(lambda: models(h), expected, seconds, "the models to equal the fold")
-    by_name = listed(h, "card", index="by_name", limit=7)
-    check.equal(len(by_name), len(expected[0]), "rows by the index")
-    order = [(r["name"] or "", -(r["sum"] or 0)) for r in by_name]
-    check.equal(order, sorted(order), "the index is in order")
-    sums = [r["sum"] for r in listed(h, "totals", index="by_sum")]
-    check.equal(sums, sorted((t["sum"] for t in expected[1].values()), reverse=True))
+    """The models are the fold, and the index of one has its rows in order."""
+    cards, totals = fold()
+    order = sorted(cards, key=lambda k: (cards[k].get("name") or "", -cards[k].get("sum", 0), k))
+    wait.equals(lambda: (*models(h), by_index(h)), (cards, totals, order), seconds,
+                "the models to equal the fold")
 
 
 def projector(h, name="projector"):
     return h.start("--role", "projector", name=name)
+
+
+def running():
+    """The home and the projector that the test before has left, or new ones with some events."""
+    if not _running or not _running[0][1].alive() or _running[0][0].env["OWN_REDIS"] != server().url:
+        h = home()
+        some_events()
+        publish(stored())
+        _running[:] = [(h, projector(h))]
+        equals_fold(h)
+    return _running[0]
+
+
+def digest_of(rows, fields):
+    """As docs/reference/replay.md defines it."""
+    d = bytes(32)
+    for key in sorted(rows):
+        row = {"key": key, **{f: rows[key].get(f) for f in fields}}
+        line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode()
+        d = hashlib.sha256(d + hashlib.sha256(line).digest()).digest()
+    return d.hex()
 
 
 def slice_keys(kind):
@@ -173,17 +195,14 @@ def slice_keys(kind):
 
 @check.test
 def both_stores_hold_the_same_and_any_client_reads_it():
-    h = home()
-    some_events()
-    publish(stored() + stored()[5:20])
-    p = projector(h)
-    equals_fold(h)
+    h, p = running()
+    publish(stored()[5:20])
     wait.equals(lambda: models(h, "lmdb_"), fold(), 60, "LMDB to hold the same")
     for model in ("card", "totals"):
         check.equal(listed(h, model), listed(h, f"lmdb_{model}"), f"{model} is listed alike")
-    for index in (("card", "by_name"), ("totals", "by_sum")):
-        check.equal(listed(h, index[0], index=index[1], limit=5),
-                    listed(h, f"lmdb_{index[0]}", index=index[1], limit=5))
+    for model, index in (("card", "by_name"), ("totals", "by_sum")):
+        check.equal(listed(h, model, index=index, limit=4),
+                    listed(h, f"lmdb_{model}", index=index, limit=4))
     found = [server().ask("HGET", key, "k1") for key in slice_keys("rows")]
     row = next(json.loads(text) for text in found if text)
     expected = h.must_json("get", "card", "k1")
@@ -194,27 +213,40 @@ def both_stores_hold_the_same_and_any_client_reads_it():
     append("new", [paid("new", 5, "other")])
     publish(stored())
     equals_fold(h)
-    check.equal(p.stop(), 0)
+    check.equal(p.alive(), True)
+
+
+@check.test
+def a_replay_has_the_digest_of_a_fold_in_python():
+    h, _ = running()
+    cards, totals = fold()
+    for model, rows, fields in (
+            ("card", cards, ("sum", "n", "most", "last", "name", "by")),
+            ("totals", totals, ("sum", "n", "least", "who"))):
+        got = h.must_json("replay", model)
+        check.equal((got["digest"], got["live"]["equal"]), (digest_of(rows, fields), True), model)
+        check.equal(got["live"]["digest"], h.must_json("replay", f"lmdb_{model}")["digest"])
+    key = slice_keys("rows")[0]
+    field = next(f for f in server().ask("HKEYS", key) if f)
+    server().ask("HSET", key, field, server().ask("HGET", key, field).replace(b'"n":', b'"n":9'))
+    done = h.cli("replay", "card", "--json")
+    check.equal((done.returncode, json.loads(done.stdout)["live"]["equal"]), (3, False))
+    server().ask("FLUSHALL")
+    equals_fold(h)
 
 
 @check.test
 def flushed_and_restored_it_becomes_the_fold_again():
-    h = home()
-    some_events()
-    publish(stored())
-    p = projector(h)
-    equals_fold(h)
+    h, p = running()
     old = server().save()
     some_events(keys=5, each=3, name="m")
     publish(stored())
-    equals_fold(h)
-    server().ask("FLUSHALL")
     equals_fold(h)
     server().restore(old)  # behind, while nothing comes from Kafka
     equals_fold(h)
     append("k0", [paid("k0", 1000)])
     server().restore(old)  # and while something does
-    publish(stored())
+    publish(stored()[-4:])
     equals_fold(h)
     server().restore(None)
     equals_fold(h)
@@ -223,84 +255,22 @@ def flushed_and_restored_it_becomes_the_fold_again():
 
 @check.test
 def what_is_evicted_is_folded_again():
-    h = home()
-    some_events()
-    publish(stored())
-    projector(h)
-    equals_fold(h)
-    for kind in ("rows", "order", "index:by_name", "fresh", "skipped"):
-        for key in slice_keys(kind)[:2]:
+    h, p = running()
+    for busy in (True, False):
+        for kind, key in (("rows", 0), ("order", 1), ("index:by_name", 2), ("fresh", 3)):
+            server().ask("DEL", slice_keys(kind)[key])
+        for key in server().keys(f"{{{NAME}.card}}:*"):  # the version in use, its form
             server().ask("DEL", key)
-        append("k2", [paid("k2", 3)])
-        publish(stored())
+        if busy:
+            append("k2", [paid("k2", 3)])
+            publish(stored()[-4:])
         equals_fold(h)
-    for key in server().keys(f"{{{NAME}.*}}:*"):  # which version it is, what it looks like
-        server().ask("DEL", key)
-    equals_fold(h)
-    for kind in ("rows", "order", "index:by_name"):  # and when nothing comes
-        server().ask("DEL", slice_keys(kind)[0])
-        equals_fold(h)
-
-
-@check.test
-def a_replica_that_lags_is_promoted():
-    replica = redis.Server()
-    h = home(f"redis://127.0.0.1:{server().port},127.0.0.1:{replica.port}/0")
-    replica.follow(server())
-    some_events()
-    publish(stored())
-    p = projector(h)
-    equals_fold(h)
-    replica.ask("REPLICAOF", "NO", "ONE")  # from here on it lags
-    replica.ask("CONFIG", "SET", "min-replicas-to-write", "0")
-    some_events(keys=7, each=4, name="late")
-    publish(stored())
-    equals_fold(h)
-    server().kill()
-    append("k3", [paid("k3", 77)])
-    publish(stored())
-    equals_fold(h)
     check.equal(p.alive(), True)
-    p.stop()
-    server().start()
-    replica.kill()
-
-
-@check.test
-def killed_and_doubled_projectors_count_once():
-    """kill -9 in any phase, two at once, one paused and back: nothing is lost or counted twice."""
-    h = home()
-    for i in range(40):
-        append(f"k{i}", [paid(f"k{i}", j % 97, f"kind{j % 5}") for j in range(100)])
-    events = stored()
-    rng = random.Random(7)
-    for at in range(0, len(events), 800):
-        p = projector(h)
-        publish(events[at:at + 800])
-        wait.until(lambda: rng.random() < 0.08, 5, "the moment to kill", every=0.02)
-        p.kill()
-    old, new = projector(h, "old"), projector(h, "new")
-    equals_fold(h)
-    old.signal(signal.SIGSTOP)
-    for i in range(12):
-        append(f"k{i}", [paid(f"k{i}", 7)] * 4)
-    publish(stored())
-    equals_fold(h)
-    old.signal(signal.SIGCONT)
-    for i in range(12):
-        append(f"k{i % 12}", [paid(f"k{i % 12}", i)])
-    publish(stored())
-    equals_fold(h)
-    check.equal((old.stop(), new.stop()), (0, 0))
 
 
 @check.test
 def redis_away_is_waited_for():
-    h = home()
-    some_events(keys=6)
-    publish(stored())
-    p = projector(h)
-    equals_fold(h)
+    h, p = running()
     kept = server().save()
     server().kill()
     some_events(keys=6, name="away")
@@ -312,6 +282,16 @@ def redis_away_is_waited_for():
     with open(os.path.join(server().dir, "dump.rdb"), "wb") as f:
         f.write(kept)
     server().start()
+    equals_fold(h)
+
+
+@check.test
+def another_store_is_folded_from_its_first_event():
+    h, p = running()
+    pg.drop_schema(NAME)
+    h.must("apply")
+    append("k1", [paid("k1", 5)])
+    publish(stored())
     equals_fold(h)
     check.equal(p.stop(), 0)
 
@@ -325,33 +305,15 @@ def a_server_that_evicts_is_refused():
     p = projector(h)
     p.await_log("maxmemory-policy allkeys-lru: it would remove rows of read models", 60)
     check.equal(server().keys(f"{{{NAME}.*:rows"), [])
+    check.equal(h.cli("doctor").returncode, 1)
     server().ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
     equals_fold(h)
-    p.stop()
-
-
-@check.test
-def another_store_is_folded_from_its_first_event():
-    h = home()
-    some_events()
-    publish(stored())
-    p = projector(h)
-    equals_fold(h)
-    pg.drop_schema(NAME)
-    h.must("apply")
-    append("k1", [paid("k1", 5)])
-    publish(stored())
-    equals_fold(h)
-    p.stop()
+    _running[:] = [(h, p)]
 
 
 @check.test
 def a_changed_declaration_is_a_version_beside_the_old_one():
-    h = home()
-    some_events()
-    publish(stored())
-    p = projector(h)
-    equals_fold(h)
+    h, p = running()
     p.stop()
     with open(h.path, encoding="utf-8") as f:
         text = f.read()
@@ -359,13 +321,63 @@ def a_changed_declaration_is_a_version_beside_the_old_one():
         f.write(text.replace("key: $.kind", "key: [$.kind, $.id]"))
     p = projector(h)
     wait.until(lambda: any("/" in r["key"] for r in listed(h, "totals")), 60, "the new version")
-    expected = fold()
     check.equal(sum(r["n"] for r in listed(h, "totals")),
-                sum(t["n"] for t in expected[1].values()))
+                sum(t["n"] for t in fold()[1].values()))
     check.equal(server().ask("SCARD", f"{{{NAME}.totals}}:versions"), 2)
     p.stop()
     with open(h.path, "w", encoding="utf-8") as f:
         f.write(text)
+
+
+@check.test
+def a_replica_that_lags_is_promoted():
+    replica = redis.Server()
+    h = home(f"redis://127.0.0.1:{server().port},127.0.0.1:{replica.port}/0")
+    replica.follow(server())
+    some_events()
+    publish(stored())
+    p = projector(h)
+    equals_fold(h)
+    replica.ask("REPLICAOF", "NO", "ONE")  # from here on it lags
+    some_events(keys=7, each=4, name="late")
+    publish(stored()[-30:])
+    equals_fold(h)
+    server().kill()
+    append("k3", [paid("k3", 77)])
+    publish(stored()[-4:])
+    equals_fold(h)
+    check.equal(p.stop(), 0)
+    server().start()
+    replica.kill()
+
+
+@check.test
+def killed_and_doubled_projectors_count_once():
+    """kill -9 in any phase, two at once, one paused and back: nothing is lost or counted twice."""
+    h = home()
+    for i in range(12):
+        append(f"k{i}", [paid(f"k{i}", j % 97, f"kind{j % 5}") for j in range(150)])
+    events = stored()
+    rng = random.Random(7)
+    for at in range(0, len(events), 600):
+        p = projector(h)
+        publish(events[at:at + 600])
+        p.await_log("folds its share", 60)
+        wait.until(lambda: rng.random() < 0.1, 5, "the moment to kill", every=0.02)
+        p.kill()
+    old, new = projector(h, "old"), projector(h, "new")
+    equals_fold(h)
+    old.signal(signal.SIGSTOP)
+    for i in range(6):
+        append(f"k{i}", [paid(f"k{i}", 7)] * 4)
+    publish(stored()[-100:])
+    equals_fold(h)
+    old.signal(signal.SIGCONT)
+    for i in range(6):
+        append(f"k{i}", [paid(f"k{i}", i)])
+    publish(stored()[-50:])
+    equals_fold(h)
+    check.equal((old.stop(), new.stop()), (0, 0))
 
 
 @check.at_end
