@@ -215,6 +215,10 @@ static void add_relay(struct leat_family_figures *sum, const struct leat_family_
     sum->relay.records += one->relay.records;
     sum->relay.slices_owned += one->relay.slices_owned;
     sum->relay.slices_acquiring += one->relay.slices_acquiring;
+    sum->relay.events_again += one->relay.events_again;
+    sum->relay.slices_waiting += one->relay.slices_waiting;
+    if (one->relay.waiting_ms > sum->relay.waiting_ms)
+        sum->relay.waiting_ms = one->relay.waiting_ms;
     if (sum->relay_stopped[0] == '\0')
         memcpy(sum->relay_stopped, one->relay_stopped, sizeof sum->relay_stopped);
 }

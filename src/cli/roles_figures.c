@@ -204,6 +204,14 @@ static void put_relay(struct leat_roles *r, const struct seen *seen, struct leat
             (int64_t)f.store_reads);
     put_one(r, out, &(struct metric){"leat_relay_slices", "gauge", "Slices published here", 0},
             f.slices_owned);
+    put_one(r, out,
+            &(struct metric){"leat_relay_events_again_total", "counter",
+                             "Events published again, as their topic had lost them", 0},
+            (int64_t)f.events_again);
+    put_one(r, out,
+            &(struct metric){"leat_relay_waiting_seconds", "gauge",
+                             "The longest of a slice for Kafka to take what is due", 0},
+            f.waiting_ms / 1000);
 }
 
 static void put_projector(struct leat_roles *r, struct leat_buf *out)
@@ -359,6 +367,14 @@ static void reasons(struct leat_roles *r, const struct seen *seen, tell_fn tell,
         tell(arg, "a worker process is being started");
     if (all->relay_stopped[0] != 0)
         tell(arg, all->relay_stopped);
+    if (all->relay.slices_waiting > 0) {
+        char why[160];
+        (void)snprintf(why, sizeof why,
+                       "waiting: Kafka has taken nothing of %d slices for up to %lld s, and events "
+                       "or commands are due there",
+                       all->relay.slices_waiting, (long long)all->relay.waiting_ms / 1000);
+        tell(arg, why);
+    }
     if (all->has_relay && (!all->relay.joined || all->relay.slices_acquiring > 0))
         tell(arg, "the relay is acquiring its slices");
     for (uint32_t i = 0; i < all->processor_count; i++)

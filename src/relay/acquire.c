@@ -133,8 +133,14 @@ static const char *compare_end(struct leat_relay *r, const struct leat_published
            "store adopt`";
 }
 
-static leat_status check_end(struct leat_relay *r, const struct leat_published *p,
-                             const char **ret_why, struct leat_error *err)
+struct end {
+    int64_t seq;     /* published, as the topic has it */
+    int64_t offset;  /* behind its last record */
+    const char *why; /* nothing may be published, or NULL */
+};
+
+static leat_status check_end(struct leat_relay *r, const struct leat_published *p, struct end *ret,
+                             struct leat_error *err)
 {
     struct leat_position at = {.topic = r->c.topology->events_topic.at, .partition = p->slice};
     struct leat_watermarks marks = {0};
@@ -142,15 +148,19 @@ static leat_status check_end(struct leat_relay *r, const struct leat_published *
     leat_status status = LEAT_OK;
     LEAT_TRY(leat_admin_watermarks(r->admin, &at, 1, &marks, RELAY_CONFIRM_MS, err), err,
              "end of %s", at.topic);
+    *ret = (struct end){.seq = marks.high == 0 ? 0 : p->seq, .offset = marks.high};
     if (marks.high <= marks.low)
-        return LEAT_OK;
+        return LEAT_OK; /* what was there has expired; or it is a new topic, without anything */
     at.offset = marks.high - 1;
     status = leat_admin_record(r->admin, &at, r->arena, &last, RELAY_CONFIRM_MS, err);
     if (status == LEAT_ABSENT)
         return LEAT_OK; /* a transaction marker or the like: nothing to compare */
     if (status != LEAT_OK)
         return status;
-    *ret_why = compare_end(r, p, &last, &status, err);
+    ret->why = compare_end(r, p, &last, &status, err);
+    int64_t seq = leat_relay_seq_of(r, p->slice, &last);
+    if (ret->why == NULL && seq >= 0 && seq < p->seq)
+        ret->seq = seq;
     return status;
 }
 
@@ -211,8 +221,10 @@ static leat_status start_slice(struct leat_relay *r, const struct leat_published
                                struct leat_error *err)
 {
     struct relay_slice *s = &r->slices[p->slice];
-    const char *why = NULL;
-    LEAT_TRY(check_end(r, p, &why, err), err, "slice %d", p->slice);
+    struct end end = {0};
+    LEAT_TRY(check_end(r, p, &end, err), err, "slice %d", p->slice);
+    if (end.seq < p->seq)
+        leat_relay_say_again(r, p->slice, end.seq + 1, p->seq);
     (void)pthread_mutex_lock(&s->mutex);
     s->owned = true;
     s->failed = false;
@@ -222,10 +234,15 @@ static leat_status start_slice(struct leat_relay *r, const struct leat_published
     s->generation = (s->generation + 1) & RELAY_GENERATIONS;
     free(s->stopped);
     s->stopped = NULL;
-    leat_window_start(&s->events, p->seq, p->head_seq);
+    s->end = end.offset;
+    s->lost_at = -1;
+    s->unsure = false;
+    leat_window_start(&s->events, end.seq, p->head_seq);
     leat_window_start(&s->outbox, p->outbox_seq, p->head_outbox);
-    if (why != NULL)
-        stop_slice(r, p->slice, why);
+    s->events_at.acked = s->outbox_at.acked = -1;
+    leat_relay_progress(s, leat_relay_now_ms());
+    if (end.why != NULL)
+        stop_slice(r, p->slice, end.why);
     (void)pthread_mutex_unlock(&s->mutex);
     leat_ownership_started(&r->ownership, p->slice);
     return LEAT_OK;

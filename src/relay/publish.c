@@ -263,15 +263,18 @@ static void offer_slice(struct leat_relay *r, const struct offer *o,
 {
     (void)pthread_mutex_lock(&s->mutex);
     if (s->owned && s->stopped == NULL) {
-        s->offered_ms = leat_relay_now_ms();
+        int64_t now_ms = leat_relay_now_ms();
+        s->offered_ms = now_ms;
         leat_window_head(&s->events, f->head_after);
         leat_window_head(&s->outbox, f->outbox_after);
         bool whole = (int64_t)o->events_n == f->head_after - f->head_before;
         if (whole && o->events_n > 0 && !o->unknown && !s->failed &&
-            s->events.next == f->head_before + 1)
+            s->events.next == f->head_before + 1 &&
+            !leat_relay_stalls(&s->events, &s->events_at, now_ms))
             (void)send_events(r, slice, o->events, o->events_n);
         whole = (int64_t)o->rows_n == f->outbox_after - f->outbox_before;
-        if (whole && o->rows_n > 0 && !s->failed && s->outbox.next == f->outbox_before + 1)
+        if (whole && o->rows_n > 0 && !s->failed && s->outbox.next == f->outbox_before + 1 &&
+            !leat_relay_stalls(&s->outbox, &s->outbox_at, now_ms))
             (void)send_rows(r, slice, o->rows, o->rows_n);
     }
     (void)pthread_mutex_unlock(&s->mutex);
@@ -302,11 +305,34 @@ void leat_relay_offer(struct leat_relay *r, const struct leat_batch *batch,
 
 /* ---- deliveries: on the relay's thread, no slice lock held ---- */
 
+/* Slice lock held. A broker that has just become the leader and knows nothing of this producer may
+ * take a later batch first and call the earlier one a copy: that one has no offset, and is nowhere.
+ * And one who writes alone gets rising offsets, as long as the topic keeps what it acknowledges. */
+static void acknowledged(struct leat_relay *r, struct relay_slice *s, uint64_t word, int64_t offset)
+{
+    bool outbox = (word & RELAY_KIND_OUTBOX) != 0;
+    const char *why = NULL;
+    if (offset < 0) {
+        why = "a record is said to be a copy of one that nobody has acknowledged";
+    } else if (!outbox && offset < s->end && s->lost_at < 0) {
+        why = "the events topic has lost records that it had acknowledged";
+        s->lost_at = offset;
+    }
+    if (why != NULL) {
+        s->failed = true;
+        leat_relay_renew(r, why);
+    } else if (outbox) {
+        leat_window_ack(&s->outbox, seq_of(word));
+    } else if (s->lost_at < 0) {
+        s->end = offset + 1;
+        leat_window_ack(&s->events, seq_of(word));
+    }
+}
+
 void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t partition,
                           int64_t offset, const char *what)
 {
     (void)partition;
-    (void)offset;
     struct leat_relay *r = arg;
     uint64_t word = (uint64_t)(uintptr_t)opaque;
     bool outbox = (word & RELAY_KIND_OUTBOX) != 0;
@@ -314,11 +340,12 @@ void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t p
     (void)pthread_mutex_lock(&s->mutex);
     bool current = generation_of(word) == s->generation; /* else sent again since, or void */
     if (current && status == LEAT_OK) {
-        leat_window_ack(outbox ? &s->outbox : &s->events, seq_of(word));
+        acknowledged(r, s, word, offset);
     } else if (current && status == LEAT_INVALID && s->owned) {
         refused(r, &(struct leat_outgoing){.opaque = opaque}, what);
     } else if (current) {
         s->failed = true;
+        leat_relay_renew(r, what);
     }
     (void)pthread_mutex_unlock(&s->mutex);
     if (status == LEAT_OK) {
@@ -372,18 +399,22 @@ struct todo {
     int64_t events_after, outbox_after;
 };
 
-static struct todo look(struct relay_slice *s)
+static struct todo look(const struct leat_relay *r, struct relay_slice *s)
 {
     struct todo todo = {0};
+    int64_t now_ms = leat_relay_now_ms();
     (void)pthread_mutex_lock(&s->mutex);
-    if (s->owned && s->stopped == NULL) {
+    bool mending = s->failed && (r->renew || s->unsure);
+    if (s->owned && s->stopped == NULL && !mending) {
         if (s->failed) {
             s->failed = false;
             leat_window_rewind(&s->events);
             leat_window_rewind(&s->outbox);
         }
-        todo.events = leat_window_behind(&s->events) && leat_window_room(&s->events) > 0;
-        todo.outbox = leat_window_behind(&s->outbox) && leat_window_room(&s->outbox) > 0;
+        todo.events = leat_window_behind(&s->events) && leat_window_room(&s->events) > 0 &&
+                      !leat_relay_stalls(&s->events, &s->events_at, now_ms);
+        todo.outbox = leat_window_behind(&s->outbox) && leat_window_room(&s->outbox) > 0 &&
+                      !leat_relay_stalls(&s->outbox, &s->outbox_at, now_ms);
         todo.events_after = s->events.next - 1;
         todo.outbox_after = s->outbox.next - 1;
     }
@@ -394,7 +425,7 @@ static struct todo look(struct relay_slice *s)
 leat_status leat_relay_catch_up(struct leat_relay *r, size_t *ret_sent, struct leat_error *err)
 {
     for (int32_t k = 0; k < r->partitions; k++) {
-        struct todo todo = look(&r->slices[k]);
+        struct todo todo = look(r, &r->slices[k]);
         leat_arena_reset(r->arena);
         if (todo.events)
             LEAT_TRY(read_events(r, k, todo.events_after, ret_sent, err), err, "read");

@@ -154,33 +154,6 @@ static void catch_up(struct leat_relay *r, int64_t now_ms)
         r->moved_ms = now_ms;
 }
 
-/* ---- the producer ---- */
-
-/* A fatal error ends the handle: a new one goes on from what was acknowledged. */
-static void mend_producer(struct leat_relay *r)
-{
-    struct leat_error err = {0};
-    const char *fatal = leat_producer_fatal(r->producer);
-    if (fatal == NULL)
-        return;
-    leat_log(LEAT_LOG_ERROR, "relay", "producer-fatal", "a new producer is made: %s", fatal);
-    struct leat_producer *fresh = NULL;
-    if (leat_producer_new(&r->kafka_producer, leat_relay_delivered, r, &fresh, &err) != LEAT_OK) {
-        leat_log_error(LEAT_LOG_ERROR, "relay", "producer-new", &err);
-        return;
-    }
-    (void)pthread_rwlock_wrlock(&r->producer_lock);
-    struct leat_producer *old = r->producer;
-    r->producer = fresh;
-    (void)pthread_rwlock_unlock(&r->producer_lock);
-    leat_producer_free(old, 100);
-    for (int32_t k = 0; k < r->partitions; k++) {
-        (void)pthread_mutex_lock(&r->slices[k].mutex);
-        r->slices[k].failed = true;
-        (void)pthread_mutex_unlock(&r->slices[k].mutex);
-    }
-}
-
 /* ---- the thread ---- */
 
 /* As a worker does (worker.c): joins again, without an instance id that another process has. What
@@ -234,8 +207,8 @@ static void turn(struct leat_relay *r)
     if (now_ms >= r->group_due_ms) {
         r->group_due_ms = now_ms + RELAY_POLL_BUSY_MS;
         serve_group(r);
-        mend_producer(r);
     }
+    leat_relay_mend(r, now_ms);
     if (now_ms >= r->heads_due_ms) {
         bool busy = now_ms - r->moved_ms < RELAY_BUSY_MS;
         r->heads_due_ms = now_ms + (busy ? RELAY_POLL_BUSY_MS : RELAY_POLL_IDLE_MS);
@@ -244,6 +217,7 @@ static void turn(struct leat_relay *r)
     catch_up(r, now_ms);
     if (now_ms >= r->record_due_ms) {
         r->record_due_ms = now_ms + RELAY_RECORD_MS;
+        leat_relay_watch(r, now_ms);
         record(r);
     }
 }
@@ -269,6 +243,8 @@ static void *relay_main(void *arg)
         turn(r);
     while (in_flight(r) && leat_mono_us() < atomic_load(&r->quit_by_us)) {
         (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
+        leat_relay_mend(r, leat_relay_now_ms());
+        leat_relay_watch(r, leat_relay_now_ms());
         catch_up(r, leat_relay_now_ms());
     }
     record(r);
@@ -280,6 +256,7 @@ static void *relay_main(void *arg)
 
 static void relay_done(struct leat_relay *r)
 {
+    r->renewing = true; /* what fails now is not sent again by us */
     leat_producer_free(r->producer, 500);
     leat_admin_free(r->admin);
     leat_store_close(r->store);
@@ -315,13 +292,14 @@ static const char *batch_bytes(const struct leat_topology *t, char text[24])
     return text;
 }
 
-/* Later ones win: `first`, then what is common, then the role's own. */
+/* Later ones win: `first`, then what is common, then the role's own, then `last`. */
 static struct leat_kafka_config kafka_config(struct leat_kafka_prop first,
                                              const struct leat_props *common,
-                                             const struct leat_props *own, const char *client_id)
+                                             const struct leat_props *own,
+                                             struct leat_kafka_prop last, const char *client_id)
 {
     size_t n = 0;
-    struct leat_kafka_prop *props = calloc((size_t)common->n + own->n + 1, sizeof *props);
+    struct leat_kafka_prop *props = calloc((size_t)common->n + own->n + 2, sizeof *props);
     leat_assert(props != NULL);
     if (first.name != NULL)
         props[n++] = first;
@@ -329,6 +307,8 @@ static struct leat_kafka_config kafka_config(struct leat_kafka_prop first,
         props[n++] = (struct leat_kafka_prop){common->at[i].name, common->at[i].value};
     for (uint32_t i = 0; i < own->n; i++)
         props[n++] = (struct leat_kafka_prop){own->at[i].name, own->at[i].value};
+    if (last.name != NULL)
+        props[n++] = last;
     return (struct leat_kafka_config){props, n, client_id};
 }
 
@@ -350,8 +330,11 @@ static void init_memory(struct leat_relay *r)
     if (asprintf(&r->client_id, "%s@%s", r->c.topology->relay_group, who) < 0)
         r->client_id = NULL;
     struct leat_kafka_prop batch = {"batch.size", batch_bytes(r->c.topology, r->batch_bytes)};
-    r->kafka = kafka_config((struct leat_kafka_prop){0}, &k->common, &k->consumer, r->client_id);
-    r->kafka_producer = kafka_config(batch, &k->common, &k->producer, r->client_id);
+    /* A record that gave up would be sent again behind those that were behind it: none gives up. */
+    struct leat_kafka_prop patient = {"message.timeout.ms", "0"};
+    struct leat_kafka_prop none = {0};
+    r->kafka = kafka_config(none, &k->common, &k->consumer, none, r->client_id);
+    r->kafka_producer = kafka_config(batch, &k->common, &k->producer, patient, r->client_id);
 }
 
 static leat_status init(struct leat_relay *r, struct leat_error *err)
@@ -392,6 +375,14 @@ void leat_relay_stop(struct leat_relay *r, int timeout_ms)
     relay_done(r);
 }
 
+/* Slice lock held. For how long something was to be published and nothing was. */
+static int64_t waits_ms(const struct relay_slice *s, int64_t now_ms)
+{
+    int64_t events = s->events.acked < s->events.head ? now_ms - s->events_at.since_ms : 0;
+    int64_t outbox = s->outbox.acked < s->outbox.head ? now_ms - s->outbox_at.since_ms : 0;
+    return events > outbox ? events : outbox;
+}
+
 void leat_relay_figures(struct leat_relay *r, struct leat_relay_figures *ret)
 {
     *ret = (struct leat_relay_figures){.joined = atomic_load(&r->joined),
@@ -399,13 +390,19 @@ void leat_relay_figures(struct leat_relay *r, struct leat_relay_figures *ret)
                                        .events = atomic_load(&r->n_events),
                                        .commands = atomic_load(&r->n_commands),
                                        .store_reads = atomic_load(&r->n_reads),
-                                       .records = atomic_load(&r->n_records)};
+                                       .records = atomic_load(&r->n_records),
+                                       .events_again = atomic_load(&r->n_again)};
+    int64_t now_ms = leat_relay_now_ms();
     for (int32_t k = 0; k < r->partitions; k++) {
         struct relay_slice *s = &r->slices[k];
         (void)pthread_mutex_lock(&s->mutex);
         ret->slices_owned += s->owned;
         if (s->stopped != NULL && ret->stopped == NULL)
             ret->stopped = "a slice's topic and store differ: see the log";
+        int64_t ms = s->owned && s->stopped == NULL ? waits_ms(s, now_ms) : 0;
+        ret->slices_waiting += ms >= RELAY_WAITING_MS;
+        if (ms > ret->waiting_ms)
+            ret->waiting_ms = ms;
         (void)pthread_mutex_unlock(&s->mutex);
     }
 }

@@ -37,8 +37,11 @@ void leat_relay_offer(struct leat_relay *r, const struct leat_batch *batch,
 struct leat_relay_figures {
     uint64_t events, commands, store_reads, records;
     int32_t slices_owned, slices_acquiring;
-    bool joined;         /* Kafka has assigned slices (or none) at least once */
-    const char *stopped; /* reason when a slice is stopped (tail check), else NULL */
+    bool joined;            /* Kafka has assigned slices (or none) at least once */
+    const char *stopped;    /* reason when a slice is stopped (tail check), else NULL */
+    uint64_t events_again;  /* published again, as the topic had lost them */
+    int32_t slices_waiting; /* of which Kafka has taken nothing for 5 s though something is due */
+    int64_t waiting_ms;     /* the longest such wait, from 0 on */
 };
 void leat_relay_figures(struct leat_relay *r, struct leat_relay_figures *ret);
 

@@ -53,8 +53,9 @@ static size_t take_lane(struct leat_executor *e, size_t lane, int64_t now_ms)
     }
     if (n > 0 && !leat_flow_offer(e->flow, lane, in, n, now_ms))
         leat_log_kv(LEAT_LOG_ERROR, "worker", "lane-stopped",
-                    LEAT_LOG_FIELDS(LEAT_LOG_INT("lane", lane)), "%s",
-                    leat_flow_lane_stopped(e->flow, lane));
+                    LEAT_LOG_FIELDS(LEAT_LOG_CSTR("topic", leat_flow_lane(e->flow, lane)->topic),
+                                    LEAT_LOG_INT("k", leat_flow_lane(e->flow, lane)->k)),
+                    "%s", leat_flow_lane_stopped(e->flow, lane));
     return n;
 }
 

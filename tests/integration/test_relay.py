@@ -251,6 +251,37 @@ def slice_whose_topic_is_ahead_of_the_store_stands_still_and_says_so():
     process.stop()
 
 
+def make_anew(home):
+    kafka.delete(TOPIC)
+    wait.until(lambda: TOPIC not in kafka.topics(NAME), 60, "the topic to be gone")
+    home.must("apply")
+
+
+def all_there():
+    return all_published() and kafka.count(TOPIC) >= sum(heads())
+
+
+@check.test
+def topic_that_was_made_anew_gets_all_events_again_in_order():
+    home = fresh()
+    process = relay(home, "one")
+    append(200)
+    wait.until(all_published)
+    make_anew(home)  # while it runs, and nothing is appended
+    wait.until(all_there, seconds=60)
+    process.await_log("tail-lost")
+    append(50)
+    wait.until(all_there)
+    judge()
+    check.equal(process.stop(), 0)
+    make_anew(home)  # while none runs
+    process = relay(home, "two")
+    wait.until(all_there, seconds=60)
+    _, copies = judge()
+    check.equal(copies, 0)
+    process.stop()
+
+
 @check.test
 def relay_goes_on_when_its_connections_are_cut():
     home = fresh()
