@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests", "integration")]
 
 from lib import servers  # noqa: E402
+import brokers  # noqa: E402,F401 - adds its scenarios
 import own  # noqa: E402
 import proxy  # noqa: E402
 import scenarios  # noqa: E402
@@ -68,10 +69,10 @@ def say(text):
     print(text, flush=True)
 
 
-def fresh():
+def fresh(count):
     """Servers and the proxies before them; the judge asks the servers themselves."""
     kafka_proxy, pg_proxy = proxy.Proxy(), proxy.Proxy()
-    s = own.Servers(kafka_proxy.port)
+    s = own.Servers(kafka_proxy.port, count)
     try:
         s.create()
     except BaseException:
@@ -112,8 +113,11 @@ def main():
     try:
         while turn == 0 or time.monotonic() < until:
             for one in chosen(o):
+                if s is not None and one.brokers != s.brokers:
+                    s.end()
+                    s = None
                 if s is None:
-                    s, proxies = fresh()
+                    s, proxies = fresh(one.brokers)
                 if one.script:
                     failed += run_script(one) != 0
                     continue

@@ -4,6 +4,7 @@ Data lies in a new folder under /var/tmp, which Postgres' user can reach; `Serve
 it.
 """
 
+import base64
 import glob
 import os
 import shutil
@@ -15,8 +16,8 @@ import tempfile
 from lib import servers, wait
 
 KAFKA_SETTINGS = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://{host}:{port},PROXIED://{host}:{inner},CONTROLLER://{host}:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{outer}
 controller.listener.names=CONTROLLER
@@ -24,13 +25,15 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
+default.replication.factor={copies}
+min.insync.replicas={in_sync}
+broker.session.timeout.ms=6000
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.replication.factor={copies}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 """
@@ -74,6 +77,14 @@ def jars():
     if not found:
         raise AssertionError(f"no Kafka under {cache}; './dev up kafka' fetches it")
     return found[-1] + "/*"
+
+
+STORAGE_TOOL = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+
+
+def cluster_id():
+    """Kafka's form of a random UUID."""
+    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
 
 
 class Server:
@@ -177,44 +188,83 @@ class Postgres(Server):
 
 class Broker(Server):
     """Two listeners: `address` for the judge and the load, and one that is told as `outer`, the
-    port of a proxy, for leat."""
+    port of a proxy, for leat (None: its own). `controllers`: ports of all brokers' controllers,
+    by node from 1 on."""
 
-    def __init__(self, folder, outer, name="kafka"):
+    def __init__(self, folder, outer, name="kafka", node=1, controllers=None):
         super().__init__(folder, name)
+        self.node = node
         self.port, self.inner = servers.free_port(), servers.free_port()
         self.address = f"127.0.0.1:{self.port}"
+        controllers = controllers or [servers.free_port()]
+        copies = len(controllers)
         os.makedirs(self.dir)
         self.path = os.path.join(self.dir, "server.properties")
         with open(self.path, "w", encoding="utf-8") as f:
             f.write(KAFKA_SETTINGS.format(
-                host="127.0.0.1", port=self.port, inner=self.inner, outer=outer,
-                controller=servers.free_port(), data=self.dir + "/data"))
+                host="127.0.0.1", port=self.port, inner=self.inner, outer=outer or self.inner,
+                node=node, controller=controllers[node - 1], copies=copies,
+                in_sync=min(copies, 2), data=self.dir + "/data",
+                voters=",".join(f"{i}@127.0.0.1:{p}" for i, p in enumerate(controllers, 1))))
 
     def create(self):
-        tool = ["java", "-cp", jars(), "kafka.tools.StorageTool"]
-        name = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True)
-        subprocess.run([*tool, "format", "-t", name.stdout.strip(), "-c", self.path],
-                       capture_output=True, check=True)
+        self.format(cluster_id())
         self.start()
 
+    def format(self, name):
+        subprocess.run([*STORAGE_TOOL, "-cp", jars(), "kafka.tools.StorageTool", "format", "-t",
+                        name, "-c", self.path], capture_output=True, check=True)
+
     def start(self):
+        self.launch()
+        self.await_up()
+
+    def launch(self):
         self.run(["setpriv", "--pdeathsig", "KILL", "java", "-Xms128m", "-Xmx512m",
                   "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + os.path.join(
                       servers.ROOT, "dev.d", "kafka-log4j2.properties"),
                   "-cp", jars(), "kafka.Kafka", self.path])
-        wait.until(lambda: answers(self.port), 60, f"Kafka; see {self.log_path}")
+
+    def await_up(self):
+        wait.until(lambda: answers(self.port), 180, f"Kafka; see {self.log_path}")
+
+
+class Brokers:
+    """Three of them, each a controller as well; stands where a Broker may stand."""
+
+    def __init__(self, folder, n=3):
+        controllers = [servers.free_port() for _ in range(n)]
+        self.nodes = [Broker(folder, None, f"kafka{i}", i, controllers) for i in range(1, n + 1)]
+        self.address = ",".join(b.address for b in self.nodes)
+        self.inner = self.nodes[0].inner
+
+    def node(self, number):
+        return self.nodes[number - 1]
+
+    def create(self):
+        name = cluster_id()
+        for b in self.nodes:
+            b.format(name)
+            b.launch()
+        for b in self.nodes:
+            b.await_up()
+
+    def end(self, number=signal.SIGKILL):
+        for b in self.nodes:
+            b.end(number)
 
 
 class Servers:
-    """One Postgres and one broker, and the folder they live in."""
+    """One Postgres, one broker or three, and the folder they live in."""
 
-    def __init__(self, kafka_outer):
+    def __init__(self, kafka_outer, brokers=1):
         self.dir = tempfile.mkdtemp(prefix="leat-chaos-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
         if os.geteuid() == 0:
             shutil.chown(self.dir, "postgres", "postgres")
         self.pg = Postgres(self.dir)
-        self.kafka = Broker(self.dir, kafka_outer)
+        self.brokers = brokers
+        self.kafka = Broker(self.dir, kafka_outer) if brokers == 1 else Brokers(self.dir, brokers)
         self.others = []
 
     def create(self):

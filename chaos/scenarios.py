@@ -23,6 +23,8 @@ class Scenario:
     after: Callable | None = None   # always, at the end
     short: bool = False             # of ./dev test
     proxied: tuple = ()             # which of pg, kafka leat reaches through a proxy only
+    brokers: int = 1
+    topics: str = ""                # their `defaults` in the topology, as YAML on one line
     script: tuple = ()              # of this folder, with arguments, that does all of it itself
     processor: str = ""             # settings of `deposits`, as YAML on one line
     kafka: str = ""                 # the same of `kafka`
@@ -170,11 +172,15 @@ def shrunk(before, after):
     return {p: [high, after[p]] for p, high in before.items() if after[p] < high}
 
 
+AWAY_S = 40  # longer than a producer waits by default, so that what never gives up is seen
+
+
 @scenario("broker-restart")
 def broker_restart(t):
-    """the broker is stopped (SIGTERM) and started again"""
+    """the broker is stopped (SIGTERM) and started again after 40 s"""
     before = ends(t)
     t.own.kafka.end(signal.SIGTERM)
+    pause(AWAY_S)
     t.own.kafka.start()
     t.report["shrunk_by_the_broker"] = shrunk(before, ends(t))
 

@@ -58,8 +58,8 @@ def _encoded(data):
 
 
 class Producer:
-    def __init__(self, topic):
-        self.popen = subprocess.Popen([servers.tool("kafka_tool"), servers.KAFKA, "produce", topic],
+    def __init__(self, topic, verb="produce"):
+        self.popen = subprocess.Popen([servers.tool("kafka_tool"), servers.KAFKA, verb, topic],
                                       stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def send(self, key, value, headers, partition):
@@ -82,6 +82,22 @@ class Producer:
             raise AssertionError(f"the load could not be sent: {self.popen.stderr.read()[-300:]}")
 
 
+class Held:
+    """Stands for a producer whose topic is away."""
+
+    def __init__(self):
+        self.records = []
+
+    def send(self, *record):
+        self.records.append(record)
+
+    def flush(self):
+        pass
+
+    def end(self):
+        raise AssertionError(f"{len(self.records)} records were held and never sent")
+
+
 class Steady:
     """Has .commands and .sent_at (epoch seconds by command number) for the judge; the fields of
     load.Load that a report reads stand as well. While .odd_share is set, so many of all are of one
@@ -95,8 +111,10 @@ class Steady:
         self.later = []
         self.error, self.thread, self.quit = None, None, threading.Event()
 
+    verb = "produce"  # of kafka_tool
+
     def start(self):
-        self.producers = {(p, c): Producer(f"{self.name}.{p}.{c}")
+        self.producers = {(p, c): Producer(f"{self.name}.{p}.{c}", self.verb)
                           for p in PROCESSORS for c in ("hot", "cold")}
         self.thread = threading.Thread(target=self._main, daemon=True)
         self.thread.start()
@@ -144,6 +162,23 @@ class Steady:
             odd.spoil(c, self.odd_next.popleft())
         elif self.odd_share and self.rng.random() < self.odd_share:
             odd.spoil(c, self.rng.choice(self.odd_kinds))
+
+    def hold(self, processor, priority):
+        """Returns when all that was sent to the topic is acknowledged; what comes is kept."""
+        old, self.producers[processor, priority] = self.producers[processor, priority], Held()
+        until(time.monotonic() + 5 * TICK_S)  # who has the old one at hand is done with it
+        old.end()
+
+    def go_on(self, processor, priority):
+        topic = f"{self.name}.{processor}.{priority}"
+        held, fresh = self.producers[processor, priority], Producer(topic, self.verb)
+        for record in held.records:
+            fresh.send(*record)
+        n = len(held.records)
+        self.producers[processor, priority] = fresh
+        until(time.monotonic() + 5 * TICK_S)
+        for record in held.records[n:]:
+            fresh.send(*record)
 
     def check(self):
         if self.error is not None:

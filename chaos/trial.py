@@ -54,6 +54,8 @@ class Trial:
             replace["  deposits:\n"] = f"  deposits:\n    {scenario.processor}\n"
         if scenario.kafka:
             replace["kafka:\n"] = f"kafka:\n  {scenario.kafka}\n"
+        if scenario.topics:
+            replace["topics:\n"] = f"topics:\n  defaults: {scenario.topics}\n"
         self.home = leat.Home(
             TOPOLOGY, modules=os.path.join(servers.BIN_DIR, "modules", "crash"),
             replace=replace, env=env)

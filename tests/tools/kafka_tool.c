@@ -8,6 +8,8 @@
  *   kafka_tool <brokers> consume <topic>         partition, offset, time, key, value, headers
  *   kafka_tool <brokers> produce <topic>         reads: partition or -, key, value, headers
  *   kafka_tool <brokers> abort <topic>           the same in a transaction, which is then aborted
+ *   kafka_tool <brokers> feed <topic>            as produce; a record that is not taken is sent
+ * again kafka_tool <brokers> leaders                 topic, partition, leader, replicas, in sync
  * Headers are name=base64, comma separated. */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -136,7 +138,7 @@ static void create(rd_kafka_t *rk, int argc, char **argv)
     char why[256];
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     int partitions = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1;
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(argv[0], partitions, 1, why, sizeof why);
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(argv[0], partitions, -1, why, sizeof why);
     if (topic == NULL)
         die(argv[0], why);
     for (int i = 2; i < argc; i++) {
@@ -192,6 +194,29 @@ static void topics(rd_kafka_t *rk)
     const rd_kafka_metadata_t *all = metadata(rk);
     for (int i = 0; i < all->topic_cnt; i++)
         printf("%s\t%d\n", all->topics[i].topic, all->topics[i].partition_cnt);
+    rd_kafka_metadata_destroy(all);
+}
+
+static void put_ids(const int32_t *ids, int n)
+{
+    putchar('\t');
+    for (int i = 0; i < n; i++)
+        printf(i == 0 ? "%d" : ",%d", ids[i]);
+}
+
+static void leaders(rd_kafka_t *rk)
+{
+    const rd_kafka_metadata_t *all = metadata(rk);
+    for (int i = 0; i < all->topic_cnt; i++) {
+        const rd_kafka_metadata_topic_t *t = &all->topics[i];
+        for (int j = 0; j < t->partition_cnt; j++) {
+            const rd_kafka_metadata_partition_t *p = &t->partitions[j];
+            printf("%s\t%d\t%d", t->topic, p->id, p->leader);
+            put_ids(p->replicas, p->replica_cnt);
+            put_ids(p->isrs, p->isr_cnt);
+            putchar('\n');
+        }
+    }
     rd_kafka_metadata_destroy(all);
 }
 
@@ -269,6 +294,22 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
     (void)opaque;
     if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         die("could not deliver", rd_kafka_err2str(m->err));
+}
+
+/* Of one whose broker may lose what it has taken: an idempotent producer would end with it. */
+static void send_again(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    (void)opaque;
+    rd_kafka_headers_t *headers = NULL;
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    (void)rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)m, &headers);
+    rd_kafka_resp_err_t e = rd_kafka_producev(
+        rk, RD_KAFKA_V_RKT(m->rkt), RD_KAFKA_V_PARTITION(m->partition),
+        RD_KAFKA_V_KEY(m->key, m->key_len), RD_KAFKA_V_VALUE(m->payload, m->len),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR)
+        die("could not send again", rd_kafka_err2str(e));
 }
 
 static rd_kafka_headers_t *parse_headers(char *text)
@@ -358,19 +399,21 @@ static rd_kafka_t *client_for(const char *verb, const char *brokers)
         set(conf, "transactional.id", "leat-kafka-tool");
     set(conf, "partitioner", "murmur2_random");
     set(conf, "linger.ms", "5");
-    set(conf, "enable.idempotence", "true");
+    bool feeds = strcmp(verb, "feed") == 0;
+    set(conf, "enable.idempotence", feeds ? "false" : "true");
+    set(conf, "acks", "all");
     /* With several on their way to a partition whose leader is not up yet, the second may be taken
      * and the first be answered as a duplicate then: lost, and nobody is told. */
     set(conf, "max.in.flight.requests.per.connection", "1");
-    set(conf, "delivery.timeout.ms", strcmp(verb, "abort") == 0 ? "30000" : "120000");
-    rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+    set(conf, "delivery.timeout.ms", strcmp(verb, "abort") == 0 ? "30000" : "600000");
+    rd_kafka_conf_set_dr_msg_cb(conf, feeds ? send_again : delivered);
     return client(RD_KAFKA_PRODUCER, conf, brokers);
 }
 
 int main(int argc, char **argv)
 {
     const char *verb = argc > 2 ? argv[2] : "";
-    if (argc < 3 || (argc < 4 && strcmp(verb, "topics") != 0))
+    if (argc < 3 || (argc < 4 && strcmp(verb, "topics") != 0 && strcmp(verb, "leaders") != 0))
         die("kafka_tool", "see the head of kafka_tool.c for its use");
     rd_kafka_t *rk = client_for(verb, argv[1]);
     if (strcmp(verb, "create") == 0)
@@ -385,7 +428,9 @@ int main(int argc, char **argv)
         offsets(rk, argv[3]);
     else if (strcmp(verb, "consume") == 0)
         consume(rk, argv[3]);
-    else if (strcmp(verb, "produce") == 0)
+    else if (strcmp(verb, "leaders") == 0)
+        leaders(rk);
+    else if (strcmp(verb, "produce") == 0 || strcmp(verb, "feed") == 0)
         produce(rk, argv[3]);
     else if (strcmp(verb, "abort") == 0)
         produce_in_vain(rk, argv[3]);

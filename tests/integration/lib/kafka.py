@@ -110,3 +110,8 @@ def offsets(topic):
 def count(topic):
     """Number of records between the low and high watermarks."""
     return sum(high - low for _, low, high in offsets(topic))
+
+
+def leaders():
+    """Lines of topic, partition, leader, replicas, replicas in sync; separated by tabs."""
+    return _tool("leaders")
