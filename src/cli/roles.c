@@ -116,7 +116,9 @@ static leat_status start_projector(struct leat_roles *r, struct leat_error *err)
     struct leat_projector_config pc = {.topology = r->c.topology,
                                        .store = &r->c.store,
                                        .schemas = r->c.schemas,
-                                       .data_dir = r->c.data_dir};
+                                       .data_dir = r->c.data_dir,
+                                       .instance_id = r->c.instance_id,
+                                       .session_timeout_ms = r->c.session_timeout_ms};
     return leat_projector_start(&pc, &r->projector, err);
 }
 

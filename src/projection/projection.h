@@ -21,6 +21,9 @@ struct leat_projector_config {
     const struct leat_store_options *store;
     struct leat_schemas *schemas; /* shared, thread-safe; unknown ids are fetched from the store */
     const char *data_dir;         /* environments live in <data_dir>/models/<name>.<version>/ */
+    /* Of the group that shares the slices of models in Redis. */
+    const char *instance_id;    /* NULL: a dynamic member */
+    int32_t session_timeout_ms; /* 0 = the group's default */
 };
 LEAT_MUST_CHECK leat_status leat_projector_start(const struct leat_projector_config *c,
                                                  struct leat_projector **ret,

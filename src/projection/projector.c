@@ -330,7 +330,7 @@ static leat_status start_redis(const struct leat_projector_config *c, struct lea
     if (!has_models_in_redis(c->topology))
         return LEAT_OK;
     LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
-    LEAT_TRY(leat_projector_redis_new(p, err), err, "start the projector");
+    LEAT_TRY(leat_projector_redis_new(p, c, err), err, "start the projector");
     LEAT_TRY(add_redis_models(p, err), err, "start the projector");
     LEAT_TRY(start_thread(p, err), err, "start the projector");
     *ret = LEAT_TAKE(p);

@@ -106,6 +106,7 @@ void leat_projector_refuse_slice(struct leat_projector_model *m, int32_t k, cons
 
 /* ---- projector_redis.c ---- */
 LEAT_MUST_CHECK leat_status leat_projector_redis_new(struct leat_projector *p,
+                                                     const struct leat_projector_config *c,
                                                      struct leat_error *err);
 void leat_projector_redis_free(struct leat_projector *p);
 LEAT_MUST_CHECK leat_status leat_projector_redis_open_model(struct leat_projector *p,

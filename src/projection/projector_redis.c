@@ -11,7 +11,8 @@
 #define AREA     "projection"
 #define AGAIN_MS 200
 
-leat_status leat_projector_redis_new(struct leat_projector *p, struct leat_error *err)
+leat_status leat_projector_redis_new(struct leat_projector *p,
+                                     const struct leat_projector_config *c, struct leat_error *err)
 {
     size_t n = (size_t)p->partitions;
     struct leat_projector_redis *r = calloc(1, sizeof *r);
@@ -23,7 +24,8 @@ leat_status leat_projector_redis_new(struct leat_projector *p, struct leat_error
     r->complete_ms = calloc(n, sizeof *r->complete_ms);
     leat_assert(r->owned != NULL && r->spare != NULL && r->complete_ms != NULL);
     LEAT_TRY(leat_redis_of_topology(p->topology, &r->connection, err), err, "redis.url");
-    return leat_shares_start(p->topology, &r->shares, err);
+    const struct leat_shares_config sc = {p->topology, c->instance_id, c->session_timeout_ms};
+    return leat_shares_start(&sc, &r->shares, err);
 }
 
 void leat_projector_redis_free(struct leat_projector *p)

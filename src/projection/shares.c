@@ -17,6 +17,8 @@
 
 struct leat_shares {
     const struct leat_topology *topology;
+    char *instance_id;
+    int32_t session_timeout_ms;
     struct leat_group *group; /* the thread's own */
     pthread_t thread;
     pthread_mutex_t lock;
@@ -69,6 +71,8 @@ static leat_status join(struct leat_shares *s, struct leat_error *err)
     struct leat_group_config c = {
         .kafka = {.props = props, .prop_count = n, .client_id = client_id},
         .group = t->projector_group,
+        .instance_id = s->instance_id,
+        .session_timeout_ms = s->session_timeout_ms,
         .anchor = t->events_topic.at,
         .partitions = t->partitions,
     };
@@ -93,7 +97,7 @@ static bool stops(struct leat_shares *s, int wait_ms)
 
 static void leave(struct leat_shares *s)
 {
-    leat_group_free(s->group, true, LEAVE_MS);
+    leat_group_free(s->group, s->instance_id == NULL, LEAVE_MS);
     s->group = NULL;
     (void)pthread_mutex_lock(&s->lock);
     memset(s->owned, 0, (size_t)s->topology->partitions * sizeof *s->owned);
@@ -127,16 +131,20 @@ static void shares_free(struct leat_shares *s)
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_cond_destroy(&s->stopping);
     free(s->owned);
+    free(s->instance_id);
     free(s);
 }
 
-leat_status leat_shares_start(const struct leat_topology *t, struct leat_shares **ret,
+leat_status leat_shares_start(const struct leat_shares_config *c, struct leat_shares **ret,
                               struct leat_error *err)
 {
     struct leat_shares *s = calloc(1, sizeof *s);
     leat_assert(s != NULL);
-    s->topology = t;
-    s->owned = calloc((size_t)t->partitions, sizeof *s->owned);
+    s->topology = c->topology;
+    s->session_timeout_ms = c->session_timeout_ms;
+    s->instance_id = c->instance_id == NULL ? NULL : strdup(c->instance_id);
+    leat_assert(c->instance_id == NULL || s->instance_id != NULL);
+    s->owned = calloc((size_t)c->topology->partitions, sizeof *s->owned);
     leat_assert(s->owned != NULL);
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->stopping, NULL);

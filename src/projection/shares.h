@@ -12,9 +12,14 @@
 
 struct leat_shares;
 
-LEAT_MUST_CHECK leat_status leat_shares_start(const struct leat_topology *t,
+struct leat_shares_config {
+    const struct leat_topology *topology;
+    const char *instance_id;    /* NULL: a dynamic member; copied */
+    int32_t session_timeout_ms; /* 0 = the group's default */
+};
+LEAT_MUST_CHECK leat_status leat_shares_start(const struct leat_shares_config *c,
                                               struct leat_shares **ret, struct leat_error *err);
-/* Leaves the group, so that others take over at once. */
+/* A dynamic member leaves the group, so that others take over at once. */
 void leat_shares_stop(struct leat_shares *s); /* NULL allowed */
 /* Number of changes so far; with ret_owned (one per partition) the partitions as of that change. */
 uint64_t leat_shares_owned(struct leat_shares *s, bool *ret_owned);

@@ -165,7 +165,8 @@ def equals_fold(h, seconds=90):
 
 
 def projector(h, name="projector"):
-    return h.start("--role", "projector", name=name)
+    """One that is killed and started again under its name has its share back at once."""
+    return h.start("--role", "projector", "--instance", name, name=name)
 
 
 def running():
