@@ -50,8 +50,8 @@ struct leat_executor {
     struct lane_stop {
         size_t lane;
         char why[200];
-    } lane_stop;
-    bool lane_stop_set;
+        struct lane_stop *next;
+    } *lane_stops; /* that nothing was done about yet */
     struct leat_worker_figures figures;
     struct executor_watch watch;
 };

@@ -161,8 +161,19 @@ static void orders_free(struct order *o)
     }
 }
 
+static void lane_stops_free(struct lane_stop *stops)
+{
+    while (stops != NULL) {
+        struct lane_stop *next = stops->next;
+        free(stops);
+        stops = next;
+    }
+}
+
+/* Reads that failed for the last assignment say nothing about the next one's. */
 void leat_executor_drop_orders(struct leat_executor *e) /* mutex held */
 {
+    lane_stops_free(LEAT_TAKE(e->lane_stops));
     orders_free(LEAT_TAKE(e->orders));
     e->orders_end = &e->orders;
 }
@@ -181,17 +192,18 @@ void leat_executor_obey_stop(struct leat_executor *e)
     (void)pthread_mutex_unlock(&e->mutex);
 }
 
-static void obey_lane_stop(struct leat_executor *e)
+static void obey_lane_stops(struct leat_executor *e)
 {
     (void)pthread_mutex_lock(&e->mutex);
-    struct lane_stop stop = e->lane_stop;
-    bool set = e->lane_stop_set;
-    e->lane_stop_set = false;
+    struct lane_stop *stops = LEAT_TAKE(e->lane_stops);
     (void)pthread_mutex_unlock(&e->mutex);
-    for (size_t i = 0; set && i < leat_flow_lane_count(e->flow); i++) {
-        if (e->group_lane[i] == stop.lane)
-            leat_flow_lane_stop(e->flow, i, stop.why);
+    for (const struct lane_stop *s = stops; s != NULL; s = s->next) {
+        for (size_t i = 0; i < leat_flow_lane_count(e->flow); i++) {
+            if (e->group_lane[i] == s->lane)
+                leat_flow_lane_stop(e->flow, i, s->why);
+        }
     }
+    lane_stops_free(stops);
 }
 
 /* All that are on hand, so that one question to the store is enough for them. */
@@ -222,7 +234,7 @@ bool leat_executor_obey(struct leat_executor *e)
         if (stop)
             leat_executor_obey_stop(e);
     } while (stop);
-    obey_lane_stop(e);
+    obey_lane_stops(e);
     return !quit;
 }
 
@@ -342,10 +354,13 @@ bool leat_executor_stop_all(struct leat_executor *e, int timeout_ms)
 
 void leat_executor_stop_lane(struct leat_executor *e, size_t lane, const char *why)
 {
+    struct lane_stop *s = calloc(1, sizeof *s);
+    leat_assert(s != NULL);
+    s->lane = lane;
+    (void)snprintf(s->why, sizeof s->why, "%s", why);
     (void)pthread_mutex_lock(&e->mutex);
-    e->lane_stop.lane = lane;
-    (void)snprintf(e->lane_stop.why, sizeof e->lane_stop.why, "%s", why);
-    e->lane_stop_set = true;
+    s->next = e->lane_stops;
+    e->lane_stops = s;
     (void)pthread_mutex_unlock(&e->mutex);
     wake(e);
 }
