@@ -41,7 +41,7 @@ owned_pid() {
     [ -s "$1" ] || return 1
     read -r pid <"$1"
     [[ $pid =~ ^[0-9]+$ ]] || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" || return 1
+    { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "$2" || return 1
     echo "$pid"
 }
 
@@ -230,7 +230,7 @@ kafka_up() {
         kafka_start
         started=1
     fi
-    await 60 "Kafka on port $LEAT_KAFKA_PORT" kafka_started_or_gone ||
+    await 150 "Kafka on port $LEAT_KAFKA_PORT" kafka_started_or_gone ||
         give_up Kafka "$dir/kafka.log"
     kafka_started || give_up Kafka "$dir/kafka.log"
     [ $started = 0 ] || say "dev: Kafka is up on $KAFKA_ADDRESS"
