@@ -8,6 +8,7 @@ in the topic when the worker starts. In every second run
   key   those of one key wait: the first is tried again and again, the others stand behind it;
   room  100,000 other keys wait for an hour.
 Rate: commands of the other keys, from the first settled to the last, by the clock of the store.
+us: processor time of the worker per command, reading what waits included.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import random
 import statistics
 import sys
 
+import machine
 from room import Room
 
 KEYS = 10000
@@ -36,7 +38,7 @@ class Bench:
         return self.o.commands - len(range(bad, self.o.commands, KEYS) if gate else ())
 
     def run(self, loaded):
-        """Commands of other keys a second."""
+        """Commands of other keys a second, and processor time per command in us."""
         room, gate = self.room, f"gate-{self.runs}" if loaded and self.o.what == "key" else None
         room.sql("truncate @command_log; truncate @waiting")  # what is counted is of this run alone
         others = self.fill(gate)
@@ -47,6 +49,7 @@ class Bench:
         room.await_accepted(others)
         seconds = float(room.value(
             "select extract(epoch from max(finished_at) - min(finished_at)) from @command_log"))
+        cpu_us = machine.tree_cpu_s(worker.pid) / others * 1e6
         waiting = room.value("select count(*) from @waiting")
         expected = self.o.waiting if loaded and gate is None else self.o.commands - others
         assert waiting == expected, f"{waiting} wait, not {expected}"
@@ -54,17 +57,17 @@ class Bench:
             room.open(gate)
             room.await_accepted(self.o.commands)
         worker.stop()
-        return others / seconds
+        return others / seconds, cpu_us
 
     def pairs(self):
         self.run(False)  # what is slow the first time
         found = []
         for n in range(self.o.pairs):
             order = [False, True] if n % 2 == 0 else [True, False]
-            rates = {loaded: self.run(loaded) for loaded in order}
-            found.append((rates[False], rates[True]))
-            print(f"pair {n}: {rates[False]:.0f}/s without, {rates[True]:.0f}/s with", flush=True,
-                  file=sys.stderr)
+            found.append({loaded: self.run(loaded) for loaded in order})
+            print(f"pair {n}: " + ", ".join(
+                "{:.0f}/s {:.1f} us {}".format(*found[-1][loaded], "with" if loaded else "without")
+                for loaded in (False, True)), flush=True, file=sys.stderr)
         self.room.forget()
         return found
 
@@ -78,11 +81,14 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     o = p.parse_args()
     found = Bench(o).pairs()
-    shares = sorted(with_it / without for without, with_it in found)
+    shares = sorted(pair[True][0] / pair[False][0] for pair in found)
+    sides = {name: [pair[loaded] for pair in found] for name, loaded in (("without", False),
+                                                                         ("with", True))}
     print(json.dumps({f"waiting_{o.what}": {
         "commands": o.commands, "pairs": o.pairs, "seed": o.seed,
-        "without": round(statistics.median(a for a, _ in found)),
-        "with": round(statistics.median(b for _, b in found)),
+        **{name: round(statistics.median(x[0] for x in side)) for name, side in sides.items()},
+        **{f"{name}_us": round(statistics.median(x[1] for x in side), 2)
+           for name, side in sides.items()},
         "share": round(statistics.median(shares), 3), "lowest": round(shares[0], 3),
         "highest": round(shares[-1], 3), "target": 0.97}}))
     return 0
