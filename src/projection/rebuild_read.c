@@ -198,6 +198,7 @@ static void decode_block(struct reader *t, struct leat_rebuild_block *b)
 static leat_status check_dense(const struct leat_rebuild_block *b, struct leat_error *err)
 {
     for (size_t i = 0; i < b->events; i++) {
+        b->stored[i].slice = b->slice;
         if (b->stored[i].seq != b->before + 1 + (int64_t)i) {
             return leat_fail(err, LEAT_FATAL, "the store has no event %lld of slice %d",
                              (long long)(b->before + 1 + (int64_t)i), (int)b->slice);
@@ -213,9 +214,9 @@ static leat_status fill_block(struct reader *t, struct leat_rebuild_range *left,
     b->slice = left->slice;
     b->before = left->after;
     b->stored = leat_arena_alloc(b->arena, LEAT_REBUILD_BLOCK * sizeof *b->stored);
-    LEAT_TRY(leat_store_bulk_next(t->store, left->slice, b->arena, b->stored, LEAT_REBUILD_BLOCK,
-                                  &b->events, err),
-             err, "read");
+    LEAT_TRY(
+        leat_store_bulk_next(t->store, b->arena, b->stored, LEAT_REBUILD_BLOCK, &b->events, err),
+        err, "slice %d", (int)left->slice);
     if (b->events == 0)
         return LEAT_OK;
     LEAT_TRY(check_dense(b, err), err, "read");

@@ -198,7 +198,7 @@ static void skip_header(struct row *r)
         r->at += HEADER_BYTES;
 }
 
-leat_status leat_store_bulk_next(struct leat_store *s, int32_t slice, struct leat_arena *arena,
+leat_status leat_store_bulk_next(struct leat_store *s, struct leat_arena *arena,
                                  struct leat_stored_event *ret, size_t max, size_t *ret_n,
                                  struct leat_error *err)
 {
@@ -206,16 +206,16 @@ leat_status leat_store_bulk_next(struct leat_store *s, int32_t slice, struct lea
     while (n < max) {
         char *message = NULL;
         int len = 0;
-        LEAT_TRY(next_message(s, &message, &len, err), err, "slice %d", (int)slice);
+        LEAT_TRY(next_message(s, &message, &len, err), err, "events");
         if (len < 0) {
-            LEAT_TRY(finish(s, err), err, "slice %d", (int)slice);
+            LEAT_TRY(finish(s, err), err, "events");
             break;
         }
         struct row r = {(const uint8_t *)message, (const uint8_t *)message + len, false};
         skip_header(&r);
         bool empty = r.at == r.end;
         int16_t columns = empty ? END_OF_DATA : (int16_t)take_be(&r, 2);
-        ret[n] = (struct leat_stored_event){.slice = slice};
+        ret[n] = (struct leat_stored_event){0};
         bool good =
             columns == END_OF_DATA ||
             (columns == COLUMN_COUNT && parse_row(&r, arena, n > 0 ? &ret[n - 1] : NULL, &ret[n]));

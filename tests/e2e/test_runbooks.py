@@ -8,7 +8,7 @@ import sys
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from lib import api, check, kafka, leat, pg, servers, wait  # noqa: E402
+from lib import api, check, kafka, leat, pg, servers, store, wait  # noqa: E402
 from test_guide import Reader, blocks, missing_line  # noqa: E402
 
 PAGES = os.path.join(servers.ROOT, "docs", "runbooks")
@@ -117,6 +117,36 @@ def stalled():
     wait.equals(lambda: pg.value(f"select count(*) from {NAME}.events where type = 'Done'"), 2)
     forgotten.kill()
     forgotten.communicate()
+    process.stop()
+
+
+def with_a_model():
+    """A counter's read model, fed by a running leat; its events are put in by SQL."""
+    home = leat.Home("topology/minimal.yaml", replace={
+        "name: minimal\n": f"name: {NAME}\n", "schemas: minimal": "schemas: schemas",
+        "partitions: 12": "partitions: 4"}, schemas={
+            "CounterState": [("total", "long")],
+            "AddToCounter": [("counter_id", "string"), ("amount", "long")],
+            "CounterAdded": [("counter_id", "string"), ("amount", "long")]})
+    with open(home.path, "a", encoding="utf-8") as f:
+        f.write("topics: {events: {format: json}, commands: {format: json}}\n")
+    home.forget(NAME)
+    home.must("apply")
+    process = home.start("--role", "relay,projector", "--dev")
+    pg.execute("".join(store.appending(NAME, f"counter-c{i}", [
+        ("CounterAdded", {"counter_id": f"c{i}", "amount": j}) for j in range(20)])
+        for i in range(50)))
+    wait.until(lambda: len(home.must_json("list", "counters", "--limit", 100)["rows"]) == 50, 60,
+               "the rows")
+    return home, process
+
+
+@check.test
+def rebuild():
+    home, process = with_a_model()
+    read("rebuild.md", home)
+    versions = home.must_json("model", "list", "counters")
+    check.equal([(v["state"], v["rows"], v["events"]) for v in versions], [("current", 50, 1000)])
     process.stop()
 
 
