@@ -221,6 +221,10 @@ static void put_projector(struct leat_roles *r, struct leat_buf *out)
     put_one(r, out,
             &(struct metric){"leat_projected_total", "counter", "Events applied to read models", 0},
             (int64_t)f.applied);
+    put_one(r, out,
+            &(struct metric){"leat_projection_commits_total", "counter",
+                             "Batches written to read models", 0},
+            (int64_t)f.transactions);
     put_one(
         r, out,
         &(struct metric){"leat_projection_dropped_total", "counter", "Copies dropped by seq", 0},

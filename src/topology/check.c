@@ -160,7 +160,8 @@ static void check_shape(struct leat_loader *l, const struct leat_processor *p)
         !leat_load_misspelt(l, LEAT_SECTION_PROCESSOR, "aggregate"))
         leat_load_error(l, at, "processor '%.*s' emits events, but has no aggregate",
                         LEAT_STR_FMT(p->name));
-    if (leat_str_eq(p->name, LEAT_STR("relay")) || leat_str_eq(p->name, LEAT_STR("events"))) {
+    if (leat_str_eq(p->name, LEAT_STR("relay")) || leat_str_eq(p->name, LEAT_STR("events")) ||
+        leat_str_eq(p->name, LEAT_STR("projector"))) {
         leat_load_error(l, at, "processor '%.*s': the name is taken", LEAT_STR_FMT(p->name));
         leat_report_hint(l->report, "<topology>.%.*s is leat's own", LEAT_STR_FMT(p->name));
     }

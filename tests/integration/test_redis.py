@@ -166,12 +166,13 @@ def equals_fold(h, seconds=90):
 
 def projector(h, name="projector"):
     """One that is killed and started again under its name has its share back at once."""
-    return h.start("--role", "projector", "--instance", name, name=name)
+    return h.start("--role", "projector", "--instance", name, "--session-timeout", "2s", name=name)
 
 
 def running():
     """The home and the projector that the test before has left, or new ones with some events."""
-    if not _running or not _running[0][1].alive() or _running[0][0].env["OWN_REDIS"] != server().url:
+    usable = _running and _running[0][1].alive()
+    if not usable or _running[0][0].env["OWN_REDIS"] != server().url:
         h = home()
         some_events()
         publish(stored())
