@@ -3,6 +3,7 @@
  *
  * usage: bench_rebuild_puts <folder of a version> <empty folder> [rows per transaction] */
 #include <lmdb.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
