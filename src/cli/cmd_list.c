@@ -87,22 +87,27 @@ static const char *limit_text(const struct list_options *o, struct leat_arena *a
 
 /* ---- named queries ---- */
 
-static leat_status read_given(const struct leat_session *s, const struct list_options *o,
-                              char **args, int n, const struct leat_query *q,
+struct words { /* param=value … */
+    char **at;
+    int n;
+};
+
+static leat_status read_given(struct leat_arena *arena, const struct list_options *o,
+                              const struct words *words, const struct leat_query *q,
                               struct leat_target *to, struct leat_error *err)
 {
     leat_status status = LEAT_OK;
-    for (int i = 0; i < n && status == LEAT_OK; i++) {
-        const char *equals = strchr(args[i], '=');
+    for (int i = 0; i < words->n && status == LEAT_OK; i++) {
+        const char *word = words->at[i], *equals = strchr(word, '=');
         if (equals == NULL) {
-            return leat_fail(err, LEAT_INVALID, "'%.100s' is not <parameter>=<value>", args[i]);
+            return leat_fail(err, LEAT_INVALID, "'%.100s' is not <parameter>=<value>", word);
         }
-        struct leat_str name = {args[i], (uint32_t)(equals - args[i])};
+        struct leat_str name = {word, (uint32_t)(equals - word)};
         status = give(to, name, leat_str_of(equals + 1), err);
     }
     struct {
         const char *name, *value;
-    } more[] = {{"limit", limit_text(o, s->arena)},
+    } more[] = {{"limit", limit_text(o, arena)},
                 {"cursor", o->cursor},
                 {"fields", o->fields},
                 {"order", o->desc ? "desc" : NULL}};
@@ -112,19 +117,20 @@ static leat_status read_given(const struct leat_session *s, const struct list_op
     }
     if (status != LEAT_OK)
         return status;
-    return leat_target_allow(to, leat_query_params(q, s->arena), err);
+    return leat_target_allow(to, leat_query_params(q, arena), err);
 }
 
 static int run_query(const struct leat_session *s, const struct list_options *o, char **args, int n)
 {
     struct leat_target given = {.n_params = 0};
     struct leat_read read = {.kind = LEAT_READ_QUERY, .given = &given};
+    const struct words words = {args, n};
     struct leat_error err = {0};
     leat_status status = leat_query_find(s->topology, leat_str_of(o->query), &read.query, &err);
     if (status == LEAT_ABSENT)
         err.status = LEAT_INVALID; /* a wrong call, as with the name of a model */
     if (status == LEAT_OK)
-        status = read_given(s, o, args, n, read.query, &given, &err);
+        status = read_given(s->arena, o, &words, read.query, &given, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
     return leat_view_read(s, read.query->model, &read, o->json);

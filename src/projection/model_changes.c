@@ -73,7 +73,7 @@ static int by_event(const void *a, const void *b)
 
 void leat_changes_keys(struct leat_changes *c, const struct leat_schemas *schemas,
                        const struct leat_stored_event *events, size_t n, struct leat_arena *arena,
-                       struct leat_str **ret, uint32_t *ret_n)
+                       struct leat_changed *ret)
 {
     struct found *all = leat_arena_alloc(arena, (n + 1) * sizeof *all);
     size_t found = 0, kept = 0;
@@ -89,8 +89,8 @@ void leat_changes_keys(struct leat_changes *c, const struct leat_schemas *schema
     }
     if (kept > 1)
         qsort(all, kept, sizeof *all, by_event);
-    *ret = leat_arena_alloc(arena, (kept + 1) * sizeof **ret);
+    ret->keys = leat_arena_alloc(arena, (kept + 1) * sizeof *ret->keys);
+    ret->n = (uint32_t)kept;
     for (size_t i = 0; i < kept; i++)
-        (*ret)[i] = all[i].key;
-    *ret_n = (uint32_t)kept;
+        ret->keys[i] = all[i].key;
 }

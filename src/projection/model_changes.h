@@ -15,8 +15,12 @@ LEAT_MUST_CHECK leat_status leat_changes_new(const struct leat_projection *p,
 void leat_changes_free(struct leat_changes *c); /* NULL allowed */
 /* The keys of the rows that n events concern, each once, in the order of their last event; in the
  * arena. Events that the model does not follow, or that do not decode, concern none. */
+struct leat_changed {
+    struct leat_str *keys;
+    uint32_t n;
+};
 void leat_changes_keys(struct leat_changes *c, const struct leat_schemas *schemas,
                        const struct leat_stored_event *events, size_t n, struct leat_arena *arena,
-                       struct leat_str **ret, uint32_t *ret_n);
+                       struct leat_changed *ret);
 
 #endif

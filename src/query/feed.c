@@ -249,7 +249,7 @@ static int gather(struct follower **all, int n)
 }
 
 static void hand_out(struct leat_feed *f, struct follower *const *to, int n,
-                     const struct leat_feed_at *at, struct leat_str text, leat_status status,
+                     const struct leat_feed_at *at, struct leat_str text,
                      const struct leat_error *err)
 {
     (void)pthread_mutex_lock(&f->lock);
@@ -262,9 +262,9 @@ static void hand_out(struct leat_feed *f, struct follower *const *to, int n,
         }
         if (text.len > 0)
             give(to[i], text);
-        bool over = status != LEAT_OK && status != LEAT_RETRY;
+        bool over = err->status != LEAT_OK && err->status != LEAT_RETRY;
         if (over && !to[i]->gone && !to[i]->ended)
-            cut(to[i], status == LEAT_ABSENT ? "other-store" : "failed", err->msg);
+            cut(to[i], err->status == LEAT_ABSENT ? "other-store" : "failed", err->msg);
     }
     (void)pthread_mutex_unlock(&f->lock);
 }
@@ -297,15 +297,15 @@ static void go_round(struct leat_feed *f)
         struct leat_error err = {0};
         struct follower *first = all[i];
         together = gather(all + i, n - i);
+        struct leat_feed_ask ask = {first->model, first->handle, leat_str_of(first->fields)};
         leat_buf_clear(&text);
-        leat_status status =
-            leat_feed_rows_next(f->rows, first->model, first->handle, leat_str_of(first->fields),
-                                &first->at, &text, &err);
-        if (status == LEAT_OK && text.overflow)
-            status = leat_fail(&err, LEAT_FATAL, "the changed rows are over 64 MiB");
-        hand_out(f, all + i, together, &first->at,
-                 status == LEAT_OK ? leat_buf_str(&text) : (struct leat_str){NULL, 0}, status,
-                 &err);
+        if (leat_feed_rows_next(f->rows, &ask, &first->at, &text, &err) != LEAT_OK) {
+            leat_buf_clear(&text);
+        } else if (text.overflow) {
+            (void)leat_fail(&err, LEAT_FATAL, "the changed rows are over 64 MiB");
+            leat_buf_clear(&text);
+        }
+        hand_out(f, all + i, together, &first->at, leat_buf_str(&text), &err);
     }
     show_life(f, all, n);
     leat_buf_done(&text);

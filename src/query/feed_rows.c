@@ -121,14 +121,15 @@ static void put_row(const struct leat_model_read *m, const struct leat_model_row
 }
 
 /* The position goes with the last row: who breaks off before it gets all of them again. */
-static leat_status put_rows(struct leat_model_read *m, const struct leat_str *keys, uint32_t n,
+static leat_status put_rows(struct leat_model_read *m, const struct leat_changed *changed,
                             struct leat_str fields, const struct leat_feed_at *at,
                             struct leat_buf *out, struct leat_error *err)
 {
     struct leat_chosen chosen;
+    uint32_t n = changed->n;
     struct leat_model_row *rows = leat_arena_alloc(m->arena, (n + (size_t)1) * sizeof *rows);
     LEAT_TRY(leat_choose_fields(m->version, fields, &chosen, err), err, "changes");
-    LEAT_TRY(m->version->backend->get(m->rows, keys, n, rows, err), err, "changes");
+    LEAT_TRY(m->version->backend->get(m->rows, changed->keys, n, rows, err), err, "changes");
     for (uint32_t i = 0; i < n; i++) {
         if (i + 1 == n)
             leat_feed_put_id(at, out);
@@ -152,12 +153,11 @@ static bool same_stores(const struct leat_feed_at *at, const struct leat_rows_po
 }
 
 static leat_status look(struct leat_feed_rows *r, struct leat_model_read *m,
-                        struct leat_changes *changes, struct leat_str fields,
-                        struct leat_feed_at *at, struct leat_buf *out, struct leat_error *err)
+                        const struct leat_feed_ask *ask, struct leat_feed_at *at,
+                        struct leat_buf *out, struct leat_error *err)
 {
     struct leat_rows_position now;
-    struct leat_str *keys = NULL;
-    uint32_t n = 0;
+    struct leat_changed changed;
     uint64_t state = m->version->backend->state(m->rows);
     if (state != 0 && state == at->state)
         return LEAT_OK;
@@ -167,27 +167,27 @@ static leat_status look(struct leat_feed_rows *r, struct leat_model_read *m,
     struct taken t = {.seqs = leat_arena_alloc(r->arena, (size_t)at->n * sizeof *t.seqs)};
     memcpy(t.seqs, at->seqs, (size_t)at->n * sizeof *t.seqs);
     LEAT_TRY(take(r, &now, &t, err), err, "changes");
-    leat_changes_keys(changes, r->http->c.schemas, t.events, t.n, r->arena, &keys, &n);
+    leat_changes_keys(r->changes[ask->model->index], r->http->c.schemas, t.events, t.n, r->arena,
+                      &changed);
     struct leat_feed_at next = {.n = at->n, .seqs = t.seqs, .stores = at->stores};
-    if (n > 0)
-        LEAT_TRY(put_rows(m, keys, n, fields, &next, out, err), err, "changes");
+    if (changed.n > 0)
+        LEAT_TRY(put_rows(m, &changed, ask->fields, &next, out, err), err, "changes");
     memcpy(at->seqs, t.seqs, (size_t)at->n * sizeof *t.seqs);
     at->state = t.more ? 0 : state;
     return LEAT_OK;
 }
 
-leat_status leat_feed_rows_next(struct leat_feed_rows *r, const struct leat_projection *model,
-                                struct leat_model *handle, struct leat_str fields,
+leat_status leat_feed_rows_next(struct leat_feed_rows *r, const struct leat_feed_ask *ask,
                                 struct leat_feed_at *at, struct leat_buf *out,
                                 struct leat_error *err)
 {
     struct leat_model_read m;
-    struct leat_changes **changes = &r->changes[model->index];
+    struct leat_changes **changes = &r->changes[ask->model->index];
     if (*changes == NULL)
-        LEAT_TRY(leat_changes_new(model, changes, err), err, "changes");
-    leat_status status = leat_model_begin(handle, r->arena, &m, err);
+        LEAT_TRY(leat_changes_new(ask->model, changes, err), err, "changes");
+    leat_status status = leat_model_begin(ask->handle, r->arena, &m, err);
     if (status == LEAT_OK) {
-        status = look(r, &m, *changes, fields, at, out, err);
+        status = look(r, &m, ask, at, out, err);
         leat_model_end(&m);
     }
     leat_arena_reset(r->arena);

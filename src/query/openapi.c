@@ -7,7 +7,8 @@
 #include "query/queries.h"
 #include "query/routes_operators.h"
 
-#define PROBLEM "application/problem+json"
+#define PROBLEM  "application/problem+json"
+#define REGISTRY "application/vnd.schemaregistry.v1+json"
 
 static bool is_variable(struct leat_str part)
 {
@@ -200,10 +201,11 @@ static void put_response(struct leat_json_writer *w, const struct response *r)
 
 static const char *media_of(const char *pattern)
 {
-    bool registry = strncmp(pattern, "/subjects", 9) == 0 || strncmp(pattern, "/schemas", 8) == 0;
+    bool registry = strncmp(pattern, "/subjects", 9) == 0 || strncmp(pattern, "/schemas", 8) == 0 ||
+                    strcmp(pattern, "/mode") == 0;
     return strcmp(pattern, "/metrics") == 0              ? "text/plain"
            : strcmp(pattern, "/v1/changes/{model}") == 0 ? "text/event-stream"
-           : registry                                    ? "application/vnd.schemaregistry.v1+json"
+           : registry                                    ? REGISTRY
                                                          : "application/json";
 }
 
@@ -246,11 +248,16 @@ static void put_responses(struct leat_json_writer *w, const struct leat_route *r
                      &(struct response){"409", "Not possible as it stands", PROBLEM, NULL, false});
     if (a.reads_model || a.body != NULL)
         put_read_responses(w, a.tagged);
-    put_response(
-        w, &(struct response){"400", "A parameter or the body does not fit", PROBLEM, NULL, false});
-    put_response(w, &(struct response){"503", "Not now: the store, Kafka or the model is not ready",
-                                       PROBLEM, NULL, false});
-    put_response(w, &(struct response){"default", "A problem (RFC 9457)", PROBLEM, NULL, false});
+    bool registry = strcmp(media_of(r->pattern), REGISTRY) == 0; /* errors in its own form */
+    const struct response all[] = {
+        {"400", "A parameter or the body does not fit", NULL, NULL, false},
+        {"503", "Not now: the store, Kafka or the model is not ready", NULL, NULL, false},
+        {"default", "What is wrong", NULL, NULL, false}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct response one = all[i];
+        one.media = registry ? REGISTRY : PROBLEM;
+        put_response(w, &one);
+    }
     leat_json_end_object(w);
 }
 

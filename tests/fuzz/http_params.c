@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store redis guard auth projection query */
+/* uses: base topology codec kafka store guard redis auth projection query */
 /* http_params.c - request lines, preferences, keys and bodies as anybody may send them: bounded
  * results or a reason, never a crash. Input: request target, newline, Prefer, newline,
  * Idempotency-Key, newline, body. */
@@ -6,7 +6,9 @@
 
 #include "codec/field_check.h"
 #include "projection/model_cursor.h"
+#include "projection/model_filter.h"
 #include "query/http.h"
+#include "query/questions.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -58,6 +60,67 @@ static void check_body(struct leat_str json, struct leat_arena *arena)
     leat_assert(status == LEAT_OK || err.msg[0] != 0);
 }
 
+/* A filter that is taken holds or not for any row; what it keeps is bounded. */
+static void check_filter(struct leat_str text, struct leat_arena *arena)
+{
+    static struct leat_str names[] = {{"total", 5}, {"note", 4}, {"tags", 4}};
+    static struct leat_shape shape = {.fields = names, .n_fields = 3};
+    static struct leat_projection declared = {.name = {"m", 1}};
+    const struct leat_rows_version v = {.declared = &declared, .shape = &shape};
+    const struct leat_cell cells[] = {{.kind = LEAT_CELL_INT, .i = 5},
+                                      {.kind = LEAT_CELL_STRING, .s = {"Ann", 3}},
+                                      {.kind = LEAT_CELL_NULL}};
+    struct leat_filter f;
+    struct leat_chosen chosen;
+    struct leat_error err = {0};
+    if (leat_filter_parse(&v, text, arena, &f, &err) == LEAT_OK) {
+        leat_assert(f.n <= LEAT_FILTER_TESTS_MAX);
+        (void)leat_filter_holds(&f, cells);
+    } else {
+        leat_assert(err.status == LEAT_INVALID && err.msg[0] != 0);
+    }
+    if (leat_choose_fields(&v, text, &chosen, &err) == LEAT_OK)
+        leat_assert(chosen.all ? text.len == 0 : chosen.n <= 3);
+}
+
+/* What is taken for a token says the same when it is written and read again. */
+static void check_token(struct leat_str text, struct leat_arena *arena)
+{
+    struct leat_token t;
+    struct leat_error err = {0};
+    if (leat_token_parse(text, arena, &t, &err) != LEAT_OK) {
+        leat_assert(err.status == LEAT_INVALID && err.msg[0] != 0);
+        return;
+    }
+    for (uint32_t i = 0; i < t.n; i++)
+        leat_assert(t.at[i].slice >= 0 && t.at[i].slice < LEAT_PARTITIONS_MAX && t.at[i].seq >= 0);
+}
+
+static void check_reads(const struct leat_target *t, struct leat_arena *arena)
+{
+    struct leat_str value = {NULL, 0};
+    const struct leat_str *keys = NULL;
+    uint32_t n = 0;
+    struct leat_error err = {0};
+    if (leat_target_param(t, "where", &value))
+        check_filter(value, arena);
+    if (leat_target_param(t, "at_least", &value))
+        check_token(value, arena);
+    if (leat_target_param(t, "keys", &value) &&
+        leat_read_split_keys(value, arena, &keys, &n, &err) == LEAT_OK)
+        leat_assert(n >= 1 && n <= LEAT_MODEL_KEYS_MAX);
+}
+
+static void check_questions(struct leat_str body, struct leat_arena *arena)
+{
+    struct leat_questions qs;
+    struct leat_error err = {0};
+    if (leat_questions_batch(body, arena, &qs, &err) == LEAT_OK)
+        leat_assert(qs.n >= 1 && qs.n <= LEAT_BATCH_MAX);
+    if (leat_question_keys(body, arena, &qs, &err) == LEAT_OK)
+        leat_assert(qs.at[0].n_keys >= 1 && qs.at[0].n_keys <= LEAT_MODEL_KEYS_MAX);
+}
+
 static void check_target(struct leat_str raw, struct leat_arena *arena)
 {
     struct leat_request rq = {0};
@@ -72,6 +135,7 @@ static void check_target(struct leat_str raw, struct leat_arena *arena)
     if (rq.route == NULL)
         return;
     check_cursor(&rq.target);
+    check_reads(&rq.target, arena);
     if (rq.route->params != NULL &&
         leat_target_allow(&rq.target, rq.route->params, &err) != LEAT_OK)
         return;
@@ -98,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     leat_assert(wait_ms >= 0 && wait_ms <= LEAT_WAIT_S_MAX * 1000);
     (void)!leat_idempotency_id(LEAT_STR("shop"), take_line(&rest), &id, &err);
     check_body(rest, arena);
+    check_questions(rest, arena);
     leat_arena_free(arena);
     return 0;
 }

@@ -32,7 +32,8 @@ projections:
     key: $.id
     from:
       Placed:
-        set: {{customer: $.customer, total: $.total, price: $.price, note: $.note, paid: $.paid}}
+        set: {{customer: $.customer, total: $.total, price: $.price, note: $.note,
+               paid: $.paid}}
         append: {{tags: $.tag}}
       Closed: {{delete: true}}
     indexes: {{by_customer: [customer, -total], by_total: [total], by_note: [note]}}
@@ -77,7 +78,8 @@ def system():
                             for i in range(ROWS)))
         wait.until(lambda: process.alive() and count(url) == ROWS, 60,
                    f"{ROWS} rows ({process.log_path})")
-        _system.update(url=url, home=h, process=process, rows={f"o{i:03}": row(i) for i in range(ROWS)})
+        _system.update(url=url, home=h, process=process,
+                       rows={f"o{i:03}": row(i) for i in range(ROWS)})
     return _system["url"], _system["home"], _system["rows"]
 
 
