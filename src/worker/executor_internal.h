@@ -51,7 +51,7 @@ struct leat_executor {
         size_t lane;
         char why[200];
         struct lane_stop *next;
-    } *lane_stops; /* that nothing was done about yet */
+    } * lane_stops; /* that nothing was done about yet */
     struct leat_worker_figures figures;
     struct executor_watch watch;
 };
