@@ -273,6 +273,17 @@ static bool readers_have_one(struct leat_projector *p, const struct declared *d,
            leat_versions_find(all, current) != NULL;
 }
 
+/* By another process, as a person asked it to. */
+static bool is_being_built(const struct leat_projector *p, const struct declared *d,
+                           const char *version)
+{
+    char dir[LEAT_MODEL_PATH_BYTES];
+    struct leat_build_state s = {0};
+    struct leat_error ignored = {0};
+    return leat_version_dir(p->data_dir, d->projection->name, version, dir, &ignored) == LEAT_OK &&
+           leat_build_read(dir, &s, &ignored) == LEAT_OK && s.alive;
+}
+
 static leat_status feed_from_start(struct leat_projector *p, const struct declared *d,
                                    struct leat_error *err)
 {
@@ -291,7 +302,8 @@ static bool provide(struct leat_projector *p, struct declared *d, const struct l
     struct leat_error err = {0};
     const struct leat_version *begun = leat_versions_newest(all, d->projection->hash, false);
     if (begun != NULL) {
-        start_build(p, d, begun->name);
+        if (!is_being_built(p, d, begun->name))
+            start_build(p, d, begun->name);
         return false;
     }
     if (d->tried_us != 0 && leat_mono_us() - d->tried_us < TRY_AGAIN_US)

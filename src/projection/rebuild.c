@@ -207,6 +207,8 @@ static leat_status find_ranges(struct rebuild *r, struct leat_rebuild_range **re
         int64_t upto = goal(r, &p[i]);
         if (is_zero(&seen->store_id))
             leat_fold_set_store(r->fold, p[i].slice, &p[i].store_id);
+        if (!leat_uuid_eq(&seen->store_id, &p[i].store_id)) /* the next run looks how much holds */
+            return leat_fail(err, LEAT_RETRY, "slice %d has forked meanwhile", (int)p[i].slice);
         if (upto <= seen->seq)
             continue;
         ranges[n++] = (struct leat_rebuild_range){
