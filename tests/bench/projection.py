@@ -24,7 +24,9 @@ import tempfile
 import time
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[0] = os.path.join(HERE, "..", "integration")
+sys.path.append(HERE)  # last: names there are not the standard library's
 from lib import api, kafka, leat, pg, redis, servers, wait  # noqa: E402
 import floor  # noqa: E402
 
@@ -46,7 +48,7 @@ aggregates: {{lead: {{key: id, state: LeadState}}}}
 processors: {{leads: {{aggregate: lead, commands: [Score], emits: [Scored]}}}}
 projections:
   card:
-    store: STORE
+    store: KEPT_IN
     key: $.id
     from: {{Scored: {{set: {{score: $.score, note: $.note}}, add: {{n: 1}}}}}}
 http: {{listen: "${{HTTP_LISTEN}}"}}
@@ -125,7 +127,7 @@ def compile_limit(folder):
 
 
 def measure(store, options, program, server):
-    h = leat.Home(TOPOLOGY.replace("STORE", store), schemas=SCHEMAS,
+    h = leat.Home(TOPOLOGY.replace("KEPT_IN", store), schemas=SCHEMAS,
                   env={"BENCH_REDIS": server.url, "HTTP_LISTEN": "127.0.0.1:0"})
     fill(h, options.events)
     ratios, rates, limits, batches = [], [], [], []
