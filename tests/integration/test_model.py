@@ -351,10 +351,9 @@ def a_damaged_file_is_told_from_a_whole_one():
         path = os.path.join(backup, "models", f"card.{current(h)}", "data.mdb")
         with open(path, "r+b") as f:
             data = f.read()
-            if damage == "index":  # a name in the index alone: longer entries than in the row
-                at = data.rindex(b"n3")
-                f.seek(at)
-                f.write(b"n9")
+            if damage == "index":  # a name in the index alone: there it has an end
+                f.seek(0)
+                f.write(data.replace(b"n3\0\1", b"n9\0\1"))
             elif damage == "pages":
                 for at in range(3 * 4096, len(data), 4096):
                     f.seek(at)
