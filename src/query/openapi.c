@@ -177,8 +177,17 @@ static void put_response_headers(struct leat_json_writer *w)
     leat_json_end_object(w);
 }
 
+static void put_media(struct leat_json_writer *w, const char *media, struct leat_str schema)
+{
+    begin(w, media);
+    leat_json_key(w, LEAT_STR("schema"));
+    leat_json_raw(w, schema);
+    leat_json_end_object(w);
+}
+
 static void put_response(struct leat_json_writer *w, const struct response *r)
 {
+    struct leat_str schema = r->schema != NULL ? leat_str_of(r->schema) : LEAT_STR("{}");
     static const struct leat_str problem = {"{\"$ref\":\"#/components/schemas/Problem\"}",
                                             sizeof("{\"$ref\":\"#/components/schemas/Problem\"}") -
                                                 1};
@@ -188,12 +197,9 @@ static void put_response(struct leat_json_writer *w, const struct response *r)
         put_response_headers(w);
     if (r->media != NULL) {
         begin(w, "content");
-        begin(w, r->media);
-        leat_json_key(w, LEAT_STR("schema"));
-        leat_json_raw(w, strcmp(r->media, PROBLEM) == 0 ? problem
-                         : r->schema != NULL            ? leat_str_of(r->schema)
-                                                        : LEAT_STR("{}"));
-        leat_json_end_object(w);
+        put_media(w, r->media, strcmp(r->media, PROBLEM) == 0 ? problem : schema);
+        if (strcmp(r->media, REGISTRY) == 0 && r->schema == NULL && strcmp(r->status, "200") != 0)
+            put_media(w, PROBLEM, problem); /* of what is no matter of the registry */
         leat_json_end_object(w);
     }
     leat_json_end_object(w);
