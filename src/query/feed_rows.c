@@ -94,6 +94,11 @@ static leat_status take(struct leat_feed_rows *r, const struct leat_rows_positio
                         struct taken *t, struct leat_error *err)
 {
     struct leat_store *store = NULL;
+    bool moved = false;
+    for (int32_t k = 0; k < now->n; k++)
+        moved = moved || now->seqs[k] > t->seqs[k];
+    if (!moved)
+        return LEAT_OK;
     LEAT_TRY(leat_store_pool_take(r->http->stores, &store, err), err, "changes");
     leat_status status = take_slices(r, store, now, t, err);
     leat_store_pool_give(r->http->stores, store);
@@ -152,27 +157,57 @@ static bool same_stores(const struct leat_feed_at *at, const struct leat_rows_po
     return at->n == now->n;
 }
 
-static leat_status look(struct leat_feed_rows *r, struct leat_model_read *m,
-                        const struct leat_feed_ask *ask, struct leat_feed_at *at,
+/* Where the model is now; n -1: it has not moved since it was looked at. */
+static leat_status look(struct leat_feed_rows *r, const struct leat_feed_ask *ask,
+                        const struct leat_feed_at *at, struct leat_rows_position *ret,
+                        uint64_t *ret_state, struct leat_error *err)
+{
+    struct leat_model_read m;
+    leat_status status = leat_model_begin(ask->handle, r->arena, &m, err);
+    if (status != LEAT_OK)
+        return status;
+    *ret_state = m.version->backend->state(m.rows);
+    ret->n = -1;
+    if (*ret_state == 0 || *ret_state != at->state)
+        status = leat_read_position(&m, ret, err);
+    leat_model_end(&m);
+    return status;
+}
+
+/* The rows are read after the store was asked: a snapshot is not held while one waits for it. */
+static leat_status tell(struct leat_feed_rows *r, const struct leat_feed_ask *ask,
+                        const struct taken *t, const struct leat_feed_at *next,
                         struct leat_buf *out, struct leat_error *err)
 {
-    struct leat_rows_position now;
+    struct leat_model_read m;
     struct leat_changed changed;
-    uint64_t state = m->version->backend->state(m->rows);
-    if (state != 0 && state == at->state)
+    leat_changes_keys(r->changes[ask->model->index], r->http->c.schemas, t->events, t->n, r->arena,
+                      &changed);
+    if (changed.n == 0)
         return LEAT_OK;
-    LEAT_TRY(leat_read_position(m, &now, err), err, "changes");
+    LEAT_TRY(leat_model_begin(ask->handle, r->arena, &m, err), err, "changes");
+    leat_status status = put_rows(&m, &changed, ask->fields, next, out, err);
+    leat_model_end(&m);
+    return status;
+}
+
+static leat_status go_on(struct leat_feed_rows *r, const struct leat_feed_ask *ask,
+                         struct leat_feed_at *at, struct leat_buf *out, struct leat_error *err)
+{
+    struct leat_rows_position now;
+    uint64_t state = 0;
+    LEAT_TRY(look(r, ask, at, &now, &state, err), err, "changes");
+    if (now.n < 0)
+        return LEAT_OK;
     if (!same_stores(at, &now))
         return leat_fail(err, LEAT_ABSENT, "the model is built from another store now");
-    struct taken t = {.seqs = leat_arena_alloc(r->arena, (size_t)at->n * sizeof *t.seqs)};
-    memcpy(t.seqs, at->seqs, (size_t)at->n * sizeof *t.seqs);
+    size_t bytes = (size_t)at->n * sizeof *at->seqs;
+    struct taken t = {.seqs = leat_arena_alloc(r->arena, bytes)};
+    memcpy(t.seqs, at->seqs, bytes);
     LEAT_TRY(take(r, &now, &t, err), err, "changes");
-    leat_changes_keys(r->changes[ask->model->index], r->http->c.schemas, t.events, t.n, r->arena,
-                      &changed);
     struct leat_feed_at next = {.n = at->n, .seqs = t.seqs, .stores = at->stores};
-    if (changed.n > 0)
-        LEAT_TRY(put_rows(m, &changed, ask->fields, &next, out, err), err, "changes");
-    memcpy(at->seqs, t.seqs, (size_t)at->n * sizeof *t.seqs);
+    LEAT_TRY(tell(r, ask, &t, &next, out, err), err, "changes");
+    memcpy(at->seqs, t.seqs, bytes);
     at->state = t.more ? 0 : state;
     return LEAT_OK;
 }
@@ -181,15 +216,10 @@ leat_status leat_feed_rows_next(struct leat_feed_rows *r, const struct leat_feed
                                 struct leat_feed_at *at, struct leat_buf *out,
                                 struct leat_error *err)
 {
-    struct leat_model_read m;
     struct leat_changes **changes = &r->changes[ask->model->index];
     if (*changes == NULL)
         LEAT_TRY(leat_changes_new(ask->model, changes, err), err, "changes");
-    leat_status status = leat_model_begin(ask->handle, r->arena, &m, err);
-    if (status == LEAT_OK) {
-        status = look(r, &m, ask, at, out, err);
-        leat_model_end(&m);
-    }
+    leat_status status = go_on(r, ask, at, out, err);
     leat_arena_reset(r->arena);
     return status;
 }

@@ -122,6 +122,7 @@ static void count(struct leat_request *rq)
     atomic_fetch_add_explicit(&rq->http->counts[route * 3 + class], 1, memory_order_relaxed);
 }
 
+/* The body is not copied: the request lives until its last byte has left (on_completed). */
 static enum MHD_Result send_answer(struct leat_request *rq)
 {
     struct MHD_Response *response =
@@ -129,7 +130,7 @@ static enum MHD_Result send_answer(struct leat_request *rq)
             ? LEAT_TAKE(rq->stream)
             : MHD_create_response_from_buffer(rq->out.len,
                                               rq->out.len > 0 ? rq->out.at : (void *)(uintptr_t) "",
-                                              MHD_RESPMEM_MUST_COPY);
+                                              MHD_RESPMEM_PERSISTENT);
     if (response == NULL)
         return MHD_NO;
     if (rq->content_type != NULL)

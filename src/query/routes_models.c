@@ -25,7 +25,11 @@ void leat_answer_read(struct leat_request *rq, const struct leat_projection *p,
     leat_snapshot_headers(rq, p, &m);
     status = leat_read_run(read, &m, &rq->out, &err);
     leat_model_end(&m);
-    if (status == LEAT_OK) {
+    if (status == LEAT_OK && rq->out.overflow) {
+        leat_answer_problem(rq, 400, "Answer too large", "too-large",
+                            "the answer is over its limit of 16 MiB",
+                            "ask for fewer rows (limit) or fields");
+    } else if (status == LEAT_OK) {
         leat_answer_tagged(rq);
     } else {
         leat_answer_error(rq, &err);

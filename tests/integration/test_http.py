@@ -106,6 +106,22 @@ def waiting_for_the_outcome_gives_events_and_position():
 
 
 @check.test
+def nobody_reads_less_than_he_wrote():
+    """The token of an answered command, and the row of a model that has it."""
+    url, _ = system()
+
+    def pair(i):
+        a = send(f"rw-{i}", company=f"Company {i}")
+        row = api.get(f"{url}/v1/models/leads/rw-{i}?fields=company", seconds=90, headers={
+            "Leat-At-Least": a.headers["Leat-Position"], "Prefer": "wait=60"})
+        return a.status, row.status, row.json.get("company") == f"Company {i}"
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(pair, range(int(os.environ.get("LEAT_PAIRS", "500")))))
+    check.equal([x for x in found if x != (200, 200, True)], [])
+
+
+@check.test
 def not_waiting_gives_202_and_a_location():
     url, _ = system()
     a = api.post(url + "/v1/commands/CreateLead", lead("l-1"))
