@@ -1,8 +1,11 @@
 /* leat model check: in a process of its own, as a file that is broken enough ends who reads it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +74,19 @@ static void verify_into(const struct leat_model_call *c, const char *version, in
     leat_buf_done(&out);
 }
 
+/* What a broken file does to this process is told by the other one, once. */
+static void end_quietly(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE};
+    struct rlimit none = {0, 0};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        (void)signal(signals[i], SIG_DFL);
+    (void)setrlimit(RLIMIT_CORE, &none);
+    if (null >= 0)
+        (void)dup2(null, STDERR_FILENO);
+}
+
 /* *ret_signal: what ended the child, 0 = nothing did. */
 static leat_status verify_apart(const struct leat_model_call *c, const char *version,
                                 struct leat_buf *out, int *ret_signal, struct leat_error *err)
@@ -83,6 +99,7 @@ static leat_status verify_apart(const struct leat_model_call *c, const char *ver
     pid_t child = fork();
     if (child == 0) {
         (void)close(ends[0]);
+        end_quietly();
         verify_into(c, version, ends[1]);
         _exit(0);
     }
@@ -142,13 +159,13 @@ static void show(const struct leat_model_call *c, const char *version, struct le
     show_findings(json, out);
 }
 
-static void put_killed(const struct leat_model_call *c, const char *version, int signal,
+static void put_killed(const struct leat_model_call *c, const char *version, int number,
                        struct leat_buf *out)
 {
     struct leat_json_writer w;
     char text[160];
     (void)snprintf(text, sizeof text, "reading the file ended with signal %d: it is broken",
-                   signal);
+                   number);
     leat_buf_clear(out);
     leat_json_writer_init(&w, out);
     leat_json_begin_object(&w);
@@ -180,14 +197,14 @@ int leat_model_check_run(struct leat_model_call *c)
     struct leat_json_token t;
     struct leat_error err = {0};
     const char *version = NULL;
-    int signal = 0;
+    int ended_by = 0;
     leat_buf_init(&json, FINDINGS_MAX);
     leat_buf_init(&text, 2 * FINDINGS_MAX);
     if (choose(c, &version, &err) != LEAT_OK ||
-        verify_apart(c, version, &json, &signal, &err) != LEAT_OK)
+        verify_apart(c, version, &json, &ended_by, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    if (signal != 0 || json.len == 0)
-        put_killed(c, version, signal, &json);
+    if (ended_by != 0 || json.len == 0)
+        put_killed(c, version, ended_by, &json);
     bool good = leat_json_find(leat_buf_str(&json), LEAT_STR("good"), &t, NULL, &err) == LEAT_OK &&
                 t.boolean;
     if (!c->o->json)
