@@ -37,7 +37,6 @@ struct leat_projector_model { /* one version that is kept up to date */
 /* Of the models in Redis: what is different about folding them. Each slice stands for itself, and
  * other processes fold other slices. */
 struct leat_projector_redis {
-    struct leat_redis *connection;
     struct leat_shares *shares;
     uint64_t changes; /* of the shares, as of `owned` */
     bool *owned, *spare;

@@ -23,7 +23,6 @@ leat_status leat_projector_redis_new(struct leat_projector *p,
     r->spare = calloc(n, sizeof *r->spare);
     r->complete_ms = calloc(n, sizeof *r->complete_ms);
     leat_assert(r->owned != NULL && r->spare != NULL && r->complete_ms != NULL);
-    LEAT_TRY(leat_redis_of_topology(p->topology, &r->connection, err), err, "redis.url");
     const struct leat_shares_config sc = {p->topology, c->instance_id, c->session_timeout_ms};
     return leat_shares_start(&sc, &r->shares, err);
 }
@@ -34,7 +33,6 @@ void leat_projector_redis_free(struct leat_projector *p)
     if (r == NULL)
         return;
     leat_shares_stop(r->shares);
-    leat_redis_close(r->connection);
     free(r->owned);
     free(r->spare);
     free(r->complete_ms);
@@ -46,10 +44,8 @@ leat_status leat_projector_redis_open_model(struct leat_projector *p,
                                             struct leat_projector_model *m, struct leat_error *err)
 {
     (void)snprintf(m->version, sizeof m->version, "%016" PRIx64, m->projection->hash);
-    struct leat_redis_fold_config c = {.topology = p->topology,
-                                       .projection = m->projection,
-                                       .version = m->version,
-                                       .connection = p->redis->connection};
+    struct leat_redis_fold_config c = {
+        .topology = p->topology, .projection = m->projection, .version = m->version};
     LEAT_TRY(leat_redis_fold_open(&c, &m->fold, err), err, "open");
     for (int32_t k = 0; k < p->partitions; k++)
         m->checked_seq[k] = -1;

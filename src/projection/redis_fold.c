@@ -17,14 +17,16 @@ enum row_todo {
 
 struct slice {
     bool loaded, active, clear;
-    char *at; /* the checkpoint as it was found or written last; "" = none */
+    bool in_flight; /* a script was sent whose answer was not read yet */
+    char *at;       /* the checkpoint as it was found or written last; "" = none */
     uint32_t at_len, at_cap;
     uint32_t first_row; /* of the batch; linked by `next` */
 };
 
 struct place {
     const struct leat_topology *topology;
-    struct leat_redis *redis;
+    struct leat_redis *redis; /* of this fold alone */
+    bool in_flight;
     uint64_t trusted;
     struct leat_arena *arena;
     struct leat_redis_keys keys;
@@ -80,14 +82,6 @@ leat_status leat_redis_trusted(struct leat_redis *r, const struct leat_topology 
     return LEAT_OK;
 }
 
-static leat_status ready(struct leat_fold *f, struct leat_error *err)
-{
-    struct place *p = place_of(f);
-    return leat_redis_trusted(p->redis, p->topology, &p->trusted, err);
-}
-
-/* ---- checkpoints ---- */
-
 static struct leat_str at_of(const struct slice *s)
 {
     return (struct leat_str){s->at, s->at_len};
@@ -104,6 +98,41 @@ static void keep_at(struct slice *s, struct leat_str text)
         memcpy(s->at, text.at, text.len);
     s->at_len = text.len;
 }
+
+/* Answers of the batch before. One that was not written shows in the checkpoint, which whatever
+ * comes next compares; only a torn slice must be remembered. */
+static leat_status settle(struct leat_fold *f, struct leat_error *err)
+{
+    struct place *p = place_of(f);
+    const struct leat_redis_reply *reply = NULL;
+    leat_status status = LEAT_OK;
+    struct leat_str text;
+    for (int32_t k = 0; k < f->partitions && p->in_flight; k++) {
+        struct slice *s = &p->slices[k];
+        bool asked = s->in_flight;
+        s->in_flight = false;
+        if (!asked || status != LEAT_OK || leat_redis_pending(p->redis) == 0)
+            continue; /* or the connection is gone, and its answers with it */
+        status = leat_redis_reply(p->redis, &reply, err);
+        if (status == LEAT_OK && leat_redis_answer(reply, &text) == LEAT_FOUND_TORN) {
+            keep_at(s, text);
+            s->clear = true;
+        }
+    }
+    p->in_flight = false;
+    return status;
+}
+
+static leat_status ready(struct leat_fold *f, struct leat_error *err)
+{
+    struct place *p = place_of(f);
+    leat_status status = settle(f, err);
+    if (status != LEAT_OK)
+        return status;
+    return leat_redis_trusted(p->redis, p->topology, &p->trusted, err);
+}
+
+/* ---- checkpoints ---- */
 
 /* What stands there against what was written last; *file = what stands there. FOREIGN: it must be
  * cleared. */
@@ -586,27 +615,6 @@ static void send_apply(struct leat_fold *f, int32_t k, int64_t skip_below)
     }
 }
 
-static leat_status read_apply(struct leat_fold *f, int32_t k, struct leat_error *err)
-{
-    struct place *p = place_of(f);
-    const struct leat_redis_reply *reply = NULL;
-    struct leat_str text;
-    struct leat_checkpoint file;
-    LEAT_TRY(leat_redis_reply(p->redis, &reply, err), err, "write slice %d", (int)k);
-    leat_redis_found found = leat_redis_answer(reply, &text);
-    if (found == LEAT_FOUND_SAME) {
-        keep_at(&p->slices[k], text);
-        return LEAT_OK;
-    }
-    /* Another projector was quicker, or a key is gone: nothing of ours was written. */
-    leat_seq_reconciled what = judge(f, k, text, &file);
-    p->slices[k].clear = found == LEAT_FOUND_TORN || what == LEAT_RECONCILED_FOREIGN;
-    f->batch->adopted += what == LEAT_RECONCILED_ADOPT;
-    f->batch->rewound += what == LEAT_RECONCILED_REWIND;
-    f->batch->next[k] = file;
-    return LEAT_OK;
-}
-
 static leat_status fetch_all(struct leat_fold *f, int64_t *skip_below, struct leat_error *err)
 {
     struct place *p = place_of(f);
@@ -622,32 +630,34 @@ static leat_status fetch_all(struct leat_fold *f, int64_t *skip_below, struct le
     return LEAT_OK;
 }
 
+/* The answers are read when the next batch is written: Redis works while this one is folded. */
 static leat_status apply_all(struct leat_fold *f, const int64_t *skip_below, struct leat_error *err)
 {
     struct place *p = place_of(f);
     struct leat_fold_batch *b = f->batch;
     for (int32_t k = 0; k < f->partitions; k++) {
-        p->slices[k].active =
-            p->slices[k].active && skip_below[k] != INT64_MAX && skip_below[k] < f->seen[k].seq;
-        if (p->slices[k].active)
-            send_apply(f, k, skip_below[k]);
-    }
-    for (int32_t k = 0; k < f->partitions; k++) {
-        if (p->slices[k].active)
-            LEAT_TRY(read_apply(f, k, err), err, "write");
+        struct slice *s = &p->slices[k];
+        s->in_flight = s->active && skip_below[k] != INT64_MAX && skip_below[k] < f->seen[k].seq;
+        if (!s->in_flight)
+            continue;
+        send_apply(f, k, skip_below[k]);
+        keep_at(s, leat_buf_str(&p->text));
+        p->in_flight = true;
     }
     b->kinds_in_file = b->kinds;
-    return LEAT_OK;
+    return p->in_flight ? leat_redis_send(p->redis, err) : LEAT_OK;
 }
 
-/* Twice there and back, all slices at once. Whatever fails on the way: the batch is still kept, and
- * what was written of it is found by its checkpoint when it is tried again. */
+/* There and back, and there again, all slices at once. What fails before the last step leaves the
+ * batch kept, to be tried again. What was sent counts as written; if it was not, the checkpoint is
+ * found behind, and its events are read again. */
 static leat_status commit(struct leat_fold *f, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
     struct place *p = place_of(f);
     int64_t skip_below[LEAT_PARTITIONS_MAX];
     LEAT_TRY(ready(f, err), err, "model '%.*s'", LEAT_STR_FMT(f->projection->name));
+    LEAT_TRY(clear_marked(f, err), err, "model '%.*s'", LEAT_STR_FMT(f->projection->name));
     memcpy(b->next, f->committed, (size_t)f->partitions * sizeof *b->next);
     b->rows_put = b->adopted = b->rewound = 0;
     leat_fold_plan_rows(f);
@@ -660,7 +670,7 @@ static leat_status commit(struct leat_fold *f, struct leat_error *err)
         if (p->slices[k].clear)
             memset(&b->next[k], 0, sizeof b->next[k]);
     }
-    return clear_marked(f, err);
+    return LEAT_OK; /* slices that are marked are cleared before anything else is done */
 }
 
 /* ---- life ---- */
@@ -670,7 +680,10 @@ static void close_place(struct leat_fold *f)
     struct place *p = place_of(f);
     if (p == NULL)
         return;
-    for (int32_t k = 0; p->slices != NULL && k < f->partitions; k++)
+    struct leat_error ignored = {0};
+    (void)settle(f, &ignored);
+    leat_redis_close(p->redis);
+    for (int32_t k = 0; k < f->partitions; k++)
         free(p->slices[k].at);
     free(p->slices);
     leat_buf_done(&p->text);
@@ -686,7 +699,6 @@ static struct place *place_new(const struct leat_redis_fold_config *c, const str
     struct place *p = calloc(1, sizeof *p);
     leat_assert(p != NULL);
     p->topology = c->topology;
-    p->redis = c->connection;
     p->arena = leat_arena_new(16384, 0);
     p->version = leat_arena_cstr(p->arena, leat_str_of(c->version));
     p->slices = calloc((size_t)c->topology->partitions, sizeof *p->slices);
@@ -715,6 +727,7 @@ leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c, struct 
     struct place *p = place_new(c, f->shape);
     f->batch->backend = &backend;
     f->batch->place = p;
+    LEAT_TRY(leat_redis_of_topology(c->topology, &p->redis, err), err, "redis.url");
     LEAT_TRY(leat_row_names_of(f->shape->fields, f->shape->n_fields, p->arena, &p->names, err), err,
              "read model '%.*s'", LEAT_STR_FMT(c->projection->name));
     leat_buf_init(&text, LEAT_SHAPE_BYTES_MAX);

@@ -7,6 +7,10 @@
  * torn (a key of the slice is gone) is cleared first. So a projector need not own a slice to be
  * harmless; owning it (shares.h) is a matter of cost. A slice takes events once it was loaded.
  *
+ * A commit does not wait for its scripts' answers, so that Redis writes while the next batch is
+ * folded: `committed` is what was sent. Whether it stands there is seen by the next commit or look;
+ * when it does not, figures.rewound tells, and the events after it must be read again.
+ *
  * Every function answers RETRY while the server is away, or refused because it evicts. */
 #ifndef LEAT_PROJECTION_REDIS_FOLD_H
 #define LEAT_PROJECTION_REDIS_FOLD_H
@@ -18,7 +22,6 @@ struct leat_redis_fold_config {
     const struct leat_topology *topology;
     const struct leat_projection *projection;
     const char *version;
-    struct leat_redis *connection; /* with leat_redis_scripts; shared by folds of one thread */
 };
 /* Does not connect. INVALID: the declaration. */
 LEAT_MUST_CHECK leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c,

@@ -189,11 +189,8 @@ static leat_status refused(struct leat_redis *r, struct leat_error *err)
     return status;
 }
 
-leat_status leat_redis_reply(struct leat_redis *r, const struct leat_redis_reply **ret,
-                             struct leat_error *err)
+static leat_status hand_over(struct leat_redis *r, struct leat_error *err)
 {
-    leat_assert(r->pending > 0 && r->args_due == 0);
-    forget_reply(r);
     if (r->out.overflow) {
         leat_redis_drop(r);
         return leat_fail(err, LEAT_FATAL, "a pipeline of more than %zu MiB", PIPELINE_MAX >> 20);
@@ -201,6 +198,28 @@ leat_status leat_redis_reply(struct leat_redis *r, const struct leat_redis_reply
     if (r->out.len > 0 && redisAppendFormattedCommand(r->c, r->out.at, r->out.len) != REDIS_OK)
         return connection_failed(r, err);
     leat_buf_clear(&r->out);
+    return LEAT_OK;
+}
+
+leat_status leat_redis_send(struct leat_redis *r, struct leat_error *err)
+{
+    leat_assert(r->args_due == 0);
+    leat_status status = hand_over(r, err);
+    for (int done = 0; status == LEAT_OK && !done;) {
+        if (redisBufferWrite(r->c, &done) != REDIS_OK)
+            status = connection_failed(r, err);
+    }
+    return status;
+}
+
+leat_status leat_redis_reply(struct leat_redis *r, const struct leat_redis_reply **ret,
+                             struct leat_error *err)
+{
+    leat_assert(r->pending > 0 && r->args_due == 0);
+    forget_reply(r);
+    leat_status status = hand_over(r, err);
+    if (status != LEAT_OK)
+        return status;
     void *reply = NULL;
     if (redisGetReply(r->c, &reply) != REDIS_OK || reply == NULL)
         return connection_failed(r, err);

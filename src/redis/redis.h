@@ -49,6 +49,8 @@ void leat_redis_arg(struct leat_redis *r, struct leat_str arg);
 void leat_redis_arg_int(struct leat_redis *r, int64_t value);
 /* EVALSHA of scripts[script] with `keys` keys; the keys and then the `args` follow as arguments. */
 void leat_redis_script(struct leat_redis *r, size_t script, size_t keys, size_t args);
+/* Sends what was collected; answers are taken later. */
+LEAT_MUST_CHECK leat_status leat_redis_send(struct leat_redis *r, struct leat_error *err);
 size_t leat_redis_pending(const struct leat_redis *r); /* answers not taken yet */
 
 struct leat_redis_reply; /* valid until the next leat_redis_reply(), _drop() or _close() */
