@@ -51,15 +51,15 @@ def _once(name, make):
     return folder
 
 
-def python():
-    """A Python that has confluent-kafka and fastavro."""
+def python(requirements="requirements.txt"):
+    """A Python that has confluent-kafka and fastavro, or what another file of names asks for."""
     def make(folder):
         venv.create(folder, with_pip=True)
-        _run("install what Python's reader needs", os.path.join(folder, "bin", "python"), "-m",
+        _run(f"install {requirements} from PyPI", os.path.join(folder, "bin", "python"), "-m",
              "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:",
-             "-r", os.path.join(HERE, "requirements.txt"))
+             "-r", os.path.join(HERE, requirements))
 
-    folder = _once(f"python-{_text_of('requirements.txt')}", make)
+    folder = _once(f"python-{_text_of(requirements)}", make)
     return os.path.join(folder, "bin", "python")
 
 
