@@ -64,7 +64,8 @@ def the_package_names_what_it_needs():
     assert re.match(r"\d+\.\d+\.\d+", field("Version")), field("Version")
     check.equal(field("Architecture"), output("dpkg", "--print-architecture").strip())
     needs = field("Depends")
-    for library in ("libc6", "libfyaml0", "liblmdb0", "libmicrohttpd12", "libpq5", "librdkafka1"):
+    for library in ("libc6", "libfyaml0", "libhiredis0.14", "liblmdb0", "libmicrohttpd12",
+                    "libpq5", "librdkafka1"):
         assert re.search(rf"\b{library}\b", needs), f"{library} is not in {needs!r}"
 
 
