@@ -1,5 +1,5 @@
-"""A redis-server of a test's own, that may be killed, flushed, made a replica of another or be given
-an old file; and commands to it, in Redis' own protocol."""
+"""A redis-server of a test's own, that may be killed, flushed, made a replica or be given an old
+file; and commands to it, in Redis' own protocol."""
 
 import atexit
 import os
