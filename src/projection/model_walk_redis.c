@@ -39,7 +39,7 @@ struct leat_rows_walk {
     struct entry *entries;
     struct part *parts;
     uint32_t size, n, at, n_parts, cap_parts;
-    bool ended, keys_only; /* keys_only: the window has no rows */
+    bool ended, keys_only;         /* keys_only: the window has no rows */
     struct leat_model_row *sorted; /* shared rows by an index */
     uint32_t n_sorted;
 };
