@@ -387,18 +387,19 @@ static void *executor_main(void *arg)
     char name[16];
     (void)snprintf(name, sizeof name, "exec-%d", e->c.number);
     (void)pthread_setname_np(pthread_self(), name);
-    while (leat_executor_obey(e)) {
+    for (;;) {
         bool locked = false;
+        clear_wake(e); /* first: who rings after we have looked must be heard */
+        if (!leat_executor_obey(e))
+            break;
         if (e->group == NULL || mono_ms() < e->retry_at_ms) {
             wait_for_work(e);
-            clear_wake(e);
             continue;
         }
         leat_executor_standing(e);
         bool again = leat_flow_again(e->flow, &locked);
         if (!again) {
             keep_distance(e);
-            clear_wake(e);
             take_all(e);
         }
         if (!fill_holes(e) || !fetch_due(e))

@@ -16,6 +16,8 @@ static bool stop_executors(struct leat_worker *w, int timeout_ms)
 {
     bool all = true;
     int64_t until_us = leat_mono_us() + (int64_t)timeout_ms * 1000;
+    for (int32_t i = 0; i < w->executor_count; i++)
+        (void)leat_executor_stop_all(w->executors[i], 0); /* all at once, then wait for each */
     for (int32_t i = 0; i < w->executor_count; i++) {
         int64_t left_ms = (until_us - leat_mono_us()) / 1000;
         if (leat_executor_stop_all(w->executors[i], left_ms < 1 ? 1 : (int)left_ms))
