@@ -27,9 +27,11 @@ struct build { /* a thread that builds one version */
 struct declared { /* a model of the topology */
     const struct leat_projection *projection;
     struct build *build;
-    bool wants;                 /* to switch to its declaration's version */
-    uint64_t stamp;             /* of the current version, when it began to want that */
-    int64_t tried_us, built_us; /* feeding failed last, a build was begun last */
+    bool wants;                     /* to switch to its declaration's version */
+    uint64_t stamp;                 /* of the current version, when it began to want that */
+    char tried[LEAT_VERSION_BYTES]; /* could not be fed last, at: */
+    int64_t tried_us;
+    int64_t built_us; /* a build was begun last */
 };
 
 struct leat_projector_versions {
@@ -157,10 +159,13 @@ static void feed(struct leat_projector *p, struct declared *d, const struct leat
     struct leat_projector_model *m = NULL;
     struct leat_error err = {0};
     int64_t now_us = leat_mono_us();
-    if (d->tried_us != 0 && now_us - d->tried_us < TRY_AGAIN_US)
+    if (strcmp(d->tried, v->name) == 0 && now_us - d->tried_us < TRY_AGAIN_US)
         return;
     leat_status status = open_version(p, d, v->name, &m, &err);
-    if (status != LEAT_OK) {
+    if (status == LEAT_OK && v->hash == d->projection->hash) /* it may be older than that file */
+        status = leat_rebuild_declare(m->dir, p->topology, d->projection, &err);
+    if (status != LEAT_OK && m == NULL) {
+        memcpy(d->tried, v->name, sizeof d->tried);
         d->tried_us = now_us;
         leat_log_limited_kv(LEAT_LOG_WARN, AREA, "version-not-fed",
                             LEAT_LOG_FIELDS(LEAT_LOG_STR("model", d->projection->name),
@@ -169,7 +174,7 @@ static void feed(struct leat_projector *p, struct declared *d, const struct leat
         return;
     }
     m->folder = v->folder;
-    d->tried_us = 0;
+    d->tried[0] = 0;
     leat_log_kv(LEAT_LOG_INFO, AREA, "version-fed",
                 LEAT_LOG_FIELDS(LEAT_LOG_STR("model", d->projection->name),
                                 LEAT_LOG_CSTR("version", v->name)),
@@ -306,14 +311,14 @@ static bool provide(struct leat_projector *p, struct declared *d, const struct l
             start_build(p, d, begun->name);
         return false;
     }
-    if (d->tried_us != 0 && leat_mono_us() - d->tried_us < TRY_AGAIN_US)
+    if (d->built_us != 0 && leat_mono_us() - d->built_us < TRY_AGAIN_US)
         return false;
     bool beside = readers_have_one(p, d, all);
     leat_status status =
         beside ? leat_rebuild_make(p->data_dir, p->topology, d->projection, version, &err)
                : feed_from_start(p, d, &err);
     if (status != LEAT_OK) {
-        d->tried_us = leat_mono_us();
+        d->built_us = leat_mono_us();
         leat_log_error(LEAT_LOG_ERROR, AREA, "open-failed", &err);
         return false;
     }
@@ -473,7 +478,8 @@ void leat_projector_reopen(struct leat_projector *p)
     for (size_t i = 0; i < v->n; i++) {
         v->at[i].wants = true;
         v->at[i].stamp = leat_version_stamp(p->data_dir, v->at[i].projection->name);
-        v->at[i].tried_us = v->at[i].built_us = 0;
+        v->at[i].built_us = 0;
+        v->at[i].tried[0] = 0;
     }
     leat_versions_sweep(p->data_dir);
     (void)leat_projector_follow(p, true);
