@@ -3,7 +3,7 @@
 0.6 of its rate, p99 within twice its p99), and many keys in one request beside one by one (target:
 at least 10 times the rows a second).
 
-Usage: http.py [--rows N] [--pairs N] [--seconds N] [--connections N] [--keys N]
+Usage: reads.py [--rows N] [--pairs N] [--seconds N] [--connections N] [--keys N]
 
 On the servers of ./dev up, with nginx and wrk from Debian. N rows are appended by SQL and folded
 into LMDB; then runs of wrk with keep-alive and random keys, leat and nginx in turns. Nothing writes
@@ -130,7 +130,7 @@ class Bench:
             log(f"pair {i + 1}: leat {rate:.0f}/s p99 {p99:.2f} ms, nginx {base:.0f}/s "
                 f"p99 {base_p99:.2f} ms: {ratios[-1]:.2f}; {self.o.keys} keys: "
                 f"{batches * self.o.keys:.0f} rows/s, {many[-1]:.1f} times")
-        return {"bench": "http", "rows": self.rows, "connections": self.o.connections,
+        return {"bench": "reads", "rows": self.rows, "connections": self.o.connections,
                 "ratio": round(statistics.median(ratios), 3),
                 "spread": [round(min(ratios), 3), round(max(ratios), 3)],
                 "p99_ratio": round(statistics.median(tails), 2),
