@@ -356,6 +356,16 @@ void leat_relay_delivered(void *arg, void *opaque, leat_status status, int32_t p
 
 /* ---- what nobody offered: from the store ---- */
 
+/* What was read and finds no room is read again: as much is read as found room the last time. */
+static void adapt(struct leat_relay *r, size_t n, size_t bytes, bool full)
+{
+    r->full |= full;
+    if ((full || bytes > RELAY_READ_BYTES) && r->page > RELAY_READ_MIN)
+        r->page /= 2;
+    else if (!full && n == r->page && bytes * 2 <= RELAY_READ_BYTES && r->page < RELAY_READ_MAX)
+        r->page *= 2;
+}
+
 /* The reads are made without the slice's lock; whoever sent meanwhile has moved `next`, and what
  * was read before it is passed over. */
 static leat_status read_events(struct leat_relay *r, int32_t slice, int64_t after, size_t *ret_sent,
@@ -363,17 +373,23 @@ static leat_status read_events(struct leat_relay *r, int32_t slice, int64_t afte
 {
     struct relay_slice *s = &r->slices[slice];
     struct leat_stored_event *events = NULL;
-    struct leat_store_page page = {
-        .slice = slice, .after = after, .upto = -1, .limit = RELAY_READ_MAX};
-    size_t n = 0, skip = 0;
+    struct leat_store_page page = {.slice = slice, .after = after, .upto = -1, .limit = r->page};
+    size_t n = 0, skip = 0, bytes = 0, sent = 0;
+    bool full = false;
     LEAT_TRY(leat_store_slice(r->store, &page, r->arena, &events, &n, err), err, "slice %d", slice);
     (void)atomic_fetch_add(&r->n_reads, 1);
+    for (size_t i = 0; i < n; i++)
+        bytes += events[i].payload.len + events[i].stream.len;
     (void)pthread_mutex_lock(&s->mutex);
     while (skip < n && events[skip].seq < s->events.next)
         skip++;
-    if (s->owned && skip < n && events[skip].seq == s->events.next)
-        *ret_sent += send_events(r, slice, events + skip, n - skip);
+    if (s->owned && skip < n && events[skip].seq == s->events.next) {
+        sent = send_events(r, slice, events + skip, n - skip);
+        full = sent < n - skip && leat_window_room(&s->events) > 0;
+    }
     (void)pthread_mutex_unlock(&s->mutex);
+    adapt(r, n, bytes, full);
+    *ret_sent += sent;
     return LEAT_OK;
 }
 
@@ -382,15 +398,22 @@ static leat_status read_outbox(struct leat_relay *r, int32_t slice, int64_t afte
 {
     struct relay_slice *s = &r->slices[slice];
     struct leat_outbox_row *rows = NULL;
-    struct leat_store_page page = {.slice = slice, .after = after, .limit = RELAY_READ_MAX};
-    size_t n = 0;
+    struct leat_store_page page = {.slice = slice, .after = after, .limit = r->page};
+    size_t n = 0, bytes = 0, sent = 0;
+    bool full = false;
     LEAT_TRY(leat_store_outbox(r->store, &page, r->arena, &rows, &n, err), err,
              "outbox of slice %d", slice);
     (void)atomic_fetch_add(&r->n_reads, 1);
+    for (size_t i = 0; i < n; i++)
+        bytes += rows[i].value.len + rows[i].key.len;
     (void)pthread_mutex_lock(&s->mutex);
-    if (s->owned && n > 0 && rows[0].seq == s->outbox.next)
-        *ret_sent += send_rows(r, slice, rows, n);
+    if (s->owned && n > 0 && rows[0].seq == s->outbox.next) {
+        sent = send_rows(r, slice, rows, n);
+        full = sent < n && leat_window_room(&s->outbox) > 0;
+    }
     (void)pthread_mutex_unlock(&s->mutex);
+    adapt(r, n, bytes, full);
+    *ret_sent += sent;
     return LEAT_OK;
 }
 
@@ -422,9 +445,13 @@ static struct todo look(const struct leat_relay *r, struct relay_slice *s)
     return todo;
 }
 
+/* A round ends where the producer's queue is full; the next begins with the slice behind. */
 leat_status leat_relay_catch_up(struct leat_relay *r, size_t *ret_sent, struct leat_error *err)
 {
-    for (int32_t k = 0; k < r->partitions; k++) {
+    r->full = false;
+    for (int32_t i = 0; i < r->partitions && !r->full; i++) {
+        int32_t k = r->first_read;
+        r->first_read = (k + 1) % r->partitions;
         struct todo todo = look(r, &r->slices[k]);
         leat_arena_reset(r->arena);
         if (todo.events)

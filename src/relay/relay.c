@@ -316,6 +316,7 @@ static void init_memory(struct leat_relay *r)
 {
     const struct leat_kafka_section *k = &r->c.topology->kafka;
     r->partitions = r->c.topology->partitions;
+    r->page = RELAY_READ_MIN;
     r->slices = calloc((size_t)r->partitions, sizeof *r->slices);
     r->held = calloc((size_t)r->partitions, sizeof *r->held);
     leat_assert(r->slices != NULL && r->held != NULL);

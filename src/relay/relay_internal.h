@@ -10,15 +10,18 @@
 #include "store/lineage.h"
 #include "worker/ownership.h"
 
-#define RELAY_BATCH_BYTES  1000000 /* librdkafka's own default */
-#define RELAY_SECTIONS     3       /* commands, events, dlq */
-#define RELAY_ARENA_BLOCK  ((size_t)256 << 10)
-#define RELAY_ARENA_KEEP   ((size_t)1 << 20)
-#define RELAY_HEADERS_MAX  ((size_t)RELAY_SEND_MAX * 4096)
-#define RELAY_SEND_MAX     256  /* records handed to the producer in one go */
-#define RELAY_READ_MAX     4096 /* events read from the store in one go */
-#define RELAY_RECORD_MS    50   /* positions are recorded at most this often */
-#define RELAY_POLL_BUSY_MS 10   /* heads are asked for: while something moves */
+#define RELAY_BATCH_BYTES 1000000 /* librdkafka's own default */
+#define RELAY_SECTIONS    3       /* commands, events, dlq */
+#define RELAY_ARENA_BLOCK ((size_t)256 << 10)
+#define RELAY_ARENA_KEEP  ((size_t)1 << 20)
+#define RELAY_HEADERS_MAX ((size_t)RELAY_SEND_MAX * 4096)
+#define RELAY_SEND_MAX    256 /* records handed to the producer in one go */
+/* Rows read from the store in one go: as many as hold about so much and find room. */
+#define RELAY_READ_MIN     64
+#define RELAY_READ_MAX     4096
+#define RELAY_READ_BYTES   ((size_t)1 << 20)
+#define RELAY_RECORD_MS    50 /* positions are recorded at most this often */
+#define RELAY_POLL_BUSY_MS 10 /* heads are asked for: while something moves */
 #define RELAY_POLL_IDLE_MS 200
 #define RELAY_BUSY_MS      3000
 #define RELAY_CONFIRM_MS   3000
@@ -89,6 +92,9 @@ struct leat_relay {
     bool renew, renewing; /* the producer is to be made anew; is being */
     uint64_t seen_moves;
     bool rejoin;
+    size_t page;        /* rows to read in one go */
+    int32_t first_read; /* the slice that is read first in the next round */
+    bool full;          /* the producer takes no more in this round */
 
     _Atomic bool quit;
     _Atomic int64_t quit_by_us;
