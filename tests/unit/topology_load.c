@@ -140,8 +140,8 @@ Test(topology, unsupported_keys_are_refused_only_where_it_would_go_unnoticed)
     struct outcome o;
     load(&o, HEAD "aggregates: {a: {key: id}}\n"
                   "processors:\n"
-                  "  p: {aggregate: a, commands: [C], on_dead: hold, concurrency: 4}\n"
-                  "http: {auth: {}}\n");
+                  "  p: {aggregate: a, commands: [C], emits: [E], on_dead: hold, concurrency: 4}\n"
+                  "projections: {m: {key: $.id, from: {E: {set: {b: $.b}}}, module: m}}\n");
     cr_assert_not_null(o.t, "%s", o.err.msg);
     struct leat_report report = {0};
     cr_expect_eq(leat_topology_unsupported(o.t, &report), 1);
