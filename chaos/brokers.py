@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import json
 import signal
+import time
 
 import verify
 from lib import kafka, pg, servers, wait
@@ -54,15 +55,16 @@ def all_led(t, without=()):
 @scenario("leader-change", **THREE)
 def leader_change(t):
     """of three brokers one is killed (-9) and started again, then another stopped (SIGTERM)"""
-    moved = []
+    moved, steps = [], []
     for number, how in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
+        node = t.own.kafka.node(number)
         moved.append(sum(p.leader == number for p in parts(t)))
-        t.own.kafka.node(number).end(how)
-        all_led(t, without=(number,))
-        pause(3)
-        t.own.kafka.node(number).start()
-        all_in_sync(t)
-    t.report["leaders_moved"] = moved
+        for step in (lambda: node.end(how), lambda: all_led(t, without=(number,)),
+                     lambda: pause(3), node.start, lambda: all_in_sync(t)):
+            started = time.monotonic()
+            step()
+            steps.append(round(time.monotonic() - started, 1))
+    t.report.update(leaders_moved=moved, end_lead_wait_start_sync_s=steps)
 
 
 # ---- records that brokers lose ----
