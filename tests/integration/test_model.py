@@ -1,4 +1,3 @@
-# sanitizers: asan
 """Versions of read models on real servers: rebuilt under writes, killed, doubled, switched under
 readers, backed up, compacted, checked. Events are appended by SQL; leat relays them."""
 

@@ -1,4 +1,3 @@
-# sanitizers: asan
 """Models in Redis, on a redis-server of the test's own that loses what it holds in every way there
 is: afterwards each model is the fold of the store, by itself. The events topic is written here."""
 
