@@ -195,7 +195,7 @@ def failover():
 @check.test
 def every_page_is_read():
     check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md", "failover.md",
-                                            "stalled.md"])
+                                            "rebuild.md", "stalled.md"])
 
 
 if __name__ == "__main__":
