@@ -110,7 +110,7 @@ leat_status leat_jwks_parse(struct leat_str text, struct leat_jwks **ret, struct
     struct leat_jwks *s = calloc(1, sizeof *s);
     leat_assert(s != NULL);
     s->arena = leat_arena_new(4096, 0);
-    leat_status status = read_set(text, s, err);
+    leat_status status = read_set(leat_arena_copy(s->arena, text), s, err); /* kids borrow */
     if (status == LEAT_OK) {
         *ret = s;
         return LEAT_OK;

@@ -229,21 +229,26 @@ LEAT_KEY_LOADER(leat_load_roles)
     a->roles = leat_load_named(l, n, path, sizeof *a->roles, load_role, &a->n_roles);
 }
 
+static bool is_role(const struct leat_access *a, struct leat_str name)
+{
+    for (uint32_t r = 0; r < a->n_roles; r++)
+        if (leat_str_eq(a->roles[r].name, name))
+            return true;
+    return false;
+}
+
 static void check_roles(struct leat_loader *l, const struct leat_access *a,
                         const struct leat_yaml *n, const char *path, const struct leat_names *names)
 {
     for (uint32_t i = 0; i < names->n; i++) {
         struct leat_choice choice;
-        bool known = false;
-        leat_choice_start(&choice, names->at[i]);
-        for (uint32_t r = 0; r < a->n_roles; r++) {
-            leat_choice_offer(&choice, a->roles[r].name);
-            known |= leat_str_eq(a->roles[r].name, names->at[i]);
-        }
-        if (known)
+        if (is_role(a, names->at[i]))
             continue;
         leat_load_error(l, &n->place, "%s: there is no role '%.*s'", path,
                         LEAT_STR_FMT(names->at[i]));
+        leat_choice_start(&choice, names->at[i]);
+        for (uint32_t r = 0; r < a->n_roles; r++)
+            leat_choice_offer(&choice, a->roles[r].name);
         leat_choice_hint(&choice, l->report);
     }
 }
