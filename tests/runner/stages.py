@@ -12,6 +12,7 @@ from .items import ROOT, Item
 from .report import StageFailed
 
 JOBS = int(os.environ.get("LEAT_JOBS") or os.cpu_count() or 2)
+SCRIPT_JOBS = JOBS + 1  # they wait for servers most of the time
 FUZZ_SECONDS = int(os.environ.get("LEAT_FUZZ_SECONDS", "20"))
 CRASH_SCRIPT = "chaos/crash.py"
 CHAOS_SCRIPT = "chaos/chaos.py"
@@ -180,7 +181,7 @@ def integration(context):
     context.build("integration", "dev", *program_targets(), "kafka_tool", *integration_targets())
     env = context.servers("integration")
     context.build_ahead()
-    context.run("integration", script_items(scripts("integration"), env, "dev"), JOBS)
+    context.run("integration", script_items(scripts("integration"), env, "dev"), SCRIPT_JOBS)
 
 
 def e2e(context):
@@ -188,7 +189,7 @@ def e2e(context):
     if tree("tests/e2e/test_install.py"):
         context.build("e2e", "release", "leat", "pages")  # what it packs
     env = context.servers("e2e")
-    context.run("e2e", script_items(scripts("e2e"), env, "dev"), JOBS)
+    context.run("e2e", script_items(scripts("e2e"), env, "dev"), SCRIPT_JOBS)
 
 
 def crash(context):
@@ -218,7 +219,7 @@ def asan(context):
         context.build("asan", "dev", "kafka_tool")
         context.build("asan", "asan", *integration_targets())
         env = context.servers("asan")
-        context.run("asan", script_items(paths, env, "asan", "asan", seconds=420), JOBS)
+        context.run("asan", script_items(paths, env, "asan", "asan", seconds=420), SCRIPT_JOBS)
 
 
 def tsan(context):
