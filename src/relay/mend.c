@@ -76,6 +76,7 @@ static void renew_producer(struct leat_relay *r, int64_t now_ms)
         leat_log_error(LEAT_LOG_ERROR, "relay", "producer-new", &err);
         return;
     }
+    leat_producer_wake_fd(fresh, r->bell);
     hold_all(r);
     (void)pthread_rwlock_wrlock(&r->producer_lock);
     struct leat_producer *old = r->producer;

@@ -1,8 +1,11 @@
 #include "relay/relay.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -195,11 +198,22 @@ static void serve_group(struct leat_relay *r)
     }
 }
 
+/* Until deliveries have come or it is time again. Not within librdkafka: its waits end by the wall
+ * clock, and one that is under way when that is set back lasts as much longer. */
+static void wait_deliveries(struct leat_relay *r)
+{
+    uint64_t rings;
+    struct pollfd bell = {.fd = r->bell, .events = POLLIN};
+    if (leat_producer_poll(r->producer, 0) > 0 || poll(&bell, 1, RELAY_POLL_BUSY_MS) <= 0)
+        return;
+    (void)!read(r->bell, &rings, sizeof rings);
+    (void)leat_producer_poll(r->producer, 0);
+}
+
 static void turn(struct leat_relay *r)
 {
     uint64_t moves = atomic_load(&r->n_moves);
-    /* Deliveries wake it; offers are sent by those who make them. */
-    (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
+    wait_deliveries(r); /* offers are sent by those who make them */
     int64_t now_ms = leat_relay_now_ms();
     if (moves != r->seen_moves)
         r->moved_ms = now_ms;
@@ -242,7 +256,7 @@ static void *relay_main(void *arg)
     while (!atomic_load(&r->quit))
         turn(r);
     while (in_flight(r) && leat_mono_us() < atomic_load(&r->quit_by_us)) {
-        (void)leat_producer_poll(r->producer, RELAY_POLL_BUSY_MS);
+        wait_deliveries(r);
         leat_relay_mend(r, leat_relay_now_ms());
         leat_relay_watch(r, leat_relay_now_ms());
         catch_up(r, leat_relay_now_ms());
@@ -267,6 +281,7 @@ static void relay_done(struct leat_relay *r)
         free(r->slices[k].stopped);
     }
     (void)pthread_rwlock_destroy(&r->producer_lock);
+    (void)close(r->bell);
     free(r->slices);
     free(r->held);
     free((void *)(uintptr_t)r->kafka.props);
@@ -323,6 +338,8 @@ static void init_memory(struct leat_relay *r)
     for (int32_t i = 0; i < r->partitions; i++)
         (void)pthread_mutex_init(&r->slices[i].mutex, NULL);
     (void)pthread_rwlock_init(&r->producer_lock, NULL);
+    r->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    leat_assert(r->bell >= 0);
     leat_ownership_init(&r->ownership, r->held, r->partitions);
     r->arena = leat_arena_new(RELAY_ARENA_BLOCK, RELAY_ARENA_KEEP);
     if (r->c.session_timeout_ms <= 0)
@@ -344,6 +361,7 @@ static leat_status init(struct leat_relay *r, struct leat_error *err)
     LEAT_TRY(leat_admin_new(&r->kafka, &r->admin, err), err, "Kafka");
     LEAT_TRY(leat_producer_new(&r->kafka_producer, leat_relay_delivered, r, &r->producer, err), err,
              "Kafka");
+    leat_producer_wake_fd(r->producer, r->bell);
     return leat_relay_join(r, err);
 }
 

@@ -76,6 +76,7 @@ struct leat_relay {
     int32_t partitions;
     pthread_rwlock_t producer_lock; /* readers: senders; writer: who replaces it */
     struct leat_producer *producer;
+    int bell; /* eventfd: deliveries have come */
 
     /* of the relay's thread */
     pthread_t thread;
