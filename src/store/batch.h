@@ -41,22 +41,6 @@ void leat_wait_params(const struct leat_batch *b, const struct leat_plan *plan,
 #define LEAT_WAIT_PARAMS 22
 void leat_dead_params(const struct leat_batch *b, struct leat_pg_params *p);
 #define LEAT_DEAD_PARAMS 14
-/* An array whose elements have one size: PUT is an expression that moves `to` on. */
-#define LEAT_PG_FIXED(p, oid, n, bytes, PUT)                                                       \
-    do {                                                                                           \
-        leat_pg_array((p), (oid), (n));                                                            \
-        char *to = leat_pg_room((p), (n), (bytes));                                                \
-        for (size_t i = 0; to != NULL && i < (n); i++)                                             \
-            to = (PUT);                                                                            \
-        leat_pg_array_end(p);                                                                      \
-    } while (0)
-#define LEAT_PG_VARYING(p, oid, n, PUT)                                                            \
-    do {                                                                                           \
-        leat_pg_array((p), (oid), (n));                                                            \
-        for (size_t i = 0; i < (n); i++)                                                           \
-            (PUT);                                                                                 \
-        leat_pg_array_end(p);                                                                      \
-    } while (0)
 /* Of a snapshot's row: damaged bytes, or bytes of another stream, have another. */
 int64_t leat_snapshot_checksum(struct leat_str stream, int64_t version, struct leat_str state);
 

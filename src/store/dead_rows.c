@@ -1,14 +1,12 @@
-/* Dead letters read, counted and brought in from elsewhere. */
+/* Dead letters, read and counted. */
 #include <stdio.h>
 #include <string.h>
 
-#include "store/operators.h"
+#include "store/kept.h"
 #include "store/reply.h"
 
 const char *const leat_dead_state_names[LEAT_DEAD_STATES] = {"dead", "redriving", "quarantined",
                                                              "settled", "dropped"};
-
-#define AT_US(n) "timestamptz 'epoch' + " n "::int8 * interval '1 microsecond'"
 
 /* Parameters $1 to $11, as put_filter() writes them. */
 #define FILTER                                                                                     \
@@ -18,29 +16,24 @@ const char *const leat_dead_state_names[LEAT_DEAD_STATES] = {"dead", "redriving"
     " and ($5::text = '' or d.type = $5::text) and ($6::text = '' or d.topic = $6::text)"          \
     " and ($7::int4 < 0 or d.partition = $7::int4)"                                                \
     " and ($8::int8 < 0 or d.record_offset = $8::int8)"                                            \
-    " and ($9::int8 = 0 or d.last_at >= " AT_US(                                                   \
-        "$9") ")"                                                                                  \
-              " and ($10::int8 = 0 or d.last_at < " AT_US(                                         \
-                  "$10") ")"                                                                       \
-                         " and d.state = any ($11::text[])"
+    " and ($9::timestamptz is null or d.last_at >= $9::timestamptz)"                               \
+    " and ($10::timestamptz is null or d.last_at < $10::timestamptz)"                              \
+    " and d.state = any ($11::text[])"
 
 static void put_filter(struct leat_store *s, const struct leat_dead_filter *f)
 {
     struct leat_pg_params *p = &s->params;
     leat_pg_clear(p);
     leat_pg_text(p, f->processor);
-    if (f->has_key)
-        leat_pg_bytes(p, f->key.at, f->key.len);
-    else
-        leat_pg_null(p);
+    leat_kept_key(p, f->has_key, f->key);
     leat_pg_text(p, f->code);
     leat_pg_text(p, f->class);
     leat_pg_text(p, f->type);
     leat_pg_text(p, f->topic);
     leat_pg_int4(p, f->partition);
     leat_pg_int8(p, f->offset);
-    leat_pg_int8(p, f->since_us);
-    leat_pg_int8(p, f->until_us);
+    leat_pg_time(p, f->since_us);
+    leat_pg_time(p, f->until_us);
     leat_pg_array(p, LEAT_PG_TEXT, (size_t)__builtin_popcount(f->states & LEAT_DEAD_ALL));
     for (int i = 0; i < LEAT_DEAD_STATES; i++) {
         if ((f->states & 1U << i) != 0)
@@ -110,19 +103,19 @@ static leat_status ask_rows(struct leat_store *s, const char *sql, struct leat_a
 
 #define PAGE                                                                                       \
     " from @.dead_letters d where" FILTER                                                          \
-    " and ($12::int8 = 0 or (d.last_at, d.id, d.processor) < (" AT_US(                             \
-        "$12") ", $13::uuid, $14::text))"                                                          \
-               " order by d.last_at desc, d.id desc, d.processor desc limit $15::int8"
+    " and ($12::timestamptz is null or (d.last_at, d.id, d.processor)"                             \
+    " < ($12::timestamptz, $13::uuid, $14::text))"                                                 \
+    " order by d.last_at desc, d.id desc, d.processor desc limit $15::int8"
 
 leat_status leat_store_dead(struct leat_store *s, const struct leat_dead_page *page,
                             struct leat_arena *arena, struct leat_dead_row **ret, size_t *ret_n,
                             struct leat_error *err)
 {
     put_filter(s, page->filter);
-    leat_pg_int8(&s->params, page->last_at_us);
+    leat_pg_time(&s->params, page->last_at_us);
     leat_pg_bytes(&s->params, page->id.b, sizeof page->id.b);
     leat_pg_text(&s->params, page->processor);
-    leat_pg_int8(&s->params, page->limit > INT32_MAX ? INT32_MAX : (int64_t)page->limit);
+    leat_kept_limit(&s->params, page->limit);
     return ask_rows(s, page->whole ? "select " WHOLE_COLUMNS PAGE : "select " BARE_COLUMNS PAGE,
                     arena, ret, ret_n, err);
 }
@@ -182,29 +175,13 @@ leat_status leat_store_dead_refs(struct leat_store *s, const struct leat_dead_pa
                                  size_t *ret_n, struct leat_error *err)
 {
     put_filter(s, page->filter);
-    leat_pg_int8(&s->params, page->limit > INT32_MAX ? INT32_MAX : (int64_t)page->limit);
-    LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
+    leat_kept_limit(&s->params, page->limit);
+    return leat_kept_refs(s, "dead letters",
                           "select o.processor, o.slice, o.id from (select d.processor, d.slice,"
                           " d.id, d.last_at, d.record_offset from @.dead_letters d where" FILTER
                           " order by d.last_at, d.record_offset, d.id limit $12::int8) o"
                           " order by o.processor, o.slice, o.last_at, o.record_offset, o.id",
-                          &result, err),
-             err, "could not read dead letters");
-    struct leat_pg_reply r = leat_reply_of(result, 3, arena);
-    size_t n = (size_t)r.rows;
-    struct leat_dead_ref *refs = leat_arena_zalloc(arena, n + 1, sizeof *refs);
-    for (int i = 0; i < r.rows && !r.bad; i++) {
-        refs[i].processor = leat_reply_bytes(&r, i, 0);
-        refs[i].slice = leat_reply_int4(&r, i, 1);
-        refs[i].id = leat_reply_uuid(&r, i, 2);
-        if (i > 0 && leat_str_eq(refs[i].processor, refs[i - 1].processor))
-            refs[i].processor = refs[i - 1].processor;
-    }
-    LEAT_TRY(leat_reply_ok(&r, "dead letters", err), err, "could not read dead letters");
-    *ret = refs;
-    *ret_n = n;
-    return LEAT_OK;
+                          arena, ret, ret_n, err);
 }
 
 leat_status leat_store_processors(struct leat_store *s, struct leat_arena *arena,
@@ -223,146 +200,5 @@ leat_status leat_store_processors(struct leat_store *s, struct leat_arena *arena
     LEAT_TRY(leat_reply_ok(&r, "processors", err), err, "could not read the processors");
     *ret = names;
     *ret_n = n;
-    return LEAT_OK;
-}
-
-/* ---- from elsewhere ---- */
-
-#define TEXT(field)                                                                                \
-    static struct leat_str of_##field(const struct leat_dead_row *d)                               \
-    {                                                                                              \
-        return d->field;                                                                           \
-    }
-TEXT(processor)
-TEXT(type)
-TEXT(priority)
-TEXT(source)
-TEXT(topic)
-TEXT(class)
-TEXT(code)
-TEXT(message)
-TEXT(state)
-
-static void put_texts(struct leat_pg_params *p, const struct leat_dead_row *rows, size_t n,
-                      struct leat_str (*of)(const struct leat_dead_row *d))
-{
-    leat_pg_array(p, LEAT_PG_TEXT, n);
-    for (size_t i = 0; i < n; i++)
-        leat_pg_put_text(p, of(&rows[i]));
-    leat_pg_array_end(p);
-}
-
-/* The 32-bit numbers, then the 64-bit ones, each as an array: $10 to $14, $15 to $20. */
-static void put_numbers(struct leat_pg_params *p, const struct leat_dead_row *rows, size_t n)
-{
-    for (int column = 0; column < 5; column++) {
-        leat_pg_array(p, LEAT_PG_INT4, n);
-        char *to = leat_pg_room(p, n, 4);
-        for (size_t i = 0; to != NULL && i < n; i++) {
-            const struct leat_dead_row *d = &rows[i];
-            const int32_t v[] = {d->slice, d->partition, d->attempts, d->handler_version,
-                                 d->redrives};
-            to = leat_pg_put4(to, v[column]);
-        }
-        leat_pg_array_end(p);
-    }
-    for (int column = 0; column < 6; column++) {
-        leat_pg_array(p, LEAT_PG_INT8, n);
-        char *to = leat_pg_room(p, n, 8);
-        for (size_t i = 0; to != NULL && i < n; i++) {
-            const struct leat_dead_row *d = &rows[i];
-            const int64_t v[] = {d->offset,     d->event_seq,     d->first_at_us,
-                                 d->last_at_us, d->changed_at_us, d->value_bytes};
-            to = leat_pg_put8(to, v[column]);
-        }
-        leat_pg_array_end(p);
-    }
-}
-
-static void put_bytes(struct leat_pg_params *p, struct leat_str bytes, bool null)
-{
-    if (null)
-        leat_pg_put_null(p);
-    else
-        leat_pg_put(p, bytes.at, bytes.len);
-}
-
-/* $21 ids, $22 keys, $23 headers, $24 values, $25 hashes, $26 notes */
-static void put_bodies(struct leat_pg_params *p, const struct leat_dead_row *rows, size_t n)
-{
-    leat_pg_array(p, LEAT_PG_UUID, n);
-    char *to = leat_pg_room(p, n, 16);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put16(to, rows[i].id.b);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_BYTEA, n);
-    for (size_t i = 0; i < n; i++)
-        put_bytes(p, rows[i].key, rows[i].key_null);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_BYTEA, n);
-    for (size_t i = 0; i < n; i++)
-        put_bytes(p, rows[i].headers, false);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_BYTEA, n);
-    for (size_t i = 0; i < n; i++)
-        put_bytes(p, rows[i].value, rows[i].value_null);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_BYTEA, n);
-    for (size_t i = 0; i < n; i++)
-        put_bytes(p, rows[i].value_sha256, false);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_TEXT, n);
-    for (size_t i = 0; i < n; i++) {
-        if (rows[i].note.len == 0)
-            leat_pg_put_null(p);
-        else
-            leat_pg_put_text(p, rows[i].note);
-    }
-    leat_pg_array_end(p);
-}
-
-static const char put_sql[] =
-    "with added as (insert into @.dead_letters (processor, type, priority, source, topic, class,"
-    " code, message, state, slice, partition, attempts, handler_version, redrives, record_offset,"
-    " event_seq, first_at, last_at, changed_at, value_bytes, id, key, headers, value,"
-    " value_sha256, note)"
-    " select u.processor, u.type, u.priority, u.source, u.topic, u.class, u.code, u.message,"
-    " u.state, u.slice, u.partition, u.attempts, u.handler_version, u.redrives, u.record_offset,"
-    " u.event_seq, " AT_US("u.first_at") ", " AT_US("u.last_at") ", " AT_US(
-        "u.changed_at") ","
-                        " u.value_bytes, u.id, u.key, u.headers, u.value, u.value_sha256, u.note"
-                        " from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], "
-                        "$6::text[],"
-                        " $7::text[], $8::text[], $9::text[], $10::int4[], $11::int4[], "
-                        "$12::int4[], $13::int4[],"
-                        " $14::int4[], $15::int8[], $16::int8[], $17::int8[], $18::int8[], "
-                        "$19::int8[], $20::int8[],"
-                        " $21::uuid[], $22::bytea[], $23::bytea[], $24::bytea[], $25::bytea[], "
-                        "$26::text[])"
-                        " u(processor, type, priority, source, topic, class, code, message, state, "
-                        "slice, partition,"
-                        " attempts, handler_version, redrives, record_offset, event_seq, first_at, "
-                        "last_at,"
-                        " changed_at, value_bytes, id, key, headers, value, value_sha256, note)"
-                        " on conflict do nothing returning 1) select count(*) from added";
-
-leat_status leat_store_dead_put(struct leat_store *s, const struct leat_dead_row *rows, size_t n,
-                                size_t *ret_added, struct leat_error *err)
-{
-    static struct leat_str (*const texts[])(const struct leat_dead_row *) = {
-        of_processor, of_type, of_priority, of_source, of_topic,
-        of_class,     of_code, of_message,  of_state};
-    leat_pg_clear(&s->params);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        put_texts(&s->params, rows, n, texts[i]);
-    put_numbers(&s->params, rows, n);
-    put_bodies(&s->params, rows, n);
-    LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_WRITE, put_sql, &result, err), err,
-             "could not write %zu dead letters", n);
-    struct leat_pg_reply r = leat_reply_of(result, 1, NULL);
-    int64_t added = leat_reply_int8(&r, 0, 0);
-    LEAT_TRY(leat_reply_ok(&r, "dead letters", err), err, "could not write dead letters");
-    *ret_added = (size_t)added;
     return LEAT_OK;
 }

@@ -45,6 +45,8 @@ void leat_pg_bool(struct leat_pg_params *p, bool v);
 void leat_pg_int4(struct leat_pg_params *p, int32_t v);
 void leat_pg_int8(struct leat_pg_params *p, int64_t v);
 void leat_pg_bytes(struct leat_pg_params *p, const void *at, size_t len); /* text bytea uuid */
+int64_t leat_pg_us(int64_t unix_us); /* a timestamptz; what is before all times: -infinity */
+void leat_pg_time(struct leat_pg_params *p, int64_t unix_us); /* timestamptz; 0: null */
 /* An array parameter: begin with its element count, exactly that many puts, end. */
 void leat_pg_array(struct leat_pg_params *p, leat_pg_type element, size_t n);
 void leat_pg_array_end(struct leat_pg_params *p);
@@ -58,12 +60,31 @@ char *leat_pg_put16(char *to, const void *v);
 /* Elements of any size. */
 void leat_pg_put(struct leat_pg_params *p, const void *at, size_t len);
 void leat_pg_put_null(struct leat_pg_params *p);
+void leat_pg_put_bytes(struct leat_pg_params *p, struct leat_str s, bool null);
 /* Bytes that Postgres would refuse in a text (NUL, not UTF-8) are written as \xNN. */
 void leat_pg_put_text(struct leat_pg_params *p, struct leat_str s);
+void leat_pg_put_text_or_null(struct leat_pg_params *p, struct leat_str s); /* empty: null */
 void leat_pg_text(struct leat_pg_params *p, struct leat_str s);
 void leat_pg_int4s(struct leat_pg_params *p, const int32_t *v, size_t n); /* a whole array */
 void leat_pg_int8s(struct leat_pg_params *p, const int64_t *v, size_t n);
 bool leat_pg_text_fits(struct leat_str s);
+/* An array whose elements have one size: PUT is an expression that moves `to` on. */
+#define LEAT_PG_FIXED(p, oid, n, bytes, PUT)                                                       \
+    do {                                                                                           \
+        leat_pg_array((p), (oid), (n));                                                            \
+        char *to = leat_pg_room((p), (n), (bytes));                                                \
+        for (size_t i = 0; to != NULL && i < (n); i++)                                             \
+            to = (PUT);                                                                            \
+        leat_pg_array_end(p);                                                                      \
+    } while (0)
+/* One whose elements have any size: PUT puts element i. */
+#define LEAT_PG_VARYING(p, oid, n, PUT)                                                            \
+    do {                                                                                           \
+        leat_pg_array((p), (oid), (n));                                                            \
+        for (size_t i = 0; i < (n); i++)                                                           \
+            (PUT);                                                                                 \
+        leat_pg_array_end(p);                                                                      \
+    } while (0)
 
 /* ---- the connection ---- */
 

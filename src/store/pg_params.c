@@ -57,6 +57,20 @@ void leat_pg_int8(struct leat_pg_params *p, int64_t v)
     leat_pg_bytes(p, &be, sizeof be);
 }
 
+int64_t leat_pg_us(int64_t unix_us)
+{
+    int64_t us = 0;
+    return __builtin_sub_overflow(unix_us, LEAT_PG_EPOCH_US, &us) ? INT64_MIN : us;
+}
+
+void leat_pg_time(struct leat_pg_params *p, int64_t unix_us)
+{
+    if (unix_us == 0)
+        leat_pg_null(p);
+    else
+        leat_pg_int8(p, leat_pg_us(unix_us));
+}
+
 static char *store4(char *to, uint32_t v)
 {
     uint32_t be = htobe32(v);
@@ -135,6 +149,14 @@ void leat_pg_put_null(struct leat_pg_params *p)
         (void)store4(to, UINT32_MAX);
 }
 
+void leat_pg_put_bytes(struct leat_pg_params *p, struct leat_str s, bool null)
+{
+    if (null)
+        leat_pg_put_null(p);
+    else
+        leat_pg_put(p, s.at, s.len);
+}
+
 bool leat_pg_text_fits(struct leat_str s)
 {
     uint32_t i = 0;
@@ -174,6 +196,14 @@ void leat_pg_put_text(struct leat_pg_params *p, struct leat_str s)
     put_escaped(p, s);
     if (!p->bytes.overflow)
         (void)store4(p->bytes.at + at, (uint32_t)(p->bytes.len - at - 4));
+}
+
+void leat_pg_put_text_or_null(struct leat_pg_params *p, struct leat_str s)
+{
+    if (s.len == 0)
+        leat_pg_put_null(p);
+    else
+        leat_pg_put_text(p, s);
 }
 
 void leat_pg_text(struct leat_pg_params *p, struct leat_str s)

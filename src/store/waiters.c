@@ -1,7 +1,7 @@
 /* What waits, read and counted. */
 #include <string.h>
 
-#include "store/operators.h"
+#include "store/kept.h"
 #include "store/reply.h"
 
 const char *const leat_waits_names[LEAT_WAITS_MAX + 1] = {"",          "retry", "parked",
@@ -16,7 +16,7 @@ const char *const leat_waits_names[LEAT_WAITS_MAX + 1] = {"",          "retry", 
 #define FILTER                                                                                     \
     " ($1::text = '' or w.processor = $1::text) and ($2::bytea is null or w.key = $2::bytea)"      \
     " and ($3::text = '' or w.error_code = $3::text) and ($4::text = '' or w.type = $4::text)"     \
-    " and ($5::int8 = 0 or w.due_at < timestamptz 'epoch' + $5::int8 * interval '1 microsecond')"  \
+    " and ($5::timestamptz is null or w.due_at < $5::timestamptz)"                                 \
     " and (1 << w.reason) & $6::int4 <> 0"
 
 static void put_filter(struct leat_store *s, const struct leat_waiter_filter *f)
@@ -24,13 +24,10 @@ static void put_filter(struct leat_store *s, const struct leat_waiter_filter *f)
     struct leat_pg_params *p = &s->params;
     leat_pg_clear(p);
     leat_pg_text(p, f->processor);
-    if (f->has_key)
-        leat_pg_bytes(p, f->key.at, f->key.len);
-    else
-        leat_pg_null(p);
+    leat_kept_key(p, f->has_key, f->key);
     leat_pg_text(p, f->code);
     leat_pg_text(p, f->type);
-    leat_pg_int8(p, f->due_until_us);
+    leat_pg_time(p, f->due_until_us);
     leat_pg_int4(p, (int32_t)f->reasons);
 }
 
@@ -42,14 +39,18 @@ static void put_filter(struct leat_store *s, const struct leat_waiter_filter *f)
     " and h.ticket < w.ticket and h.parks) else 0 end"
 #define COLUMN_COUNT 22
 
+static leat_wait_reason reason_of(int32_t stored)
+{
+    return stored > 0 && stored <= LEAT_WAITS_MAX ? (leat_wait_reason)stored : LEAT_WAIT_RETRY;
+}
+
 static void read_row(struct leat_pg_reply *r, int i, struct leat_waiter *w)
 {
     w->processor = leat_reply_bytes(r, i, 0);
     w->slice = leat_reply_int4(r, i, 1);
     w->key = leat_reply_bytes(r, i, 2);
     w->ticket = leat_reply_int8(r, i, 3);
-    int32_t reason = leat_reply_int4(r, i, 4);
-    w->reason = reason > 0 && reason <= LEAT_WAITS_MAX ? (leat_wait_reason)reason : LEAT_WAIT_RETRY;
+    w->reason = reason_of(leat_reply_int4(r, i, 4));
     w->parks = leat_reply_bool(r, i, 5);
     w->due_at_us = leat_reply_int8(r, i, 6);
     w->attempt = leat_reply_int4(r, i, 7);
@@ -95,7 +96,7 @@ leat_status leat_store_waiters(struct leat_store *s, const struct leat_waiter_pa
     leat_pg_int8(&s->params, page->due_at_us);
     leat_pg_bytes(&s->params, page->id.b, sizeof page->id.b);
     leat_pg_text(&s->params, page->processor);
-    leat_pg_int8(&s->params, page->limit > INT32_MAX ? INT32_MAX : (int64_t)page->limit);
+    leat_kept_limit(&s->params, page->limit);
     return ask_rows(s,
                     "select " HEAD_COLUMNS ", null::bytea, null::bytea from (select w.*, " DUE_US
                     " as due_us from @.waiting w where" FILTER " and (not $7::bool or (" DUE_US
@@ -137,10 +138,8 @@ leat_status leat_store_waiter_groups(struct leat_store *s, const struct leat_wai
     struct leat_waiter_groups g = {.n = (size_t)r.rows};
     g.at = leat_arena_zalloc(arena, g.n + 1, sizeof *g.at);
     for (int i = 0; i < r.rows && !r.bad; i++) {
-        int32_t reason = leat_reply_int4(&r, i, 1);
         g.at[i].processor = leat_reply_bytes(&r, i, 0);
-        g.at[i].reason =
-            reason > 0 && reason <= LEAT_WAITS_MAX ? (leat_wait_reason)reason : LEAT_WAIT_RETRY;
+        g.at[i].reason = reason_of(leat_reply_int4(&r, i, 1));
         g.at[i].type = leat_reply_bytes(&r, i, 2);
         g.at[i].code = leat_reply_bytes(&r, i, 3);
         g.at[i].count = leat_reply_int8(&r, i, 4);
@@ -157,25 +156,11 @@ leat_status leat_store_waiter_refs(struct leat_store *s, const struct leat_waite
                                    size_t *ret_n, struct leat_error *err)
 {
     put_filter(s, page->filter);
-    leat_pg_int8(&s->params, page->limit > INT32_MAX ? INT32_MAX : (int64_t)page->limit);
-    LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
+    leat_kept_limit(&s->params, page->limit);
+    return leat_kept_refs(s, "what waits",
                           "select o.processor, o.slice, o.id from (select w.processor, w.slice,"
                           " w.id, w.ticket from @.waiting w where" FILTER
                           " order by w.due_at, w.ticket limit $7::int8) o"
                           " order by o.processor, o.slice, o.ticket",
-                          &result, err),
-             err, "could not read what waits");
-    struct leat_pg_reply r = leat_reply_of(result, 3, arena);
-    size_t n = (size_t)r.rows;
-    struct leat_dead_ref *refs = leat_arena_zalloc(arena, n + 1, sizeof *refs);
-    for (int i = 0; i < r.rows && !r.bad; i++) {
-        refs[i].processor = leat_reply_bytes(&r, i, 0);
-        refs[i].slice = leat_reply_int4(&r, i, 1);
-        refs[i].id = leat_reply_uuid(&r, i, 2);
-    }
-    LEAT_TRY(leat_reply_ok(&r, "waiting", err), err, "could not read what waits");
-    *ret = refs;
-    *ret_n = n;
-    return LEAT_OK;
+                          arena, ret, ret_n, err);
 }

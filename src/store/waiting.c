@@ -7,22 +7,6 @@ static int64_t pg_time(int64_t unix_ms)
     return unix_ms == LEAT_NEVER_MS ? INT64_MAX : unix_ms * 1000 - LEAT_PG_EPOCH_US;
 }
 
-static void put_text_or_null(struct leat_pg_params *p, struct leat_str s)
-{
-    if (s.len == 0)
-        leat_pg_put_null(p);
-    else
-        leat_pg_put_text(p, s);
-}
-
-static void put_bytes(struct leat_pg_params *p, struct leat_str s, bool null)
-{
-    if (null)
-        leat_pg_put_null(p);
-    else
-        leat_pg_put(p, s.at, s.len);
-}
-
 static void put_time_or_null(struct leat_pg_params *p, int64_t unix_ms)
 {
     uint64_t v = (uint64_t)pg_time(unix_ms);
@@ -43,7 +27,7 @@ void leat_wait_params(const struct leat_batch *b, const struct leat_plan *plan,
     LEAT_PG_FIXED(p, LEAT_PG_INT2, n, 2, leat_pg_put2(to, (int16_t)w[i].op));
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, w[i].command + 1));
     leat_pg_int4s(p, plan->wait_at, n);
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, w[i].row.key, false));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, w[i].row.key, false));
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, w[i].row.ticket));
     LEAT_PG_FIXED(p, LEAT_PG_INT2, n, 2, leat_pg_put2(to, (int16_t)w[i].row.reason));
     LEAT_PG_FIXED(p, LEAT_PG_INT2, n, 2, leat_pg_put2(to, w[i].row.parks));
@@ -58,10 +42,10 @@ void leat_wait_params(const struct leat_batch *b, const struct leat_plan *plan,
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, w[i].row.event_seq));
     LEAT_PG_FIXED(p, LEAT_PG_TIMESTAMPTZ, n, 8, leat_pg_put8(to, pg_time(w[i].row.received_at_ms)));
     LEAT_PG_VARYING(p, LEAT_PG_TIMESTAMPTZ, n, put_time_or_null(p, w[i].row.first_at_ms));
-    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, put_text_or_null(p, w[i].row.error_code));
-    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, put_text_or_null(p, w[i].row.error));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, w[i].row.headers, false));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, w[i].row.value, w[i].row.value_null));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text_or_null(p, w[i].row.error_code));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text_or_null(p, w[i].row.error));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, w[i].row.headers, false));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, w[i].row.value, w[i].row.value_null));
 }
 
 void leat_dead_params(const struct leat_batch *b, struct leat_pg_params *p)
@@ -69,7 +53,7 @@ void leat_dead_params(const struct leat_batch *b, struct leat_pg_params *p)
     size_t n = b->dead_count;
     const struct leat_batch_dead *d = b->dead;
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)d[i].command + 1));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, d[i].key, d[i].key.at == NULL));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, d[i].key, d[i].key.at == NULL));
     LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, d[i].topic));
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, d[i].partition));
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, d[i].offset));
@@ -78,8 +62,8 @@ void leat_dead_params(const struct leat_batch *b, struct leat_pg_params *p)
     LEAT_PG_FIXED(p, LEAT_PG_TIMESTAMPTZ, n, 8, leat_pg_put8(to, pg_time(d[i].first_at_ms)));
     LEAT_PG_FIXED(p, LEAT_PG_TIMESTAMPTZ, n, 8, leat_pg_put8(to, pg_time(d[i].last_at_ms)));
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, d[i].handler_version));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, d[i].headers, false));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, d[i].value, d[i].value_null));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, d[i].headers, false));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, d[i].value, d[i].value_null));
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, d[i].value_bytes));
     LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, d[i].value_sha256, 32));
 }
@@ -148,7 +132,7 @@ leat_status leat_store_waiting_rows(struct leat_store *s, const struct leat_wait
     leat_pg_clear(p);
     leat_pg_text(p, ask->processor);
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, asked[i].k));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes(p, asked[i].key, false));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, asked[i].key, false));
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, asked[i].ticket));
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(
