@@ -71,11 +71,6 @@ def append_many(first, count):
                        for key, events in keys.items()))
 
 
-def set_published():
-    pg.execute(f"update {NAME}.published p set seq = s.head_seq from {NAME}.slices s "
-               "where s.slice = p.slice")
-
-
 def fold():
     """What the two models must hold, computed by Python from SQL."""
     cards, totals = {}, {}
@@ -205,7 +200,7 @@ def a_rebuild_under_writes_joins_exactly_and_readers_notice_nothing():
 @check.test
 def a_killed_rebuild_is_gone_on_with():
     h = home(6000)
-    set_published()
+    store.set_published(NAME)
     killed, resumed = 0, 0
     for after in (0, 1, 2):
         build = subprocess.Popen(
@@ -237,7 +232,7 @@ def a_killed_rebuild_is_gone_on_with():
 @check.test
 def one_builds_at_a_time_and_it_can_be_paused_and_throttled():
     h = home(6000)
-    set_published()
+    store.set_published(NAME)
     build = subprocess.Popen(
         [servers.BIN, "model", "rebuild", "totals", "--throttle", "200/s"], cwd=h.dir, env=h.env,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -71,33 +71,10 @@ def append(key, events):
     store.append(NAME, f"acc-{key}", events)
 
 
-def stored():
-    """Every stored event in slice and seq order."""
-    return pg.rows(f"""select e.slice, e.seq, e.stream, e.type, e.event_id, e.command_id,
-        convert_from(e.payload, 'UTF8') as payload, s.store_id
-        from {NAME}.events e join {NAME}.slices s using (slice) order by e.slice, e.seq""")
-
-
-def record(e, seq=None, event_id=None, store_id=None):
-    headers = {"ce_id": event_id or e["event_id"], "ce_type": e["type"],
-               "leat-seq": str(seq or e["seq"]), "leat-store": store_id or e["store_id"],
-               "leat-causation": e["command_id"]}
-    return (e["stream"].removeprefix("acc-"), e["payload"], headers, int(e["slice"]))
-
-
-def publish(events):
-    kafka.produce(TOPIC, [record(e) for e in events])
-
-
-def set_published():
-    pg.execute(f"update {NAME}.published p set seq = s.head_seq from {NAME}.slices s "
-               "where s.slice = p.slice")
-
-
 def fold():
     """What the two models must hold, computed by Python from SQL."""
     cards, totals = {}, {}
-    for e in stored():
+    for e in store.stored(NAME):
         try:
             p = json.loads(e["payload"])
         except json.JSONDecodeError:
@@ -160,15 +137,15 @@ def some_events(keys=12, each=6):
 def copies_in_any_order_are_applied_once():
     h = home()
     some_events()
-    events = stored()
-    publish(events)
+    events = store.stored(NAME)
+    store.publish(NAME, events)
     zombie = events[:]
     random.Random(3).shuffle(zombie)
-    publish(zombie + events[5:20])
+    store.publish(NAME, zombie + events[5:20])
     p = projector(h)
     equals_fold(h)
     append("k0", [paid("k0", 1000)])
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     equals_fold(h)
     check.equal(p.stop(), 0)
 
@@ -177,9 +154,9 @@ def copies_in_any_order_are_applied_once():
 def holes_are_taken_from_the_store():
     h = home()
     some_events()
-    events = stored()
+    events = store.stored(NAME)
     lost = {(s, q) for s in range(PARTITIONS) for q in (1, 2, 7, 9)}
-    publish([e for e in events if (int(e["slice"]), int(e["seq"])) not in lost])
+    store.publish(NAME, [e for e in events if (int(e["slice"]), int(e["seq"])) not in lost])
     projector(h)
     equals_fold(h)
 
@@ -189,10 +166,10 @@ def a_lost_tail_is_found_when_idle():
     """interleavings 12: seqs 1..5 and 7 are in the topic, the store has more and says so."""
     h = home()
     some_events(keys=30)
-    publish([e for e in stored() if int(e["seq"]) <= 5 or int(e["seq"]) == 7])
+    store.publish(NAME, [e for e in store.stored(NAME) if int(e["seq"]) <= 5 or int(e["seq"]) == 7])
     projector(h)
     wait.until(lambda: len(models(h)[0]) > 0, 30, "the first rows")
-    set_published()
+    store.set_published(NAME)
     equals_fold(h, 20)
 
 
@@ -200,7 +177,7 @@ def a_lost_tail_is_found_when_idle():
 def an_empty_topic_is_made_up_for():
     h = home()
     some_events()
-    set_published()
+    store.set_published(NAME)
     projector(h)
     equals_fold(h)
 
@@ -210,17 +187,17 @@ def foreign_and_broken_records_stop_nobody():
     h = home()
     some_events()
     append("bad", [("Paid", "{not json"), ("Paid", '{"amount": 1}'), paid("bad", 3)])
-    events = stored()
+    events = store.stored(NAME)
     foreign = str(uuid.uuid4())
     mixed = []
     for e in events:
-        mixed.append(record(e, store_id=foreign, event_id=str(uuid.uuid4())))
+        mixed.append(store.record(e, store_id=foreign, event_id=str(uuid.uuid4())))
         mixed.append(("x", "no headers", {}, int(e["slice"])))
         mixed.append((None, None, {"leat-seq": "99999999999999999999", "leat-store": "?"},
                       int(e["slice"])))
-        mixed.append(record(e))
+        mixed.append(store.record(e))
     kafka.produce(TOPIC, mixed)
-    set_published()
+    store.set_published(NAME)
     p = projector(h)
     equals_fold_but_unkeyed(h)
     check.equal(p.alive(), True)
@@ -260,19 +237,19 @@ def two_projectors_on_one_file_count_once():
     h = home()
     some_events()
     old, new = projector(h, "old"), projector(h, "new")
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     equals_fold(h)
     await_idle(old)  # not within a transaction: its lock would hold up the other until it wakes
     old.signal(signal.SIGSTOP)
     for i in range(5):
         append(f"k{i}", [paid(f"k{i}", 7)] * 4)
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     equals_fold(h)
     old.signal(signal.SIGCONT)
     for i in range(12):
         append(f"k{i % 12}", [paid(f"k{i % 12}", i)])
-        publish(stored()[-3:])
-    set_published()
+        store.publish(NAME, store.stored(NAME)[-3:])
+    store.set_published(NAME)
     equals_fold(h)
     check.equal((old.stop(), new.stop()), (0, 0))
 
@@ -282,16 +259,16 @@ def killed_in_mid_batch_it_loses_and_doubles_nothing():
     h = home()
     for i in range(40):
         append(f"k{i}", [paid(f"k{i}", j % 97, f"kind{j % 5}") for j in range(400)])
-    events = stored()
+    events = store.stored(NAME)
     rng = random.Random(11)
     at = 0
     while at < len(events):
         p = projector(h)
-        publish(events[at:at + 2000])
+        store.publish(NAME, events[at:at + 2000])
         at += 2000
         wait.until(lambda: rng.random() < 0.05, 5, "the moment to kill", every=0.01)
         p.kill()
-    set_published()
+    store.set_published(NAME)
     projector(h)
     equals_fold(h, 60)
 
@@ -301,20 +278,20 @@ def another_store_means_another_version():
     """The schema is dropped and made anew while topic and files stay: nothing old is counted on."""
     h = home()
     some_events()
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     p = projector(h)
     equals_fold(h)
     p.stop()
     pg.drop_schema(NAME)
     h.must("apply")
     append("k1", [paid("k1", 5)])
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     p = projector(h)
     equals_fold(h)
     pg.drop_schema(NAME)  # and once more under its feet
     h.must("apply")
     append("k2", [paid("k2", 6)])
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     equals_fold(h)
     p.stop()
 
@@ -323,7 +300,7 @@ def another_store_means_another_version():
 def a_changed_declaration_is_built_beside_the_old_one():
     h = home()
     some_events()
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     p = projector(h)
     equals_fold(h)
     p.stop()
@@ -352,7 +329,7 @@ def absent_things_are_a_no_and_wrong_ones_a_usage_error():
     done = h.cli("get", "cart", "k0")
     check.equal((done.returncode, "did you mean 'card'?" in done.stderr), (2, True), done.stderr)
     some_events(keys=1)
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     projector(h)
     equals_fold(h)
     done = h.cli("get", "card", "nobody")
@@ -369,20 +346,20 @@ def absent_things_are_a_no_and_wrong_ones_a_usage_error():
 def one_works_and_the_next_takes_over_at_once():
     h = home()
     some_events(keys=4)
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     first = projector(h, "first")
     equals_fold(h)
     second = projector(h, "second")
     for _ in range(3):
         append("k0", [paid("k0", 9)])
-    publish(stored())
+    store.publish(NAME, store.stored(NAME))
     equals_fold(h)
     check.equal("took-over" in second.log(), False)
     first.kill()
     second.await_log("took-over", 10)
     append("k1", [paid("k1", 9)])
-    publish(stored()[-9:])
-    set_published()
+    store.publish(NAME, store.stored(NAME)[-9:])
+    store.set_published(NAME)
     equals_fold(h)
 
 

@@ -8,11 +8,10 @@ import random
 import shutil
 import signal
 
-from lib import check, kafka, leat, pg, redis, servers, store, wait
+from lib import check, leat, pg, redis, servers, store, wait
 
 NAME = "leat_redis"
 PARTITIONS = 4
-TOPIC = f"{NAME}.events"
 MODELS = """
   {0}card:
     store: {1}
@@ -83,21 +82,12 @@ def append(key, events):
 
 
 def stored():
-    return pg.rows(f"""select e.slice, e.seq, e.stream, e.type, e.event_id, e.command_id,
-        convert_from(e.payload, 'UTF8') as payload, s.store_id
-        from {NAME}.events e join {NAME}.slices s using (slice) order by e.slice, e.seq""")
-
-
-def record(e):
-    headers = {"ce_id": e["event_id"], "ce_type": e["type"], "leat-seq": str(e["seq"]),
-               "leat-store": e["store_id"], "leat-causation": e["command_id"]}
-    return e["stream"].removeprefix("acc-"), e["payload"], headers, int(e["slice"])
+    return store.stored(NAME)
 
 
 def publish(events):
-    kafka.produce(TOPIC, [record(e) for e in events])
-    pg.execute(f"update {NAME}.published p set seq = s.head_seq from {NAME}.slices s "
-               "where s.slice = p.slice")
+    store.publish(NAME, events)
+    store.set_published(NAME)
 
 
 def some_events(keys=12, each=6, name="n"):
