@@ -176,7 +176,7 @@ leat_status leat_store_dead_refs(struct leat_store *s, const struct leat_dead_pa
 {
     put_filter(s, page->filter);
     leat_kept_limit(&s->params, page->limit);
-    return leat_kept_refs(s, "dead letters",
+    return leat_kept_refs(s,
                           "select o.processor, o.slice, o.id from (select d.processor, d.slice,"
                           " d.id, d.last_at, d.record_offset from @.dead_letters d where" FILTER
                           " order by d.last_at, d.record_offset, d.id limit $12::int8) o"

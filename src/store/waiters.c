@@ -157,7 +157,7 @@ leat_status leat_store_waiter_refs(struct leat_store *s, const struct leat_waite
 {
     put_filter(s, page->filter);
     leat_kept_limit(&s->params, page->limit);
-    return leat_kept_refs(s, "what waits",
+    return leat_kept_refs(s,
                           "select o.processor, o.slice, o.id from (select w.processor, w.slice,"
                           " w.id, w.ticket from @.waiting w where" FILTER
                           " order by w.due_at, w.ticket limit $7::int8) o"
