@@ -6,6 +6,7 @@
 
 struct get_options {
     const char *topology, *data, *fields;
+    struct leat_at_least at_least;
     bool json;
 };
 
@@ -14,6 +15,7 @@ static const struct leat_opt options[] = {
     LEAT_CLI_DATA(struct get_options, data),
     {"fields", 0, LEAT_OPT_STR, offsetof(struct get_options, fields), "NAMES", NULL, NULL, 0, 0,
      "Only these fields, with commas between; the key comes always."},
+    LEAT_CLI_AT_LEAST(struct get_options, at_least),
     LEAT_CLI_JSON(struct get_options, json),
 };
 
@@ -23,6 +25,7 @@ static const struct leat_opt_spec spec = {
     .details = "Reads the model's files or the store itself: no server of leat need run. --json is "
                "what HTTP\nanswers. Exit code 3 when there is no such row or command.\n\n"
                "  leat get leads L-1001\n"
+               "  leat get leads L-1001 --at-least now\n"
                "  leat get leads L-1001 L-1002 --fields tier,score\n"
                "  leat get 0197f3a2-4c1e-7b6a-9f00-8d3f1c2b7a10 --json\n",
     LEAT_OPTS(options),
@@ -30,9 +33,10 @@ static const struct leat_opt_spec spec = {
     .args_max = -1,
 };
 
-static int get_rows(const struct leat_session *s, const struct get_options *o, char **args, int n)
+static int get_rows(struct leat_session *s, struct get_options *o, char **args, int n)
 {
     struct leat_target given = {.n_params = 0};
+    struct leat_error err = {0};
     struct leat_read read = {.kind = n > 2 ? LEAT_READ_ROWS : LEAT_READ_ROW, .given = &given};
     const struct leat_projection *p = leat_view_find(s, args[0]);
     if (p == NULL)
@@ -45,7 +49,9 @@ static int get_rows(const struct leat_session *s, const struct get_options *o, c
     if (o->fields != NULL)
         given.params[given.n_params++] =
             (struct leat_param){LEAT_STR("fields"), leat_str_of(o->fields)};
-    return leat_view_read(s, p, &read, o->json);
+    if (leat_at_least_read(s, &o->at_least, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
+    return leat_view_read(s, p, &read, &o->at_least, o->json);
 }
 
 static int get_command(struct leat_session *s, const struct leat_uuid *id, bool as_json)

@@ -13,6 +13,7 @@
 struct list_options {
     const char *topology, *data, *query, *index, *from, *to, *prefix, *where, *fields, *cursor;
     const char *group, *values, *order, *top;
+    struct leat_at_least at_least;
     int64_t limit; /* 0 = not given */
     bool desc, count, json;
 };
@@ -49,6 +50,7 @@ static const struct leat_opt options[] = {
      "Rows or groups at most (default: 20, or the query's own limit)."},
     {"cursor", 0, LEAT_OPT_STR, FIELD(cursor), "CURSOR", NULL, NULL, 0, 0,
      "Go on where a former list ended."},
+    LEAT_CLI_AT_LEAST(struct list_options, at_least),
     LEAT_CLI_JSON(struct list_options, json),
 };
 
@@ -133,7 +135,7 @@ static int run_query(const struct leat_session *s, const struct list_options *o,
         status = read_given(s->arena, o, &words, read.query, &given, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
-    return leat_view_read(s, read.query->model, &read, o->json);
+    return leat_view_read(s, read.query->model, &read, &o->at_least, o->json);
 }
 
 /* ---- rows, counts, groups ---- */
@@ -188,7 +190,7 @@ static int run_rows(const struct leat_session *s, const struct list_options *o, 
         return LEAT_EXIT_USAGE;
     if (read_rows(s, o, read.kind, &given, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    return leat_view_read(s, p, &read, o->json);
+    return leat_view_read(s, p, &read, &o->at_least, o->json);
 }
 
 static int wrong_call(const struct list_options *o, int args)
@@ -215,6 +217,7 @@ int leat_cmd_list(struct leat_cli *cli, int argc, char **argv)
     (void)cli;
     struct list_options o = {0};
     struct leat_session s;
+    struct leat_error err = {0};
     int args = 0, code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code == LEAT_EXIT_GO_ON)
         code = wrong_call(&o, args);
@@ -222,7 +225,10 @@ int leat_cmd_list(struct leat_cli *cli, int argc, char **argv)
         return code;
     if ((code = leat_session_files(&s, o.topology, o.data)) != LEAT_EXIT_GO_ON)
         return code;
-    code = o.query != NULL ? run_query(&s, &o, argv + 1, args) : run_rows(&s, &o, argv[1]);
+    if (leat_at_least_read(&s, &o.at_least, &err) != LEAT_OK)
+        code = leat_cli_fail(&err);
+    else
+        code = o.query != NULL ? run_query(&s, &o, argv + 1, args) : run_rows(&s, &o, argv[1]);
     leat_session_close(&s);
     return code;
 }

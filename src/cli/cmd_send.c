@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/poll.h"
 #include "cli/query_view.h"
 #include "cli/send_dry.h"
 #include "cli/session.h"
@@ -16,8 +17,6 @@
 #define BODY_BYTES_MAX  (64U << 20)
 #define SEND_TIMEOUT_MS 15000
 #define FREE_TIMEOUT_MS 1000
-#define POLL_FIRST_MS   5
-#define POLL_LAST_MS    100
 
 struct send_options {
     const char *topology, *id, *priority;
@@ -86,28 +85,19 @@ static leat_status read_body(const char *arg, struct leat_buf *out, struct leat_
 
 /* ---- the outcome ---- */
 
-static void pause_ms(int ms)
-{
-    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000L};
-    (void)nanosleep(&t, NULL);
-}
-
 /* Polls the command's row, as it is the only sign. ABSENT: not known in time. */
 static leat_status await_outcome(struct leat_session *s, const struct leat_command_sent *sent,
                                  int64_t wait_ms, struct leat_command_status *ret,
                                  struct leat_error *err)
 {
-    int64_t until_us = leat_mono_us() + wait_ms * 1000;
-    int ms = POLL_FIRST_MS;
-    for (;;) {
-        leat_status status =
-            leat_store_command(s->store, sent->slice, &sent->id, s->arena, ret, err);
-        bool open = status == LEAT_ABSENT || (status == LEAT_OK && leat_command_waits(ret));
-        if (!open || leat_mono_us() >= until_us)
-            return status;
-        pause_ms(ms);
-        ms = ms * 3 / 2 < POLL_LAST_MS ? ms * 3 / 2 : POLL_LAST_MS;
-    }
+    struct leat_poll poll = leat_poll_start(wait_ms);
+    leat_status status = LEAT_OK;
+    do {
+        status = leat_store_command(s->store, sent->slice, &sent->id, s->arena, ret, err);
+        if (status != LEAT_ABSENT && (status != LEAT_OK || !leat_command_waits(ret)))
+            break;
+    } while (leat_poll_again(&poll));
+    return status;
 }
 
 /* As HTTP answers it. */

@@ -60,30 +60,20 @@ static int print_answer(struct leat_buf *json, bool as_json)
     return code == LEAT_EXIT_OK ? absent : code;
 }
 
-static leat_status run(const struct leat_session *s, struct leat_model *m,
-                       const struct leat_read *read, struct leat_buf *json, struct leat_error *err)
+int leat_view_read(const struct leat_session *s, const struct leat_projection *model,
+                   const struct leat_read *read, const struct leat_at_least *at_least, bool as_json)
 {
     struct leat_model_read snapshot;
-    LEAT_TRY(leat_model_begin(m, s->arena, &snapshot, err), err, "read");
-    leat_status status = leat_read_run(read, &snapshot, json, err);
-    leat_model_end(&snapshot);
-    return status;
-}
-
-int leat_view_read(const struct leat_session *s, const struct leat_projection *model,
-                   const struct leat_read *read, bool as_json)
-{
-    struct leat_model *m = NULL;
     struct leat_buf json;
     struct leat_error err = {0};
+    if (leat_at_least_begin(s, model->name.at, at_least, &snapshot, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
     leat_buf_init(&json, LEAT_VIEW_BYTES_MAX);
-    leat_status status = leat_model_open(s->topology, model->name.at, s->data_dir, &m, &err);
-    if (status == LEAT_OK)
-        status = run(s, m, read, &json, &err);
+    leat_status status = leat_read_run(read, &snapshot, &json, &err);
     if (status == LEAT_OK && json.overflow)
         status = leat_fail(&err, LEAT_FATAL, "the answer is over its limit: ask for fewer rows");
     int code = status == LEAT_OK ? print_answer(&json, as_json) : leat_cli_fail(&err);
-    leat_model_close(m);
+    leat_at_least_end(&snapshot);
     leat_buf_done(&json);
     return code;
 }

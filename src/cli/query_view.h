@@ -3,6 +3,7 @@
 #ifndef LEAT_CLI_QUERY_VIEW_H
 #define LEAT_CLI_QUERY_VIEW_H
 
+#include "cli/at_least.h"
 #include "cli/cli.h"
 #include "cli/session.h"
 #include "query/reads.h"
@@ -17,10 +18,11 @@
             "Folder of the read models (default: .leat/<name> beside the topology)."               \
     }
 
-/* Opens the model, asks, prints the answer: `{"rows":…}` as a table, any other object as lines.
- * Exit code 3 also when some of several keys have no row. */
+/* Opens the model, waits until it is as new as asked for, asks, prints the answer: `{"rows":…}` as
+ * a table, any other object as lines. Exit code 3 also when some of several keys have no row. */
 int leat_view_read(const struct leat_session *s, const struct leat_projection *model,
-                   const struct leat_read *read, bool as_json);
+                   const struct leat_read *read, const struct leat_at_least *at_least,
+                   bool as_json);
 /* NULL: the error is printed. */
 const struct leat_projection *leat_view_find(const struct leat_session *s, const char *model);
 /* What became of a command. */

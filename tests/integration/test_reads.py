@@ -457,6 +457,24 @@ def many_wait_without_a_thread_each():
     check.equal(several.result().json["rows"][0]["total"], 777)
 
 
+@check.test
+def verbs_read_as_new_as_is_asked_for():
+    _, home, _ = system()
+    for i in range(10):
+        store.append(NAME, "order-v", [("Placed", {**order(1), "id": "v", "total": i})])
+        row_now = home.must_json("get", "orders", "v", "--at-least", "now", "--wait", "60s")
+        check.equal(row_now["total"], i)
+    position = ask("models/orders/v").headers["Leat-Position"]
+    store_id, seq = at_slice(position)[2]
+    counted = home.must_json("list", "orders", "--at-least", position, "--count")
+    check.equal(counted["count"], ROWS + 2)
+    for given, code, part in ((f"{store_id}:2={seq + 1}", 1, "in time"), ("x", 2, "not a position"),
+                              (f"{uuid.uuid4()}:0=1", 2, "a store this model is not built from")):
+        done = home.cli("list", "orders", "--at-least", given, "--wait", "0s")
+        check.equal(done.returncode, code, done.stderr)
+        check.contains(done.stderr, part)
+
+
 class Follower:
     """A stream of changes, read on demand."""
 
