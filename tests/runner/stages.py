@@ -141,9 +141,11 @@ def scripts(folder, marked=None):
 
 
 def script_items(paths, env, preset, sanitizer=None, seconds=300):
+    """The largest scripts first: one that takes long and starts last would run alone."""
     env = {**env, "LEAT_BIN": os.path.join(ROOT, "build", preset, "bin", "leat"),
            "PYTHONPATH": os.path.join(ROOT, "tests", "integration"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return [Item(stem(p), [sys.executable, p], "lines", sanitizer, env, seconds) for p in paths]
+    return [Item(stem(p), [sys.executable, p], "lines", sanitizer, env, seconds)
+            for p in sorted(paths, key=os.path.getsize, reverse=True)]
 
 
 # --- the stages; each is (name, exists, run) in STAGES ---
