@@ -2,8 +2,8 @@
 # A folder that does not exist, or has no source yet, is skipped.
 
 set(LEAT_FOLDERS
-    base topology codec kafka store redis guard observe auth worker relay projection query audit
-    scale cli)
+    base topology codec kafka store redis web guard observe auth worker relay projection query
+    audit scale cli)
 
 # The one foreign library of each folder, by its pkg-config name.
 set(LEAT_FOREIGN_base libcrypto)
@@ -12,6 +12,7 @@ set(LEAT_FOREIGN_codec avro-c jansson)
 set(LEAT_FOREIGN_kafka rdkafka)
 set(LEAT_FOREIGN_store libpq)
 set(LEAT_FOREIGN_redis hiredis)
+set(LEAT_FOREIGN_web libcurl)
 set(LEAT_FOREIGN_auth libjwt)
 set(LEAT_FOREIGN_projection lmdb)
 set(LEAT_FOREIGN_query libmicrohttpd)

@@ -4,10 +4,8 @@
 #include <strings.h>
 
 #include "auth/auth_internal.h"
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/log.h"
 
 #define CLAIMS_MAX    64
 #define KEY_BYTES_MAX 512
@@ -19,14 +17,12 @@ leat_status leat_auth_new(const struct leat_access *access, struct leat_auth **r
     struct leat_auth *a = calloc(1, sizeof *a);
     leat_assert(a != NULL);
     a->access = access;
-    (void)pthread_mutex_init(&a->lock, NULL);
     if (access->jwt.given && access->jwt.jwks != NULL) {
-        leat_status status = leat_jwks_read(access->jwt.jwks, &a->jwks, err);
+        leat_status status = leat_signers_new(&access->jwt, &a->signers, err);
         if (status != LEAT_OK) {
             leat_auth_free(a);
             return status;
         }
-        a->read_at_ms = a->tried_at_ms = leat_mono_us() / 1000;
     }
     *ret = a;
     return LEAT_OK;
@@ -36,8 +32,7 @@ void leat_auth_free(struct leat_auth *a)
 {
     if (a == NULL)
         return;
-    leat_jwks_free(a->jwks);
-    (void)pthread_mutex_destroy(&a->lock);
+    leat_signers_free(a->signers);
     free(a);
 }
 
@@ -145,15 +140,16 @@ static leat_status take_claim(struct claims *claims, struct leat_json_reader *r,
         *r = before;
         return leat_json_skip(r, NULL, err);
     }
-    struct leat_str value =
-        t.kind == LEAT_JSON_STRING ? leat_json_unescape(&t, arena) : leat_arena_copy(arena, t.text);
+    if (t.kind == LEAT_JSON_NULL)
+        return LEAT_OK;
+    struct leat_str value = t.kind == LEAT_JSON_STRING ? leat_json_unescape(&t, arena)
+                            : t.kind == LEAT_JSON_BOOL ? leat_str_of(t.boolean ? "true" : "false")
+                                                       : leat_arena_copy(arena, t.text);
     if (roles && t.kind == LEAT_JSON_STRING)
         c->roles |= spaced_roles(a, value);
     if (leat_str_eq(name, LEAT_STR("sub")))
         c->name = value;
-    if (t.kind == LEAT_JSON_BOOL)
-        value = leat_str_of(t.boolean ? "true" : "false");
-    if (t.kind != LEAT_JSON_NULL && claims->n < CLAIMS_MAX)
+    if (claims->n < CLAIMS_MAX)
         claims->at[claims->n++] = (struct leat_access_claim){leat_arena_copy(arena, name), value};
     return LEAT_OK;
 }
@@ -213,9 +209,9 @@ static leat_status admit_token(struct leat_auth *a, struct leat_str token, int64
     leat_status status = leat_jwt_verify(a, token, now_ms, arena, &claims, err);
     if (status == LEAT_OK)
         status = read_claims(a->access, claims, arena, ret, err);
-    if (status != LEAT_OK)
-        err->status = LEAT_INVALID;
-    return status == LEAT_OK ? LEAT_OK : LEAT_INVALID;
+    if (status != LEAT_OK && status != LEAT_RETRY)
+        err->status = status = LEAT_INVALID;
+    return status;
 }
 
 leat_status leat_auth_admit(struct leat_auth *a, const struct leat_credentials *c, int64_t now_ms,

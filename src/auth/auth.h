@@ -15,7 +15,7 @@
 
 struct leat_auth;
 
-/* `access` must outlive it. INVALID: the key set cannot be read, or holds no key. */
+/* `access` must outlive it. INVALID: the file of the key set cannot be read, or holds no key. */
 LEAT_MUST_CHECK leat_status leat_auth_new(const struct leat_access *access, struct leat_auth **ret,
                                           struct leat_error *err);
 void leat_auth_free(struct leat_auth *a); /* NULL allowed */
@@ -29,7 +29,8 @@ struct leat_caller {
     const struct leat_access_claim *claims;
     uint32_t n_claims;
 };
-/* INVALID: not to be admitted, and why, without a word about what was shown. `now_ms`: unix. */
+/* INVALID: not to be admitted, and why, without a word about what was shown. RETRY: the keys that a
+ * token needs are being read. `now_ms`: unix. */
 LEAT_MUST_CHECK leat_status leat_auth_admit(struct leat_auth *a, const struct leat_credentials *c,
                                             int64_t now_ms, struct leat_arena *arena,
                                             struct leat_caller *ret, struct leat_error *err);

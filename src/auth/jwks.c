@@ -61,26 +61,29 @@ static bool is_or_absent(const struct member *m, const char *wanted)
     return m->value.len == 0 || leat_str_eq(m->value, leat_str_of(wanted));
 }
 
+/* False: not a key we could use. */
+static bool make_key(const struct member m[MEMBERS], struct leat_arena *arena, struct leat_jwk *ret)
+{
+    struct leat_str n, e;
+    struct leat_error err = {0};
+    *ret = (struct leat_jwk){.kid = m[KID].value};
+    return leat_str_eq(m[KTY].value, LEAT_STR("RSA")) && is_or_absent(&m[USE], "sig") &&
+           is_or_absent(&m[ALG], "RS256") && read_url64(m[N].value, arena, &n) &&
+           read_url64(m[E].value, arena, &e) &&
+           leat_rsa_pem(n, e, arena, &ret->pem, &err) == LEAT_OK;
+}
+
 static leat_status read_key(struct leat_json_reader *r, struct leat_jwks *s, struct leat_error *err)
 {
     struct member m[MEMBERS] = {{"kty", {"", 0}}, {"use", {"", 0}}, {"alg", {"", 0}},
                                 {"kid", {"", 0}}, {"n", {"", 0}},   {"e", {"", 0}}};
-    struct leat_str n, e;
+    struct leat_jwk key;
     LEAT_TRY(read_members(r, s->arena, m, err), err, "key set");
-    bool ours = leat_str_eq(m[KTY].value, LEAT_STR("RSA")) && is_or_absent(&m[USE], "sig") &&
-                is_or_absent(&m[ALG], "RS256");
-    if (!ours)
+    if (!make_key(m, s->arena, &key))
         return LEAT_OK;
     if (s->n == LEAT_JWKS_KEYS_MAX)
         return leat_fail(err, LEAT_INVALID, "more than %d keys", LEAT_JWKS_KEYS_MAX);
-    if (!read_url64(m[N].value, s->arena, &n) || !read_url64(m[E].value, s->arena, &e))
-        return leat_fail(err, LEAT_INVALID, "key '%.*s': 'n' or 'e' is not base64url",
-                         LEAT_STR_FMT(m[KID].value));
-    struct leat_jwk *k = &s->keys[s->n];
-    LEAT_TRY(leat_rsa_pem(n, e, s->arena, &k->pem, err), err, "key '%.*s'",
-             LEAT_STR_FMT(m[KID].value));
-    k->kid = m[KID].value;
-    s->n++;
+    s->keys[s->n++] = key;
     return LEAT_OK;
 }
 
@@ -102,7 +105,9 @@ static leat_status read_set(struct leat_str text, struct leat_jwks *s, struct le
             return leat_fail(err, LEAT_INVALID, "a key of the set is no object");
         LEAT_TRY(read_key(&r, s, err), err, "key set");
     }
-    return s->n > 0 ? LEAT_OK : leat_fail(err, LEAT_INVALID, "no RSA key for signatures in it");
+    return s->n > 0 ? LEAT_OK
+                    : leat_fail(err, LEAT_INVALID,
+                                "no RSA key of 2048 bits or more for signatures in it");
 }
 
 leat_status leat_jwks_parse(struct leat_str text, struct leat_jwks **ret, struct leat_error *err)

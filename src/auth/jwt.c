@@ -5,11 +5,7 @@
 #include <string.h>
 
 #include "auth/auth_internal.h"
-#include "base/clock.h"
 #include "base/json.h"
-#include "base/log.h"
-
-#define RETRY_MS 10000 /* between two looks for an unknown kid */
 
 static void freep_jwt(jwt_t **j)
 {
@@ -19,47 +15,6 @@ static void freep_jwt(jwt_t **j)
 static void freep_text(char **text)
 {
     free(*text);
-}
-
-/* ---- which key ---- */
-
-/* Held: a->lock. The old set stays when the new one cannot be read. */
-static void read_again(struct leat_auth *a, int64_t mono_ms)
-{
-    struct leat_error err = {0};
-    struct leat_jwks *fresh = NULL;
-    a->tried_at_ms = mono_ms;
-    if (leat_jwks_read(a->access->jwt.jwks, &fresh, &err) != LEAT_OK) {
-        leat_log_error(LEAT_LOG_WARN, "auth", "key-set", &err);
-        return;
-    }
-    leat_jwks_free(a->jwks);
-    a->jwks = fresh;
-    a->read_at_ms = mono_ms;
-}
-
-static const struct leat_jwk *find(const struct leat_jwks *s, struct leat_str kid)
-{
-    for (uint32_t i = 0; i < s->n; i++)
-        if (kid.len == 0 ? s->n == 1 : leat_str_eq(s->keys[i].kid, kid))
-            return &s->keys[i];
-    return NULL;
-}
-
-/* The key's text in the arena: the set may be replaced meanwhile. "" when there is none. */
-static struct leat_str rsa_key(struct leat_auth *a, struct leat_str kid, struct leat_arena *arena)
-{
-    int64_t now = leat_mono_us() / 1000;
-    struct leat_str pem = {"", 0};
-    (void)pthread_mutex_lock(&a->lock);
-    bool due = now - a->read_at_ms >= a->access->jwt.refresh_ms;
-    if ((due || find(a->jwks, kid) == NULL) && now - a->tried_at_ms >= RETRY_MS)
-        read_again(a, now);
-    const struct leat_jwk *k = find(a->jwks, kid);
-    if (k != NULL)
-        pem = leat_arena_copy(arena, leat_str_of(k->pem));
-    (void)pthread_mutex_unlock(&a->lock);
-    return pem;
 }
 
 static leat_status key_of(struct leat_auth *a, const char *token, struct leat_arena *arena,
@@ -74,10 +29,11 @@ static leat_status key_of(struct leat_auth *a, const char *token, struct leat_ar
     const char *alg = jwt_get_header(unverified, "alg");
     if (alg == NULL || strcmp(alg, wanted) != 0)
         return leat_fail(err, LEAT_INVALID, "the token is not signed with %s", wanted);
-    *ret = shared ? leat_str_of(j->secret)
-                  : rsa_key(a, leat_str_of(jwt_get_header(unverified, "kid")), arena);
-    return ret->len > 0 ? LEAT_OK
-                        : leat_fail(err, LEAT_INVALID, "the token's key (kid) is not known here");
+    if (!shared)
+        return leat_signers_find(a->signers, leat_str_of(jwt_get_header(unverified, "kid")), arena,
+                                 ret, err);
+    *ret = leat_str_of(j->secret);
+    return LEAT_OK;
 }
 
 /* ---- what it says ---- */
@@ -150,7 +106,9 @@ leat_status leat_jwt_verify(struct leat_auth *a, struct leat_str token, int64_t 
         return leat_fail(err, LEAT_INVALID, "the token has more than %d bytes",
                          LEAT_TOKEN_BYTES_MAX);
     const char *text = leat_arena_cstr(arena, token);
-    LEAT_TRY(key_of(a, text, arena, &key, err), err, "token");
+    leat_status status = key_of(a, text, arena, &key, err);
+    if (status != LEAT_OK)
+        return status;
     LEAT_AUTO(freep_jwt) jwt_t *jwt = NULL;
     if (jwt_decode(&jwt, text, (const unsigned char *)key.at, (int)key.len) != 0 ||
         jwt_get_alg(jwt) != (j->algorithm == LEAT_JWT_HS256 ? JWT_ALG_HS256 : JWT_ALG_RS256))

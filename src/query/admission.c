@@ -150,6 +150,10 @@ bool leat_admitted(struct leat_request *rq)
         rq->caller = (struct leat_caller){.name = {"", 0}};
         if (!within_limit(rq))
             return false;
+        if (status == LEAT_RETRY) {
+            leat_answer_error(rq, &err);
+            return false;
+        }
         leat_answer_header(rq, "WWW-Authenticate", "Bearer");
         leat_answer_problem(rq, 401, "Who asks?", "unauthorized", err.msg, err.hint);
         return false;

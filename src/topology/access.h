@@ -57,7 +57,8 @@ struct leat_access_jwt {
     bool given;
     leat_jwt_algorithm algorithm;
     const char *secret; /* HS256 */
-    const char *jwks;   /* RS256: file or address */
+    const char *jwks;   /* RS256: file, or address (with "://") */
+    const char *ca;     /* certificates to trust there; NULL: the system's */
     const char *issuer, *audience;
     struct leat_str roles_claim;
     int64_t leeway_ms, refresh_ms;

@@ -303,6 +303,25 @@ LEAT_KEY_LOADER(leat_load_access_keys)
         check_roles(l, a, n, leat_load_path(l, path, a->keys[i].name), &a->keys[i].roles);
 }
 
+static bool starts(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* Whoever can change the keys on their way can sign anything: https, or this machine. */
+static bool is_trusted_address(const char *url)
+{
+    static const char *const own[] = {"127.0.0.1", "localhost", "[::1]"};
+    if (starts(url, "https://"))
+        return url[8] != 0 && url[8] != '/';
+    for (size_t i = 0; i < sizeof own / sizeof *own && starts(url, "http://"); i++) {
+        const char *end = url + 7 + strlen(own[i]);
+        if (starts(url + 7, own[i]) && (*end == 0 || *end == ':' || *end == '/'))
+            return strchr(url, '@') == NULL; /* http://localhost:1@elsewhere/ */
+    }
+    return false;
+}
+
 LEAT_KEY_LOADER(leat_load_jwt)
 {
     struct leat_access *a = target;
@@ -318,14 +337,14 @@ LEAT_KEY_LOADER(leat_load_jwt)
     if (hs ? j->jwks != NULL : j->secret != NULL)
         leat_load_error(l, &n->place, "%s.%s: not with %s", path, hs ? "jwks" : "secret",
                         hs ? "HS256" : "RS256");
-    if (j->jwks == NULL)
-        return;
-    if (strstr(j->jwks, "://") == NULL) {
+    if (j->ca != NULL)
+        j->ca = leat_files_beside(l->arena, n->place.file, leat_str_of(j->ca));
+    if (j->jwks != NULL && strstr(j->jwks, "://") == NULL) {
         j->jwks = leat_files_beside(l->arena, n->place.file, leat_str_of(j->jwks));
-        return;
+    } else if (j->jwks != NULL && !is_trusted_address(j->jwks)) {
+        leat_load_error(l, &n->place, "%s.jwks: neither a file nor an https:// address", path);
+        leat_report_hint(l->report, "http:// is for this machine: http://127.0.0.1:8080/…");
     }
-    leat_load_error(l, &n->place, "%s.jwks: an address is not read, only a file", path);
-    leat_report_hint(l->report, "fetch it into a file now and then; leat notices");
 }
 
 LEAT_KEY_LOADER(leat_load_auth)

@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store guard redis auth projection query */
+/* uses: base topology codec kafka store guard redis web auth projection query */
 /* http_params.c - request lines, preferences, keys and bodies as anybody may send them: bounded
  * results or a reason, never a crash. Input: request target, newline, Prefer, newline,
  * Idempotency-Key, newline, body. */

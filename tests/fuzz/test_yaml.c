@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store redis guard auth worker relay projection query cli */
+/* uses: base topology codec kafka store redis guard web auth worker relay projection query cli */
 /* Any bytes as a *_test.yaml of a small topology: cases that would run, or findings with a place,
  * never a crash and never a case without a processor. */
 #include <stdio.h>

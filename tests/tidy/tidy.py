@@ -25,7 +25,7 @@ LAYERS = [
     ["leat"],
     ["base"],
     ["topology", "codec"],
-    ["kafka", "store", "redis", "guard", "observe", "auth"],
+    ["kafka", "store", "redis", "web", "guard", "observe", "auth"],
     ["worker", "relay", "projection", "query", "audit", "scale"],
     ["cli"],
 ]
@@ -43,7 +43,7 @@ FOREIGN = {
     "postgresql/": ["store"],
     "lmdb.h": ["projection"],
     "microhttpd.h": ["query"],
-    "curl/": ["cli"],
+    "curl/": ["web"],
     "hiredis/": ["redis"],
     "jwt.h": ["auth"],
     "criterion/": [],

@@ -1,4 +1,4 @@
-/* uses: base topology codec auth */
+/* uses: base topology codec web auth */
 /* Who is admitted and what they may: keys, tokens, roles, filters. */
 #include <criterion/criterion.h>
 #include <stdio.h>

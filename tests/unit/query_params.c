@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store redis guard auth projection query */
+/* uses: base topology codec kafka store redis guard web auth projection query */
 #include <criterion/criterion.h>
 
 #include "query/http.h"

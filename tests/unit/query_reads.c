@@ -1,4 +1,4 @@
-/* uses: base topology codec kafka store guard redis auth projection query */
+/* uses: base topology codec kafka store guard redis web auth projection query */
 /* query_reads.c - positions as text, and bodies that ask read models. */
 #include <criterion/criterion.h>
 

@@ -111,7 +111,10 @@ Test(topology_access, mistakes_are_told_with_the_nearest_name)
     expect_said("{auth: {roles: {a: {}}, jwt: {algorithm: HS256, secret: short}}}", "32 bytes");
     expect_said("{auth: {roles: {a: {}}, jwt: {}}}", "RS256 needs the keys");
     expect_said("{auth: {roles: {a: {}}, jwt: {algorithm: none}}}", "RS256");
-    expect_said("{auth: {roles: {a: {}}, jwt: {jwks: 'https://id.example/keys'}}}", "only a file");
+    expect_said("{auth: {roles: {a: {}}, jwt: {jwks: 'http://id.example/keys'}}}", "https://");
+    expect_said("{auth: {roles: {a: {}}, jwt: {jwks: 'http://localhost:1@b/'}}}", "https://");
+    expect_said("{auth: {roles: {a: {}}, jwt: {jwks: 'http://localhost.b/'}}}", "https://");
+    expect_said("{auth: {roles: {a: {}}, jwt: {jwks: 'file:///etc/keys'}}}", "https://");
     expect_said("{auth: {roles: {a: {}}, jwt: {jwks: f, secret: s}}}", "not with RS256");
     expect_said("{auth: {rolles: {a: {}}, anonymous: a}}", "did you mean 'roles'");
 }
