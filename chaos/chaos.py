@@ -25,6 +25,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests", "integration"
 
 from lib import servers  # noqa: E402
 import brokers  # noqa: E402,F401 - adds its scenarios
+import models  # noqa: E402,F401 - the same
 import own  # noqa: E402
 import proxy  # noqa: E402
 import scenarios  # noqa: E402

@@ -28,6 +28,10 @@ static const struct leat_opt options[] = {
      "rebuild: do not go on with a rebuild that was broken off."},
     {"behind", 0, LEAT_OPT_FLAG, FIELD(behind), NULL, NULL, NULL, 0, 0,
      "switch: even to one that is behind: readers see positions go back."},
+    {"former", 0, LEAT_OPT_FLAG, FIELD(former), NULL, NULL, NULL, 0, 0,
+     "drop: all versions that readers were switched from, of all models or of one."},
+    {"older-than", 0, LEAT_OPT_STR, FIELD(older_than), "DURATION", "1h", NULL, 0, 0,
+     "drop --former: only those that readers left so long ago."},
     {"keep", 0, LEAT_OPT_FLAG, FIELD(keep), NULL, NULL, NULL, 0, 0,
      "compact: do not drop the version it was made of."},
     {"wait", 0, LEAT_OPT_STR, FIELD(wait), "DURATION", "30s", NULL, 0, 0,
@@ -55,11 +59,12 @@ static const struct leat_opt_spec spec = {
         "  diff <model> [A [B]]            two versions row by row at one position; 3: different\n"
         "  switch <model> [VERSION]        readers use it from now on (default: the newest)\n"
         "  drop <model> VERSION            its files go\n"
+        "  drop --former [<model>]         all that readers left an hour ago (--older-than)\n"
         "  backup <model> DIR              a copy that leat list --data DIR reads\n"
         "  check <model>      rows, indexes and checkpoints as they stand in the file; 3: damaged\n"
         "  compact <model>    a copy without free pages, switched to\n\n"
         "  leat model rebuild leads --switch\n"
-        "  leat model drop leads 3f2a90bc11d20e77\n",
+        "  leat model drop --former --older-than 1d\n",
     LEAT_OPTS(options),
     .args_min = 1,
     .args_max = -1,
@@ -87,7 +92,7 @@ static const struct leat_word words[] = {
     {"resume", RESUME, 1, 1, "takes a model"},
     {"diff", DIFF, 1, 3, "takes a model and at most two versions"},
     {"switch", SWITCH, 1, 2, "takes a model and at most a version"},
-    {"drop", DROP, 2, 2, "takes a model and a version"},
+    {"drop", DROP, 0, 2, "takes a model and a version, or --former"},
     {"backup", BACKUP, 2, 2, "takes a model and a folder"},
     {"check", CHECK, 1, 1, "takes a model"},
     {"compact", COMPACT, 1, 1, "takes a model"},
@@ -232,6 +237,7 @@ static leat_status check_call(const struct leat_model_options *o, int args, char
         {"restart", o->restart, REBUILD},
         {"behind", o->behind, SWITCH},
         {"keep", o->keep, COMPACT},
+        {"former", o->former, DROP},
         {"dry-run", o->dry_run, REBUILD | SWITCH | DROP | COMPACT},
     };
     *ret_word = leat_word_find(&all_words, argv[1], args - 1, err);

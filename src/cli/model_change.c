@@ -1,4 +1,4 @@
-/* leat model switch, drop, backup, compact. */
+/* leat model switch, backup, compact. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,9 +6,8 @@
 #include "cli/model_verbs.h"
 #include "projection/version_copy.h"
 
-/* "leads: <what> <version>", or {"model", "<member>", …}. */
-static int say(const struct leat_model_call *c, const char *what, const char *version,
-               const char *rest)
+int leat_model_say(const struct leat_model_call *c, const char *what, const char *version,
+                   const char *rest)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf out;
     struct leat_json_writer w;
@@ -78,9 +77,9 @@ int leat_model_switch_run(struct leat_model_call *c)
         return leat_cli_fail(&err);
     (void)snprintf(version, sizeof version, "%s", v->name);
     if (strcmp(version, c->current) == 0)
-        return say(c, "already at", version, "");
+        return leat_model_say(c, "already at", version, "");
     if (c->o->dry_run)
-        return say(c, "switched to", version, "");
+        return leat_model_say(c, "switched to", version, "");
     if (c->o->behind)
         c->wait_ms = 0;
     status = leat_model_await(c, version, &behind, &err); /* reads the list again */
@@ -91,33 +90,7 @@ int leat_model_switch_run(struct leat_model_call *c)
         status = leat_fail(&err, LEAT_ABSENT, "version %s was dropped meanwhile", version);
     if (status == LEAT_OK)
         status = leat_model_make_current(c, v, &err);
-    return status == LEAT_OK ? say(c, "switched to", version, "") : leat_cli_fail(&err);
-}
-
-/* ---- drop ---- */
-
-int leat_model_drop_run(struct leat_model_call *c)
-{
-    struct leat_error err = {0};
-    const struct leat_version *v = NULL;
-    char dir[LEAT_MODEL_PATH_BYTES];
-    struct leat_version_state s = {0};
-    leat_status status = leat_model_version(c, c->args[0], &v, &err);
-    if (status == LEAT_OK && strcmp(v->name, c->current) == 0) {
-        status = leat_fail(&err, LEAT_INVALID, "readers use version %s", v->name);
-        leat_error_hint(&err, "leat model switch %s to another one first.", c->projection->name.at);
-    }
-    struct leat_error unreadable = {0}; /* no reason to keep it */
-    if (status == LEAT_OK && leat_model_look(c, v->name, dir, &s, &unreadable) == LEAT_OK &&
-        s.building && s.build.alive) {
-        status = leat_fail(&err, LEAT_INVALID, "version %s is being built by process %lld", v->name,
-                           (long long)s.build.pid);
-        leat_error_hint(&err, "Stop that first; one that a projector builds for a changed "
-                              "declaration is begun again.");
-    }
-    if (status == LEAT_OK && !c->o->dry_run)
-        status = leat_version_drop(c->s.data_dir, c->projection->name, v->name, &err);
-    return status == LEAT_OK ? say(c, "dropped", v->name, "") : leat_cli_fail(&err);
+    return status == LEAT_OK ? leat_model_say(c, "switched to", version, "") : leat_cli_fail(&err);
 }
 
 /* ---- backup, compact ---- */
@@ -147,7 +120,8 @@ int leat_model_backup_run(struct leat_model_call *c)
     leat_status status = source(c, &copy, &err);
     if (status == LEAT_OK)
         status = leat_version_backup(&copy, c->args[0], &err);
-    return status == LEAT_OK ? say(c, "copied", copy.version, c->args[0]) : leat_cli_fail(&err);
+    return status == LEAT_OK ? leat_model_say(c, "copied", copy.version, c->args[0])
+                             : leat_cli_fail(&err);
 }
 
 static leat_status compact(struct leat_model_call *c, char ret_sizes[64], struct leat_error *err)
@@ -181,8 +155,8 @@ int leat_model_compact_run(struct leat_model_call *c)
     struct leat_error err = {0};
     char sizes[64] = "";
     if (c->o->dry_run)
-        return say(c, "compacted", c->current, "");
+        return leat_model_say(c, "compacted", c->current, "");
     if (compact(c, sizes, &err) != LEAT_OK)
         return leat_cli_fail(&err);
-    return say(c, "compacted into", c->current, sizes);
+    return leat_model_say(c, "compacted into", c->current, sizes);
 }

@@ -18,7 +18,7 @@ static const char *state_of(const struct leat_model_call *c, const struct leat_v
         return "unreadable";
     if (strcmp(v->name, c->current) == 0)
         return "current";
-    return "ready";
+    return v->left_ms != 0 ? "former" : "ready";
 }
 
 static void put_time(struct leat_json_writer *w, const char *name, int64_t ms)
@@ -75,6 +75,7 @@ static void put_version(struct leat_model_call *c, const struct leat_version *v,
         leat_json_put_cstr(w, "size", leat_format_size((int64_t)s.figures.used_bytes, size));
     leat_json_put_bool(w, "declared", v->hash == c->projection->hash);
     put_time(w, "made", v->made_ms);
+    put_time(w, "left", v->left_ms);
     if (details) {
         leat_json_put_int(w, "skipped", (int64_t)s.skipped);
         leat_json_put_int(w, "complete_ms", s.complete_ms);

@@ -10,9 +10,9 @@
 #define LEAT_MODEL_OUTPUT_MAX (64U << 20)
 
 struct leat_model_options {
-    const char *topology, *data, *throttle, *wait, *version;
+    const char *topology, *data, *throttle, *wait, *version, *older_than;
     int64_t connections, limit;
-    bool do_switch, restart, behind, keep, dry_run, json;
+    bool do_switch, restart, behind, keep, former, dry_run, json;
 };
 
 struct leat_model_call {
@@ -46,6 +46,10 @@ LEAT_MUST_CHECK leat_status leat_model_await(struct leat_model_call *c, const ch
 LEAT_MUST_CHECK leat_status leat_model_make_current(const struct leat_model_call *c,
                                                     const struct leat_version *v,
                                                     struct leat_error *err);
+
+/* "<model>: <what> <version>: <rest>", or {"model", "version", "done", "dry_run", "detail"}. */
+int leat_model_say(const struct leat_model_call *c, const char *what, const char *version,
+                   const char *rest);
 
 /* ---- the words; exit codes ---- */
 

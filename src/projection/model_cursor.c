@@ -75,6 +75,13 @@ void leat_model_cursor_put(struct leat_str list, const char *version, struct lea
     put_text(bytes, SEAL_BYTES + len + entry.len, out);
 }
 
+/* "<hash>[-<n>]": versions of one declaration hold the same rows in the same order. */
+static bool is_of_one_declaration(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "-");
+    return n == strcspn(b, "-") && memcmp(a, b, n) == 0;
+}
+
 leat_status leat_model_cursor_read(struct leat_str text, struct leat_str list, const char *version,
                                    struct leat_index_key *ret_entry, struct leat_error *err)
 {
@@ -94,9 +101,10 @@ leat_status leat_model_cursor_read(struct leat_str text, struct leat_str list, c
                              "parameters; start again without it");
         return status;
     }
-    if (strcmp((const char *)body, version) != 0) {
+    if (!is_of_one_declaration((const char *)body, version)) {
         return leat_fail(err, LEAT_INVALID,
-                         "the cursor is of another version of the model: start again without it");
+                         "the model was declared anew since that page: start again without the "
+                         "cursor");
     }
     ret_entry->len = (uint32_t)left;
     memcpy(ret_entry->bytes, end + 1, left);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define FRESH_BYTES   8
+#define LEFT          "left"
 #define HELD          "held "
 #define CURRENT_BYTES (2 * LEAT_VERSION_BYTES + 16)
 
@@ -83,17 +84,39 @@ leat_status leat_version_current(const char *data_dir, struct leat_str model,
     return LEAT_OK;
 }
 
-static leat_status replace_current(const char *data_dir, struct leat_str model, const char *text,
-                                   struct leat_error *err)
+/* Says of both versions since when readers have left them; a switch holds without it. */
+static void note_left(const char *data_dir, struct leat_str model, const char *before,
+                      const char *now)
 {
+    char dir[LEAT_MODEL_PATH_BYTES], path[LEAT_MODEL_PATH_BYTES];
+    struct leat_error ignored = {0};
+    if (strcmp(before, now) == 0)
+        return;
+    bool noted = before[0] != 0 &&
+                 leat_version_dir(data_dir, model, before, dir, &ignored) == LEAT_OK &&
+                 leat_version_write(dir, LEFT, leat_str_of(now), &ignored) == LEAT_OK;
+    (void)noted;
+    if (join(path, &ignored, "%s/models/%.*s.%s/" LEFT, data_dir, LEAT_STR_FMT(model), now) ==
+        LEAT_OK)
+        (void)unlink(path);
+}
+
+static leat_status replace_current(const char *data_dir, struct leat_str model, const char *version,
+                                   const char *text, struct leat_error *err)
+{
+    char before[LEAT_VERSION_BYTES] = "";
+    struct leat_error absent = {0};
     char path[LEAT_MODEL_PATH_BYTES], next[LEAT_MODEL_PATH_BYTES];
     LEAT_TRY(join(path, err, "%s/models/%.*s.current", data_dir, LEAT_STR_FMT(model)), err,
              "switch a read model");
     /* Its own name per process: two projectors may switch at once. */
     LEAT_TRY(join(next, err, "%s.%ld", path, (long)getpid()), err, "switch a read model");
     LEAT_TRY(write_file(next, text, err), err, "switch a read model");
+    if (leat_version_current(data_dir, model, before, &absent) != LEAT_OK)
+        before[0] = 0;
     if (rename(next, path) != 0)
         return leat_fail(err, LEAT_FATAL, "could not rename '%s': %s", next, strerror(errno));
+    note_left(data_dir, model, before, version);
     return LEAT_OK;
 }
 
@@ -102,7 +125,7 @@ leat_status leat_version_switch(const char *data_dir, struct leat_str model, con
 {
     char text[LEAT_VERSION_BYTES + 1];
     (void)snprintf(text, sizeof text, "%.*s\n", LEAT_VERSION_BYTES - 1, version);
-    return replace_current(data_dir, model, text, err);
+    return replace_current(data_dir, model, version, text, err);
 }
 
 leat_status leat_version_hold(const char *data_dir, struct leat_str model, const char *version,
@@ -111,7 +134,7 @@ leat_status leat_version_hold(const char *data_dir, struct leat_str model, const
     char text[CURRENT_BYTES];
     (void)snprintf(text, sizeof text, "%.*s\n" HELD "%016" PRIx64 "\n", LEAT_VERSION_BYTES - 1,
                    version, declared);
-    return replace_current(data_dir, model, text, err);
+    return replace_current(data_dir, model, version, text, err);
 }
 
 bool leat_version_is_held(const char *data_dir, struct leat_str model, uint64_t declared)

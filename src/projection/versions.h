@@ -5,6 +5,7 @@
  *       refused      it must not be used: a reason
  *       building     it is not whole yet (build_file.h): nobody but its builder opens it
  *       declaration  what it is a fold by (topology/declaration.h)
+ *       left         readers used it; since the file was written they use another
  *   <data_dir>/models/<name>.current         the version readers open, replaced by rename
  *   <data_dir>/models/.new-*, .dropped-*     being made, being removed
  *
@@ -31,6 +32,7 @@ struct leat_version {
     bool refused, building, has_data;
     uint64_t folder; /* inode: another folder under the same name is another version */
     int64_t made_ms; /* 0 = unknown */
+    int64_t left_ms; /* when readers were switched from it to another; 0 = never, or unknown */
 };
 struct leat_versions { /* of one model, older ones first */
     struct leat_version *at;

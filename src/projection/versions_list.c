@@ -75,6 +75,11 @@ static bool has(int dir_fd, const char *file)
     return faccessat(dir_fd, file, F_OK, 0) == 0;
 }
 
+static int64_t written_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 static bool read_entry(int models_fd, const char *name, struct leat_version *v)
 {
     struct stat st;
@@ -87,7 +92,9 @@ static bool read_entry(int models_fd, const char *name, struct leat_version *v)
     v->refused = has(fd, "refused");
     v->has_data = has(fd, "data.mdb");
     if (there && fstatat(fd, "declaration", &st, 0) == 0)
-        v->made_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+        v->made_ms = written_ms(&st);
+    if (there && fstatat(fd, "left", &st, 0) == 0)
+        v->left_ms = written_ms(&st);
     (void)close(fd);
     return there;
 }

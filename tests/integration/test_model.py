@@ -191,8 +191,16 @@ def a_rebuild_under_writes_joins_exactly_and_readers_notice_nothing():
     check.equal(h.must_json("model", "diff", "card", old, new)["equal"], True, "both are fed")
     refused = h.cli("model", "drop", "card", new)
     check.equal((refused.returncode, "readers use" in refused.stderr), (2, True), refused.stderr)
-    h.must("model", "drop", "card", old)
+    check.equal({v["version"]: v["state"] for v in versions(h).values()},
+                {old: "former", new: "current"})
+    young = h.must_json("model", "drop", "--former")
+    check.equal([(d["version"], d["done"]) for d in young], [(old, "kept")], "left just now")
+    would = h.must("model", "drop", "--former", "card", "--older-than", "0s", "--dry-run")
+    check.contains(would, f"would be dropped {old}")
+    gone = h.must_json("model", "drop", "--former", "--older-than", "0s")
+    check.equal([(d["version"], d["done"]) for d in gone], [(old, "dropped")])
     check.equal(list(versions(h)), [new])
+    check.contains(h.must("model", "drop", "--former"), "no version that readers have left")
     append_many(writer.next, 100)
     equals_fold(h)
 
@@ -286,7 +294,11 @@ def a_changed_declaration_is_built_from_the_store_and_the_old_one_stays_fed():
     reader = Reader(url)
     wait.until(lambda: api.get(reader.url).status == 200, 60, "an answer")
     reader.start()
+    pages = api.get(f"{url}/v1/models/card?limit=1").json["cursor"]
     wait.until(lambda: current(h) != old, 60, "the switch")
+    declared_anew = api.get(f"{url}/v1/models/card?limit=1&cursor={pages}")
+    check.equal((declared_anew.status, "declared anew" in declared_anew.json["detail"]),
+                (400, True), declared_anew.body)
     new = current(h)
     append_many(2000, 500)
     wait.until(lambda: sum(r["n"] or 0 for r in rows(h, "card")) == 2500 * 9 // 10, 60, "all rows")
@@ -295,6 +307,8 @@ def a_changed_declaration_is_built_from_the_store_and_the_old_one_stays_fed():
     check.equal((same["equal"], same["same_declaration"], same["fields_compared"]),
                 (True, False, 4), "the old one is fed")
     h.must("model", "switch", "card", old)
+    check.equal(h.must_json("model", "drop", "--former", "--older-than", "0s"), [],
+                "what the topology declares is none, though readers have left it")
     check.equal(p.stop(), 0)
     p, url = start(h)  # what a person chose stands
     append_many(2500, 40)
@@ -380,6 +394,9 @@ def wrong_calls_say_what_is_right():
     for call, code, text in (
             (("rebiuld", "card"), 2, "rebuild"), (("rebuild", "crad"), 2, "card"),
             (("drop", "card"), 2, "takes a model and a version"),
+            (("drop", "--former", "card", "ffff"), 2, "--former takes no version"),
+            (("drop", "--former", "--older-than", "soon"), 2, "is no duration"),
+            (("list", "--former"), 2, "no option of leat model list"),
             (("switch", "card"), 3, "no other version"), (("check", "card"), 3, "no data"),
             (("list", "--switch"), 2, "no option of leat model list"),
             (("drop", "card", "ffff"), 2, "no version 'ffff'")):
