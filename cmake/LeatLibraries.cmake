@@ -19,7 +19,7 @@ set(LEAT_FOREIGN_query libmicrohttpd)
 
 # Folders whose symbols a processor module may call, and the verbs, which main() knows only by weak
 # names: they are linked whole into the executable.
-set(LEAT_WHOLE base codec worker cli)
+set(LEAT_WHOLE base codec worker projection cli)
 
 macro(leat_add_library folder)
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.c")

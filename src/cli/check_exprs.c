@@ -387,10 +387,23 @@ static void check_indexes(const struct check *c, const struct leat_projection *p
     }
 }
 
+/* In C: as declared. */
+static void take_columns(const struct leat_projection *p, struct field_use *fields)
+{
+    for (uint32_t i = 0; i < p->n_columns; i++) {
+        leat_field_class class = strcmp(p->columns[i].type, "string") == 0    ? LEAT_FIELD_TEXT
+                                 : strcmp(p->columns[i].type, "boolean") == 0 ? LEAT_FIELD_BOOL
+                                                                              : LEAT_FIELD_DOUBLE;
+        fields[i] = (struct field_use){.class = p->columns[i].is_list ? LEAT_FIELD_LIST : class,
+                                       .known = true};
+    }
+}
+
 static void check_projection(const struct check *c, const struct leat_projection *p)
 {
     struct field_use *fields = leat_arena_zalloc(c->arena, (size_t)p->fields.n + 1, sizeof *fields);
-    for (uint32_t i = 0; i < p->n_from; i++) {
+    take_columns(p, fields);
+    for (uint32_t i = 0; i < p->n_from && !p->is_coded; i++) {
         check_keys(c, p, &p->from[i]);
         check_from(c, p, &p->from[i], fields);
     }

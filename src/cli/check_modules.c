@@ -34,6 +34,13 @@ static void note_missing(const struct leat_topology *t, struct leat_report *repo
         names = leat_arena_printf(arena, "%s%s%s", names, first == NULL ? "" : ", ", p->module);
         first = first == NULL ? &p->place : first;
     }
+    for (uint32_t i = 0; i < t->n_projections && report->errors == 0; i++) {
+        const struct leat_projection *p = &t->projections[i];
+        if (!p->is_coded || leat_module_path(t, p->module, arena) != NULL)
+            continue;
+        names = leat_arena_printf(arena, "%s%s%s", names, first == NULL ? "" : ", ", p->module);
+        first = first == NULL ? &p->place : first;
+    }
     if (first != NULL) {
         leat_report_add(report, LEAT_SEVERITY_NOTE, first, "no module yet: %s", names);
         leat_report_hint(report, "looked for in $LEAT_MODULES, in modules beside this file, and "
@@ -54,5 +61,9 @@ void leat_check_modules(const struct leat_topology *t, struct leat_report *repor
             seen = strcmp(t->processors[j].module, a->module) == 0;
         if (!seen)
             check_module(t, &a->place, a->module, report);
+    }
+    for (uint32_t i = 0; i < t->n_projections; i++) {
+        if (t->projections[i].is_coded)
+            check_module(t, &t->projections[i].place, t->projections[i].module, report);
     }
 }

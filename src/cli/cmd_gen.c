@@ -33,7 +33,8 @@ static const struct leat_opt options[] = {
 
 static const struct leat_opt_spec spec = {
     .usage = "leat gen [options]",
-    .summary = "Write <name>.h: structs, emit_, send_, ON_ and FOLD_ for the topology's types.",
+    .summary =
+        "Write <name>.h: structs, emit_, send_, ON_, FOLD_ and ROWS_ for the topology's types.",
     .details =
         "Processors and aggregates include it; it needs only leat's own headers. A file that\n"
         "would not change is left alone, so that nothing is built again.\n\n"
@@ -48,6 +49,31 @@ static const struct leat_opt_spec spec = {
 static struct leat_gen_names names_of(const struct leat_names *n)
 {
     return (struct leat_gen_names){n->at, n->n};
+}
+
+/* Those in C, with the types of their rows added to `types`. */
+static const struct leat_gen_projection *projections_of(const struct leat_session *s,
+                                                        struct leat_names *types, size_t *ret_n)
+{
+    const struct leat_topology *t = s->topology;
+    struct leat_gen_projection *all =
+        leat_arena_zalloc(s->arena, t->n_projections + (size_t)1, sizeof *all);
+    struct leat_str *names =
+        leat_arena_zalloc(s->arena, (size_t)types->n + t->n_projections + 1, sizeof *names);
+    for (uint32_t i = 0; i < types->n; i++)
+        names[i] = types->at[i];
+    types->at = names;
+    for (uint32_t i = 0; i < t->n_projections; i++) {
+        const struct leat_projection *p = &t->projections[i];
+        if (!p->is_coded)
+            continue;
+        struct leat_str *events = leat_arena_zalloc(s->arena, p->n_from, sizeof *events);
+        for (uint32_t j = 0; j < p->n_from; j++)
+            events[j] = p->from[j].event;
+        all[(*ret_n)++] = (struct leat_gen_projection){p->name, p->row_type, {events, p->n_from}};
+        names[types->n++] = p->row_type;
+    }
+    return all;
 }
 
 static struct leat_gen_input facts_of(const struct leat_session *s)
@@ -72,11 +98,15 @@ static struct leat_gen_input facts_of(const struct leat_session *s)
                                                     .sends = names_of(&p->sends)};
     }
     struct leat_names types = leat_topology_types(t, s->arena);
+    size_t n_projections = 0;
+    const struct leat_gen_projection *projections = projections_of(s, &types, &n_projections);
     return (struct leat_gen_input){.topology = t->name,
                                    .aggregates = aggregates,
                                    .n_aggregates = t->n_aggregates,
                                    .processors = processors,
                                    .n_processors = t->n_processors,
+                                   .projections = projections,
+                                   .n_projections = n_projections,
                                    .types = names_of(&types),
                                    .schemas = s->schemas};
 }
@@ -163,10 +193,25 @@ static int show(const struct gen_options *o, const char *path, bool changed)
     return leat_cli_print(&text);
 }
 
+/* Their types have no files, and no ids of the store's. */
+static leat_status add_rows(struct leat_session *s, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < s->topology->n_projections; i++) {
+        const struct leat_projection *p = &s->topology->projections[i];
+        if (p->is_coded)
+            LEAT_TRY(leat_schemas_put(s->schemas, INT32_MAX - (int32_t)i, p->row_type,
+                                      p->row_schema, err),
+                     err, "rows of '%s'", p->name.at);
+    }
+    return LEAT_OK;
+}
+
 static int generate(const struct gen_options *o, struct leat_session *s)
 {
     LEAT_AUTO(leat_buf_done) struct leat_buf text;
     struct leat_error err = {0};
+    if (add_rows(s, &err) != LEAT_OK)
+        return leat_cli_fail(&err);
     struct leat_gen_input in = facts_of(s);
     leat_buf_init(&text, GEN_BYTES_MAX);
     if (leat_gen_header(&in, &text, &err) != LEAT_OK)
@@ -189,7 +234,7 @@ int leat_cmd_gen(struct leat_cli *cli, int argc, char **argv)
     int args = 0;
     int code = leat_cli_parse(&spec, argc, argv, &o, &args);
     if (code == LEAT_EXIT_GO_ON)
-        code = leat_session_files(&s, o.topology, NULL);
+        code = leat_session_types(&s, o.topology);
     if (code != LEAT_EXIT_GO_ON)
         return code;
     code = generate(&o, &s);

@@ -5,6 +5,7 @@
 #include "cli/check_exprs.h"
 #include "cli/cli.h"
 #include "projection/rules.h"
+#include "worker/registry.h"
 
 #define FINDINGS_BYTES_MAX ((size_t)512 * 1024)
 
@@ -15,6 +16,12 @@ static leat_status load_schemas(struct leat_session *s, struct leat_error *err)
         LEAT_TRY(leat_schemas_load_file(s->schemas, s->topology->schema_dirs,
                                         s->topology->n_schema_dirs, types.at[i], err),
                  err, "schema of '%s'", types.at[i].at);
+    return LEAT_OK;
+}
+
+static leat_status hash_models(struct leat_session *s, struct leat_error *err)
+{
+    LEAT_TRY(leat_modules_load_projections(s->topology, err), err, "modules");
     for (uint32_t i = 0; i < s->topology->n_projections; i++) {
         struct leat_projection *p = &s->topology->projections[i];
         LEAT_TRY(leat_rules_hash(p, s->schemas, &p->hash, err), err, "read model");
@@ -40,13 +47,25 @@ static int open_topology(struct leat_session *s, const char *topology_path, cons
     return LEAT_EXIT_GO_ON;
 }
 
+int leat_session_types(struct leat_session *s, const char *topology_path)
+{
+    struct leat_error err = {0};
+    int code = open_topology(s, topology_path, NULL);
+    if (code != LEAT_EXIT_GO_ON)
+        return code;
+    if (load_schemas(s, &err) == LEAT_OK)
+        return LEAT_EXIT_GO_ON;
+    leat_session_close(s);
+    return leat_cli_fail(&err);
+}
+
 int leat_session_files(struct leat_session *s, const char *topology_path, const char *data)
 {
     struct leat_error err = {0};
     int code = open_topology(s, topology_path, data);
     if (code != LEAT_EXIT_GO_ON)
         return code;
-    if (load_schemas(s, &err) == LEAT_OK)
+    if (load_schemas(s, &err) == LEAT_OK && hash_models(s, &err) == LEAT_OK)
         return LEAT_EXIT_GO_ON;
     leat_session_close(s);
     return leat_cli_fail(&err);

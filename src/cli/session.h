@@ -15,9 +15,12 @@ struct leat_session {
     struct leat_arena *arena;
 };
 
-/* Topology and the schema files of all its types; no server is asked. Returns LEAT_EXIT_GO_ON or
- * the code to return; errors are printed. `data` NULL: the default. */
+/* Topology, the schema files of all its types and the modules of its projections in C (their
+ * versions are part of the models'); no server is asked. Returns LEAT_EXIT_GO_ON or the code to
+ * return; errors are printed. `data` NULL: the default. */
 int leat_session_files(struct leat_session *s, const char *topology_path, const char *data);
+/* The same without the modules of projections in C, which may not be built yet. */
+int leat_session_types(struct leat_session *s, const char *topology_path);
 /* Whether read models and sources fit the schemas, as `leat check` looks at it: LEAT_EXIT_GO_ON, or
  * the code to return; mistakes are printed. For what would act on them. */
 int leat_session_check(const struct leat_session *s);

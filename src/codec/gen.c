@@ -205,6 +205,7 @@ static leat_status write_type(struct leat_gen *g, const struct leat_gen_def *d)
         write_later(g, d);
     }
     write_folds(g, d);
+    leat_gen_write_rows_on(g, d);
     return LEAT_OK;
 }
 
@@ -221,11 +222,14 @@ static leat_status write_header(struct leat_gen *g)
                     "edit. */\n#ifndef LEAT_TOPOLOGY_%s_H\n#define LEAT_TOPOLOGY_%s_H\n\n"
                     "/* clang-format off */\n"
                     "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
-                    "#include \"leat/leat.h\"\n#include \"leat/wire.h\"\n\n",
-                    LEAT_STR_FMT(g->in->topology), guard, guard);
+                    "#include \"leat/leat.h\"\n%s#include \"leat/wire.h\"\n\n",
+                    LEAT_STR_FMT(g->in->topology), guard, guard,
+                    g->in->n_projections > 0 ? "#include \"leat/rows.h\"\n" : "");
     st = leat_gen_write_types(g);
     for (size_t i = 0; st == LEAT_OK && i < g->in->types.n; i++)
         st = write_type(g, leat_gen_find(g, g->in->types.at[i]));
+    for (size_t i = 0; st == LEAT_OK && i < g->in->n_projections; i++)
+        leat_gen_write_projection(g, &g->in->projections[i]);
     leat_buf_puts(g->out, "#endif\n");
     return st;
 }

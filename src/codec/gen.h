@@ -27,13 +27,20 @@ struct leat_gen_processor {
     struct leat_gen_names commands, events, emits, sends;
 };
 
+struct leat_gen_projection {   /* written in C */
+    struct leat_str name, row; /* the type of its rows, known to the schemas */
+    struct leat_gen_names events;
+};
+
 struct leat_gen_input {
     struct leat_str topology; /* its name */
     const struct leat_gen_aggregate *aggregates;
     size_t n_aggregates;
     const struct leat_gen_processor *processors;
     size_t n_processors;
-    struct leat_gen_names types; /* all commands, events and states, once each, in order */
+    const struct leat_gen_projection *projections;
+    size_t n_projections;
+    struct leat_gen_names types; /* all commands, events, states and rows, once each, in order */
     const struct leat_schemas *schemas;
 };
 

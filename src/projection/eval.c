@@ -118,7 +118,7 @@ static struct leat_cell cell_of_int(int64_t i)
     return (struct leat_cell){.kind = LEAT_CELL_INT, .i = i};
 }
 
-static struct leat_cell cell_of_value(const struct leat_value *v)
+struct leat_cell leat_cell_of_value(const struct leat_value *v)
 {
     switch (v->kind) {
     case LEAT_VALUE_NULL:
@@ -263,7 +263,7 @@ struct leat_cell leat_eval(const struct leat_eval *e, const struct leat_eval_sco
     case EVAL_CONSTANT:
         return e->constant;
     case EVAL_PICKED:
-        return cell_of_value(&scope->picked[e->index]);
+        return leat_cell_of_value(&scope->picked[e->index]);
     case EVAL_META:
         return meta_cell(e->meta, scope->meta);
     case EVAL_HEADER: /* the store's reading does not give headers: the same answer everywhere */

@@ -47,6 +47,8 @@ struct leat_cell leat_eval(const struct leat_eval *e, const struct leat_eval_sco
 /* null is equal to null only, and neither less nor greater than anything. */
 bool leat_eval_condition(leat_compare compare, const struct leat_cell *left,
                          const struct leat_cell *right);
+/* The same value, with the same memory. */
+struct leat_cell leat_cell_of_value(const struct leat_value *v);
 /* A scalar as text: what keys and concat() are made of; "" for null. */
 struct leat_str leat_cell_text(const struct leat_cell *cell, struct leat_arena *arena);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "projection/coded_guard.h"
 #include "projection/fold_batch.h"
 
 #define SKIPPED_MAX   10000 /* listed per model; further ones are only counted */
@@ -39,6 +40,8 @@ static void batch_free(struct leat_fold_batch *b)
     free(b->index_ops);
     free(b->slots);
     free(b->next);
+    free(b->streams.slots);
+    leat_guard_close(b->guard);
     free(b);
 }
 
@@ -105,22 +108,39 @@ static void *grown(void *array, size_t elem_bytes, size_t *cap, size_t need)
     return array;
 }
 
-static void keep_skip(struct leat_fold *f, const struct leat_fold_event *e, const char *reason)
+static void keep_skip(struct leat_fold *f, int32_t slice, const struct leat_event_meta *meta,
+                      const char *reason)
 {
     struct leat_fold_batch *b = f->batch;
     f->figures.skipped++;
     if (b->skipped_in_file + b->n_skips >= SKIPPED_MAX)
         return;
     char text[REASON_BYTES];
-    int n = snprintf(text, sizeof text, "%.*s%c%s", (int)(e->meta.type.len & 0xff), e->meta.type.at,
-                     0, reason);
+    int n = snprintf(text, sizeof text, "%.*s%c%s", (int)(meta->type.len & 0xff), meta->type.at, 0,
+                     reason);
     uint32_t len = n < (int)sizeof text ? (uint32_t)n : (uint32_t)sizeof text - 1;
     b->skips = grown(b->skips, sizeof *b->skips, &b->cap_skips, b->n_skips + 1);
     b->skips[b->n_skips++] = (struct leat_fold_skip){
-        .slice = e->slice,
-        .seq = e->at.seq,
+        .slice = slice,
+        .seq = meta->seq,
         .text = leat_arena_copy(b->picks, (struct leat_str){text, len}),
     };
+}
+
+void leat_fold_skip_change(struct leat_fold *f, const struct leat_fold_change *c,
+                           const char *reason)
+{
+    size_t before = f->batch->n_skips;
+    keep_skip(f, c->slice, &c->meta, reason);
+    f->batch->skips_of_calls += f->batch->n_skips - before;
+    f->batch->figured_skips++;
+}
+
+void leat_fold_forget_skips(struct leat_fold *f)
+{
+    f->batch->n_skips -= f->batch->skips_of_calls;
+    f->figures.skipped -= f->batch->figured_skips;
+    f->batch->skips_of_calls = f->batch->figured_skips = 0;
 }
 
 static void keep_change(struct leat_fold *f, const struct leat_fold_event *e,
@@ -133,7 +153,9 @@ static void keep_change(struct leat_fold *f, const struct leat_fold_event *e,
     const struct leat_value *picked = NULL;
     struct leat_error err = {0};
     if (leat_rule_pick(rule, schemas, e->payload, b->picks, &picked, &err) != LEAT_OK) {
-        keep_skip(f, e, err.msg);
+        struct leat_event_meta meta = e->meta;
+        meta.seq = e->at.seq;
+        keep_skip(f, e->slice, &meta, err.msg);
         return;
     }
     b->changes = grown(b->changes, sizeof *b->changes, &b->cap_changes, b->n_changes + 1);
@@ -203,7 +225,7 @@ leat_status leat_fold_commit(struct leat_fold *f, struct leat_error *err)
         memcpy(f->committed, b->next, bytes);
     }
     memcpy(f->seen, f->committed, bytes);
-    b->n_changes = b->n_skips = b->n_kept = 0;
+    b->n_changes = b->n_skips = b->n_kept = b->skips_of_calls = b->figured_skips = 0;
     leat_arena_reset(b->picks);
     return status;
 }

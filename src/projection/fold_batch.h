@@ -32,6 +32,13 @@ struct leat_fold_row { /* a row touched by the batch */
     bool touched;            /* a change was applied to it */
     struct leat_str encoded; /* what is to be written; private to the backend */
     int todo;
+    uint32_t call;      /* in C: the last call that wrote it */
+    uint32_t of_stream; /* in C: the next row of its stream in the batch, or LEAT_FOLD_NO_ROW */
+};
+
+struct leat_fold_keys { /* of rows, in the work arena */
+    struct leat_str *at;
+    size_t n, cap;
 };
 
 struct leat_fold_index_op {
@@ -45,6 +52,18 @@ struct leat_fold_backend {
     /* Writes what is kept: see leat_fold_commit(). Sets next, n_applied and the counts. */
     leat_status (*commit)(struct leat_fold *f, struct leat_error *err);
     void (*close)(struct leat_fold *f);
+    /* Adds the full keys of all rows that are written and begin with `prefix`; at most `max`, then
+     * INVALID. NULL: projections in C cannot be here. `arg` as of leat_fold_fetch. */
+    leat_status (*scan)(struct leat_fold *f, void *arg, struct leat_str prefix, size_t max,
+                        struct leat_fold_keys *ret, struct leat_error *err);
+};
+
+struct leat_fold_streams { /* in C: first row of each stream in the batch */
+    struct leat_fold_stream {
+        uint64_t hash;  /* of the stream's key; two streams of one hash share a list */
+        uint32_t first; /* index of the row + 1; 0 = the slot is free */
+    } * slots;
+    size_t n_slots, n;
 };
 
 struct leat_fold_batch {
@@ -67,6 +86,12 @@ struct leat_fold_batch {
     struct leat_column_kinds kinds, kinds_in_file;
     struct leat_checkpoint *next; /* per slice: what the transaction writes */
     uint64_t skipped_in_file, rows_put, misfits, adopted, rewound;
+    struct leat_coded_guard *guard; /* of a projection in C */
+    struct leat_fold_streams streams;
+    uint32_t calls;
+    /* Said by functions, again at each try of the transaction: the last ones of `skips`, and how
+     * many were counted. */
+    size_t skips_of_calls, figured_skips;
 };
 
 /* A fold without a place for rows yet. */
@@ -81,6 +106,17 @@ typedef leat_status (*leat_fold_fetch)(struct leat_fold *f, void *arg, struct le
 /* Applies the changes that `skip_below[slice]` does not cover to rows in memory. */
 LEAT_MUST_CHECK leat_status leat_fold_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg,
                                            const int64_t *skip_below, struct leat_error *err);
+/* The row of a key of this batch; *ret_fresh: it is new to it and must be fetched. */
+struct leat_fold_row *leat_fold_row_for(struct leat_fold *f, int32_t slice, struct leat_str key,
+                                        bool *ret_fresh);
+void leat_fold_start_rows(struct leat_fold_batch *b);
+/* The same as leat_fold_rows() for a projection in C (coded_rows.c). */
+LEAT_MUST_CHECK leat_status leat_coded_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg,
+                                            const int64_t *skip_below, struct leat_error *err);
+/* fold.c: lists the event of a change as skipped; takes back what the last try has listed. */
+void leat_fold_skip_change(struct leat_fold *f, const struct leat_fold_change *c,
+                           const char *reason);
+void leat_fold_forget_skips(struct leat_fold *f);
 /* In two steps, for a place that is far away: which rows the batch needs ... */
 void leat_fold_plan_rows(struct leat_fold *f);
 /* ... and, once all that are not blind were filled by the caller, the changes. */

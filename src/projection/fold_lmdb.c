@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "projection/coded_guard.h"
 #include "projection/env.h"
 #include "projection/fold_batch.h"
 
@@ -28,6 +29,51 @@ static leat_status fetch_row(struct leat_fold *f, void *arg, struct leat_fold_ro
     }
     leat_fold_row_filled(f, row);
     return LEAT_OK;
+}
+
+#define PREFIX_MAX (LEAT_ROW_KEY_MAX - 32) /* what a shortened key keeps of the key */
+
+static leat_status add_key(struct leat_fold *f, const MDB_val *k, const MDB_val *v,
+                           struct leat_str prefix, struct leat_fold_keys *ret,
+                           struct leat_error *err)
+{
+    struct leat_arena *work = f->batch->work;
+    struct leat_str key = {k->mv_data, (uint32_t)k->mv_size}, kept = {NULL, 0};
+    if (key.len >= LEAT_ROW_KEY_MAX) {
+        struct leat_str bytes = {v->mv_data, (uint32_t)v->mv_size};
+        LEAT_TRY(leat_row_decode(bytes, NULL, 0, &kept, err), err, "row");
+        key = kept;
+    }
+    if (key.len < prefix.len || memcmp(key.at, prefix.at, prefix.len) != 0)
+        return LEAT_OK;
+    ret->at = leat_arena_grow(work, ret->at, sizeof *ret->at, &ret->cap, ret->n + 1);
+    ret->at[ret->n++] = leat_arena_copy(work, key);
+    return LEAT_OK;
+}
+
+static leat_status scan(struct leat_fold *f, void *arg, struct leat_str prefix, size_t max,
+                        struct leat_fold_keys *ret, struct leat_error *err)
+{
+    struct leat_env_txn *t = arg;
+    MDB_cursor *cursor = NULL;
+    struct leat_str head = {prefix.at, prefix.len < PREFIX_MAX ? prefix.len : PREFIX_MAX};
+    MDB_val k = {.mv_size = head.len, .mv_data = (void *)(uintptr_t)head.at}, v;
+    leat_status status = LEAT_OK;
+    int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_ROWS], &cursor);
+    if (rc != 0)
+        return leat_env_fail(t->env, rc, err, "open a cursor");
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (rc == 0 && status == LEAT_OK && k.mv_size >= head.len &&
+           memcmp(k.mv_data, head.at, head.len) == 0) {
+        status = add_key(f, &k, &v, prefix, ret, err);
+        if (status == LEAT_OK && ret->n > max)
+            status = leat_fail(err, LEAT_INVALID, "more than %zu rows", max);
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (status != LEAT_OK || rc == 0 || rc == MDB_NOTFOUND)
+        return status;
+    return leat_env_fail(t->env, rc, err, "read rows");
 }
 
 static int by_db_key(const void *a, const void *b)
@@ -199,7 +245,7 @@ static void close_env(struct leat_fold *f)
 }
 
 static const struct leat_fold_backend lmdb = {
-    .by_slice = false, .commit = commit, .close = close_env};
+    .by_slice = false, .commit = commit, .close = close_env, .scan = scan};
 
 static void fold_closep(struct leat_fold **f)
 {
@@ -226,6 +272,8 @@ leat_status leat_fold_open(const struct leat_projection *p, int32_t partitions, 
     f->batch->backend = &lmdb;
     LEAT_TRY(leat_env_open(dir, true, map_bytes, &f->env, err), err, "read model");
     LEAT_TRY(leat_env_write(f->env, prepare, f, err), err, "read model '%s'", dir);
+    if (f->rules->coded != NULL)
+        LEAT_TRY(leat_guard_open(dir, p->name, &f->batch->guard, err), err, "read model");
     memcpy(f->seen, f->committed, (size_t)partitions * sizeof *f->seen);
     *ret = LEAT_TAKE(f);
     return LEAT_OK;

@@ -83,16 +83,25 @@ void leat_fold_row_filled(struct leat_fold *f, struct leat_fold_row *row)
     memcpy(row->old_cells, row->cells, n * sizeof *row->cells);
 }
 
-/* The row of the key; *ret_fresh: it is new to the batch and, unless blind, must be fetched. */
-static struct leat_fold_row *row_for(struct leat_fold *f, const struct leat_fold_change *c,
-                                     struct leat_str key, bool *ret_fresh)
+struct leat_fold_row *leat_fold_row_for(struct leat_fold *f, int32_t slice, struct leat_str key,
+                                        bool *ret_fresh)
 {
     struct leat_fold_batch *b = f->batch;
-    struct leat_fold_row *row = find_row(b, b->backend->by_slice ? c->slice : 0, key, ret_fresh);
+    struct leat_fold_row *row = find_row(b, b->backend->by_slice ? slice : 0, key, ret_fresh);
     if (!*ret_fresh)
         return row;
     name_row(b, row);
     row->cells = leat_arena_alloc(b->work, f->shape->n_fields * sizeof *row->cells);
+    return row;
+}
+
+/* ... and, where the rule is blind, need not be fetched. */
+static struct leat_fold_row *row_for(struct leat_fold *f, const struct leat_fold_change *c,
+                                     struct leat_str key, bool *ret_fresh)
+{
+    struct leat_fold_row *row = leat_fold_row_for(f, c->slice, key, ret_fresh);
+    if (!*ret_fresh)
+        return row;
     row->blind = c->rule->blind;
     row->existed = row->blind; /* not looked at: then a later delete must go to the file */
     if (row->blind)
@@ -144,7 +153,7 @@ static struct leat_eval_scope scope_of(struct leat_fold *f, const struct leat_fo
         .picked = c->picked, .meta = &c->meta, .arena = f->batch->work, .row = NULL};
 }
 
-static void start_rows(struct leat_fold_batch *b)
+void leat_fold_start_rows(struct leat_fold_batch *b)
 {
     leat_arena_reset(b->work);
     b->n_rows = 0;
@@ -157,7 +166,9 @@ leat_status leat_fold_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg
                            const int64_t *skip_below, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
-    start_rows(b);
+    if (f->rules->coded != NULL)
+        return leat_coded_rows(f, fetch, arg, skip_below, err);
+    leat_fold_start_rows(b);
     for (size_t i = 0; i < b->n_changes; i++) {
         const struct leat_fold_change *c = &b->changes[i];
         struct leat_eval_scope scope = scope_of(f, c);
@@ -178,7 +189,7 @@ leat_status leat_fold_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg
 void leat_fold_plan_rows(struct leat_fold *f)
 {
     struct leat_fold_batch *b = f->batch;
-    start_rows(b);
+    leat_fold_start_rows(b);
     for (size_t i = 0; i < b->n_changes; i++) {
         struct leat_fold_change *c = &b->changes[i];
         struct leat_eval_scope scope = scope_of(f, c);

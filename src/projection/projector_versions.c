@@ -116,6 +116,11 @@ static leat_status open_version(struct leat_projector *p, const struct declared 
     LEAT_TRY(leat_version_dir(p->data_dir, decl->name, version, dir, err), err, "open");
     if (hash != decl->hash)
         LEAT_TRY(load_older(dir, hash, &older, &decl, err), err, "version %s", version);
+    if (older != NULL && decl->is_coded) { /* its code is not there any more */
+        leat_topology_free(older);
+        return leat_fail(err, LEAT_INVALID,
+                         "version %s was written by other C code: it stays as it is", version);
+    }
     struct leat_projector_model *m = &p->models[p->n_models];
     leat_projector_model_init(p, m, decl);
     m->older = older;
@@ -503,8 +508,8 @@ leat_status leat_projector_versions_new(struct leat_projector *p, struct leat_er
     for (uint32_t i = 0; i < t->n_projections; i++) {
         const struct leat_projection *decl = &t->projections[i];
         struct leat_rules *rules = NULL;
-        if (decl->store != LEAT_MODEL_LMDB || decl->module != NULL)
-            continue; /* leat_topology_unsupported() has said so */
+        if (decl->store != LEAT_MODEL_LMDB)
+            continue;
         LEAT_TRY(leat_rules_new(decl, &rules, err), err, "read model");
         leat_rules_free(rules);
         v->at[v->n].projection = decl;

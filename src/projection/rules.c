@@ -114,14 +114,29 @@ static leat_status compile_rule(struct leat_eval_compiler *c, const struct leat_
     return LEAT_OK;
 }
 
+static leat_status bind_rule(const struct leat_from *from, const struct leat_coded *coded,
+                             struct leat_rule *rule)
+{
+    rule->event = from->event;
+    rule->on = leat_coded_on(coded, from->event);
+    return LEAT_OK;
+}
+
+static void free_picker(struct leat_rule *rule, uint32_t i)
+{
+    leat_picker_free(rule->pickers[i].picker);
+    leat_plan_free(rule->pickers[i].plan);
+}
+
 void leat_rules_free(struct leat_rules *r)
 {
     if (r == NULL)
         return;
     for (uint32_t i = 0; i < r->n; i++) {
         for (uint32_t j = 0; j < r->at[i].n_pickers; j++)
-            leat_picker_free(r->at[i].pickers[j].picker);
+            free_picker(&r->at[i], j);
     }
+    leat_coded_free(r->coded);
     leat_arena_free(r->arena);
     free(r);
 }
@@ -139,8 +154,14 @@ leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **
     r->arena = leat_arena_new((size_t)16 * 1024, 0);
     r->at = leat_arena_zalloc(r->arena, p->n_from, sizeof *r->at);
     struct leat_eval_compiler c = {.arena = r->arena, .projection = p};
+    leat_status bound = p->is_coded ? leat_coded_bind(p, &r->coded, err) : LEAT_OK;
+    if (bound != LEAT_OK) {
+        leat_rules_free(r);
+        return bound;
+    }
     for (uint32_t i = 0; i < p->n_from; i++) {
-        leat_status status = compile_rule(&c, &p->from[i], &r->at[i], err);
+        leat_status status = r->coded != NULL ? bind_rule(&p->from[i], r->coded, &r->at[i])
+                                              : compile_rule(&c, &p->from[i], &r->at[i], err);
         if (status != LEAT_OK) {
             leat_error_wrap(err, "projection '%.*s'", LEAT_STR_FMT(p->name));
             leat_rules_free(r);
@@ -173,6 +194,10 @@ leat_status leat_rules_hash(const struct leat_projection *p, const struct leat_s
 {
     struct leat_rules *r = NULL;
     uint64_t hash = p->hash;
+    if (p->is_coded) {
+        *ret = leat_coded_hash(p);
+        return LEAT_OK;
+    }
     LEAT_TRY(leat_rules_new(p, &r, err), err, "hash");
     for (uint32_t i = 0; i < r->n; i++) {
         const struct leat_schema *schema = leat_schemas_current(schemas, r->at[i].event);
@@ -193,12 +218,13 @@ struct leat_rule *leat_rules_find(const struct leat_rules *r, struct leat_str ev
     return NULL;
 }
 
+/* What reads messages of a schema: *ret_at is its place among the rule's. */
 static leat_status picker_for(struct leat_rule *rule, const struct leat_schemas *schemas,
-                              int32_t id, const struct leat_picker **ret, struct leat_error *err)
+                              int32_t id, uint32_t *ret_at, struct leat_error *err)
 {
     for (uint32_t i = 0; i < rule->n_pickers; i++) {
         if (rule->pickers[i].schema_id == id) {
-            *ret = rule->pickers[i].picker;
+            *ret_at = i;
             return LEAT_OK;
         }
     }
@@ -206,18 +232,38 @@ static leat_status picker_for(struct leat_rule *rule, const struct leat_schemas 
     if (id != 0 && schema == NULL)
         return leat_fail(err, LEAT_ABSENT, "schema id %d is not known", (int)id);
     struct leat_picker *made = NULL;
+    struct leat_plan *plan = NULL;
     const struct leat_schema *reader = leat_schemas_current(schemas, rule->event);
-    LEAT_TRY(leat_picker_reading(schema, reader, rule->paths.at, rule->paths.n, &made, err), err,
-             "schema id %d", (int)id);
+    leat_status status = LEAT_OK;
+    if (rule->on == NULL)
+        status = leat_picker_reading(schema, reader, rule->paths.at, rule->paths.n, &made, err);
+    else if (schema != NULL)
+        status = leat_plan_new(schema, rule->on->event, &plan, err);
+    LEAT_TRY(status, err, "schema id %d", (int)id);
     if (rule->n_pickers == LEAT_PICKERS_MAX) { /* many old schemas: keep the newest ones */
-        leat_picker_free(rule->pickers[0].picker);
+        free_picker(rule, 0);
         memmove(&rule->pickers[0], &rule->pickers[1],
                 (LEAT_PICKERS_MAX - 1) * sizeof rule->pickers[0]);
         rule->n_pickers--;
     }
-    rule->pickers[rule->n_pickers].schema_id = id;
-    rule->pickers[rule->n_pickers++].picker = made;
-    *ret = made;
+    *ret_at = rule->n_pickers++;
+    rule->pickers[*ret_at].schema_id = id;
+    rule->pickers[*ret_at].picker = made;
+    rule->pickers[*ret_at].plan = plan;
+    return LEAT_OK;
+}
+
+/* The event as its struct. */
+static leat_status decode(const struct leat_rule *rule, const struct leat_plan *plan,
+                          struct leat_str body, struct leat_arena *arena, struct leat_value *ret,
+                          struct leat_error *err)
+{
+    const struct leat_type *type = rule->on->event;
+    void *event = leat_arena_zalloc(arena, 1, type->size);
+    LEAT_TRY(plan == NULL ? leat_decode_json(type, body, arena, event, err)
+                          : leat_decode_avro(plan, body, arena, event, err),
+             err, "%.*s", LEAT_STR_FMT(rule->event));
+    *ret = (struct leat_value){.kind = LEAT_VALUE_BYTES, .s = {event, (uint32_t)type->size}};
     return LEAT_OK;
 }
 
@@ -227,7 +273,7 @@ leat_status leat_rule_pick(struct leat_rule *rule, const struct leat_schemas *sc
 {
     int32_t id = 0;
     struct leat_str body = payload;
-    const struct leat_picker *picker = NULL;
+    uint32_t at = 0;
     if (payload.len == 0)
         return leat_fail(err, LEAT_POISON, "the event has no bytes");
     if (!leat_framing_split(payload, &id, &body)) {
@@ -236,10 +282,13 @@ leat_status leat_rule_pick(struct leat_rule *rule, const struct leat_schemas *sc
     } else if (id == 0) {
         return leat_fail(err, LEAT_POISON, "schema id 0 is no schema");
     }
-    LEAT_TRY(picker_for(rule, schemas, id, &picker, err), err, "%.*s", LEAT_STR_FMT(rule->event));
-    struct leat_value *values = leat_arena_alloc(arena, rule->paths.n * sizeof *values);
-    LEAT_TRY(leat_pick(picker, body, arena, values, err), err, "%.*s", LEAT_STR_FMT(rule->event));
+    LEAT_TRY(picker_for(rule, schemas, id, &at, err), err, "%.*s", LEAT_STR_FMT(rule->event));
+    struct leat_value *values = leat_arena_alloc(arena, (rule->paths.n + 1) * sizeof *values);
     *ret = values;
+    if (rule->on != NULL)
+        return decode(rule, rule->pickers[at].plan, body, arena, values, err);
+    LEAT_TRY(leat_pick(rule->pickers[at].picker, body, arena, values, err), err, "%.*s",
+             LEAT_STR_FMT(rule->event));
     return LEAT_OK;
 }
 

@@ -4,6 +4,7 @@
 #define LEAT_PROJECTION_RULES_H
 
 #include "codec/schemas.h"
+#include "projection/coded.h"
 #include "projection/eval.h"
 
 #define LEAT_APPEND_MAX  100  /* items of a list field */
@@ -24,6 +25,9 @@ struct leat_rule_op {
 
 struct leat_rule {
     struct leat_str event;
+    /* Of a projection in C; then what is picked is one value: the address of the event's struct as
+     * BYTES of its size. NULL: declared. */
+    const struct leat_rows_on *on;
     struct leat_paths paths;
     const struct leat_eval *const *keys;
     struct leat_rule_test *tests;
@@ -32,8 +36,9 @@ struct leat_rule {
     bool reads_row;
     bool blind; /* writes every field and reads none: the row need not be fetched */
     struct {
-        int32_t schema_id; /* 0: JSON */
-        struct leat_picker *picker;
+        int32_t schema_id;          /* 0: JSON */
+        struct leat_picker *picker; /* declared */
+        struct leat_plan *plan;     /* in C */
     } pickers[LEAT_PICKERS_MAX];
     uint32_t n_pickers;
 };
@@ -42,12 +47,14 @@ struct leat_rules {
     struct leat_arena *arena;
     struct leat_rule *at;
     uint32_t n;
+    struct leat_coded *coded; /* NULL: declared */
 };
 
 LEAT_MUST_CHECK leat_status leat_rules_new(const struct leat_projection *p, struct leat_rules **ret,
                                            struct leat_error *err);
 void leat_rules_free(struct leat_rules *r);
-/* The declaration's hash with what its fields are read as where an event was written without them:
+/* The declaration's hash, with the version of its code if it is in C, else with what its fields are
+ * read as where an event was written without them:
  * a schema's other default makes other rows. */
 LEAT_MUST_CHECK leat_status leat_rules_hash(const struct leat_projection *p,
                                             const struct leat_schemas *schemas, uint64_t *ret,

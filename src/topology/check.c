@@ -294,6 +294,8 @@ void leat_check_topology(struct leat_loader *l)
     for (uint32_t i = 0; i < t->n_sources; i++)
         check_source(l, &t->sources[i]);
     for (uint32_t i = 0; i < t->n_projections; i++) {
+        if (t->projections[i].is_coded)
+            check_identifier(l, &t->projections[i].place, "projection", t->projections[i].name);
         for (uint32_t j = 0; j < t->projections[i].n_from; j++)
             need_event(l, &t->projections[i].from[j].place, "projection", t->projections[i].name,
                        t->projections[i].from[j].event);

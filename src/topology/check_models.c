@@ -101,6 +101,11 @@ void leat_check_projections(struct leat_loader *l)
 {
     for (uint32_t i = 0; i < l->t->n_projections; i++) {
         struct leat_projection *p = &l->projections[i];
+        if (p->is_coded) { /* by construction: see leat/rows.h */
+            p->keyed_by_stream = true;
+            p->stream_part = 0;
+            continue;
+        }
         p->keyed_by_stream = follows_streams(l->t, p, &p->stream_part);
         for (uint32_t j = 0; !p->keyed_by_stream && j < p->n_from; j++) {
             if (leat_load_is_event(l->t, p->from[j].event))

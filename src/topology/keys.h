@@ -142,6 +142,8 @@ LEAT_KEY_LOADER(leat_load_route_map);
 LEAT_KEY_LOADER(leat_load_projections); /* load_models.c */
 LEAT_KEY_LOADER(leat_load_row_key);
 LEAT_KEY_LOADER(leat_load_from);
+LEAT_KEY_LOADER(leat_load_row); /* load_rows.c */
+LEAT_KEY_LOADER(leat_load_row_events);
 LEAT_KEY_LOADER(leat_load_indexes);
 LEAT_KEY_LOADER(leat_load_when);
 LEAT_KEY_LOADER(leat_load_delete);

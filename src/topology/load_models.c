@@ -16,8 +16,8 @@ static bool is_field_name(struct leat_str s)
 }
 
 /* Index of a field, new ones at the end; false with a finding when it cannot be one. */
-static bool field_index(struct leat_loader *l, struct leat_str name, const struct leat_place *place,
-                        const char *path, uint32_t *ret)
+bool leat_load_field_index(struct leat_loader *l, struct leat_str name,
+                           const struct leat_place *place, const char *path, uint32_t *ret)
 {
     struct leat_names have = {l->fields, (uint32_t)l->n_fields};
     for (uint32_t i = 0; i < have.n; i++) {
@@ -63,7 +63,7 @@ void leat_load_ops(struct leat_loader *l, const struct leat_key *key, const stru
         const struct leat_yaml_pair *pair = &n->pairs[i];
         struct leat_op op = {.kind = (leat_op_kind)key->min};
         const char *at = leat_load_path(l, path, pair->key);
-        if (!field_index(l, pair->key, &pair->place, path, &op.field) ||
+        if (!leat_load_field_index(l, pair->key, &pair->place, path, &op.field) ||
             !leat_load_expr(l, pair->value, at, &op.value))
             continue;
         if (is_number_op(op.kind) &&
@@ -89,7 +89,7 @@ LEAT_KEY_LOADER(leat_load_delete)
         struct leat_op op = {.kind = LEAT_OP_DELETE};
         struct leat_str name;
         if (leat_load_word(l, items[i], path, &name) &&
-            field_index(l, name, &items[i]->place, path, &op.field))
+            leat_load_field_index(l, name, &items[i]->place, path, &op.field))
             add_op(l, op);
     }
 }
@@ -162,6 +162,10 @@ LEAT_KEY_LOADER(leat_load_row_key)
     struct leat_projection *p = target;
     const struct leat_yaml *const *items;
     const struct leat_yaml *single;
+    if (p->n_columns > 0) {
+        leat_load_coded_key(l, n, path, p);
+        return;
+    }
     uint32_t count = leat_load_items(n, &items, &single);
     if (count == 0 || count > KEY_PARTS_MAX) {
         leat_load_error(l, &n->place, "%s takes 1 to %d values", path, KEY_PARTS_MAX);
@@ -203,7 +207,8 @@ static bool load_column(struct leat_loader *l, const struct leat_yaml *n, const 
     if (leat_load_misspelt(l, LEAT_SECTION_FROM, NULL) ||
         leat_load_misspelt(l, LEAT_SECTION_PROJECTION, "from"))
         return false;
-    leat_load_error(l, &n->place, "%s: no rule sets a field '%.*s'", path, LEAT_STR_FMT(s));
+    leat_load_error(l, &n->place, "%s: %s a field '%.*s'", path,
+                    l->coded ? "`row` has not" : "no rule sets", LEAT_STR_FMT(s));
     leat_choice_start(&choice, s);
     for (uint32_t i = 0; i < l->n_fields; i++)
         leat_choice_offer(&choice, l->fields[i]);
@@ -253,7 +258,10 @@ static void load_projection(struct leat_loader *l, const struct leat_yaml_pair *
     p->source = pair->value;
     l->fields = NULL;
     l->n_fields = l->cap_fields = 0;
+    l->coded = leat_yaml_get(pair->value, LEAT_STR("row")) != NULL;
     leat_load_section(l, LEAT_SECTION_PROJECTION, pair->value, path, p);
+    if (pair->value->kind == LEAT_YAML_MAP)
+        leat_load_coded_check(l, pair->value, path, p);
 }
 
 LEAT_KEY_LOADER(leat_load_projections)

@@ -37,6 +37,7 @@ struct leat_loader {
     size_t n_used, cap_used;
     struct leat_str *fields; /* of the projection being loaded */
     size_t n_fields, cap_fields;
+    bool coded;          /* it is written in C */
     struct leat_op *ops; /* of the rule being loaded */
     size_t n_ops, cap_ops;
     const struct leat_key **misspelt; /* keys that unknown ones were near to */
@@ -110,7 +111,16 @@ void leat_load_suggest(struct leat_loader *l, struct leat_str best);
 
 /* --- per file --- */
 void leat_load_ops(struct leat_loader *l, const struct leat_key *key, const struct leat_yaml *n,
-                   const char *path, void *target);       /* load_models.c */
+                   const char *path, void *target); /* load_models.c */
+/* Index of a field of the projection being loaded, new ones at the end; false with a finding when
+ * it cannot be one. load_models.c */
+bool leat_load_field_index(struct leat_loader *l, struct leat_str name,
+                           const struct leat_place *place, const char *path, uint32_t *ret);
+/* load_rows.c: of a projection in C. */
+void leat_load_coded_key(struct leat_loader *l, const struct leat_yaml *n, const char *path,
+                         struct leat_projection *p);
+void leat_load_coded_check(struct leat_loader *l, const struct leat_yaml *n, const char *path,
+                           struct leat_projection *p);
 void leat_load_default_priorities(struct leat_loader *l); /* load_processors.c */
 void leat_load_processor_names(struct leat_loader *l);    /* names.c */
 bool leat_load_is_event(const struct leat_topology *t, struct leat_str event); /* check.c */

@@ -53,6 +53,12 @@ struct leat_index {
     uint32_t n_columns;
 };
 
+struct leat_row_column { /* a field of the rows of a projection in C */
+    struct leat_str name;
+    const char *type; /* Avro's word: "string", "int", "long", "double", "boolean" */
+    bool nullable, is_list;
+};
+
 struct leat_yaml;
 
 struct leat_projection {
@@ -69,9 +75,17 @@ struct leat_projection {
     uint32_t n_from;
     const struct leat_index *indexes;
     uint32_t n_indexes;
-    bool audited;       /* reads over HTTP are logged */
-    int64_t ttl_ms;     /* 0 = for ever */
-    const char *module; /* NULL: declared */
+    /* Written in C: `from` has its events and no operations, the key is made of fields of the row,
+     * of which the first is the stream's key. */
+    bool is_coded;
+    const char *module; /* its shared object: name (default: the projection's) or path; or NULL */
+    const struct leat_row_column *columns; /* one per field */
+    uint32_t n_columns;
+    const uint32_t *key_fields;
+    uint32_t n_key_fields;
+    struct leat_str row_type, row_schema; /* "<name>_row", and the same as an Avro record */
+    bool audited;                         /* reads over HTTP are logged */
+    int64_t ttl_ms;                       /* 0 = for ever */
     /* Of all that decides the rows: another hash is another version of the model. Of the
      * declaration alone until leat_rules_hash() has been told the schemas. */
     uint64_t hash;

@@ -145,3 +145,13 @@ leat_status leat_modules_load(const struct leat_topology *t, const struct leat_s
     }
     return LEAT_OK;
 }
+
+leat_status leat_modules_load_projections(const struct leat_topology *t, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < t->n_projections; i++) {
+        const struct leat_projection *p = &t->projections[i];
+        if (p->is_coded)
+            LEAT_TRY(load_module(t, p->module, false, err), err, "projection '%s'", p->name.at);
+    }
+    return LEAT_OK;
+}

@@ -14,6 +14,10 @@
 LEAT_MUST_CHECK leat_status leat_modules_load(const struct leat_topology *t,
                                               const struct leat_str *processors, size_t n,
                                               struct leat_error *err);
+/* Those of all projections written in C; one that is nowhere is passed over: whoever folds by it
+ * says so. Before leat_modules_load(), likewise. */
+LEAT_MUST_CHECK leat_status leat_modules_load_projections(const struct leat_topology *t,
+                                                          struct leat_error *err);
 /* Path of a module's file, looked for as above; NULL when it is nowhere. Nothing is loaded. */
 const char *leat_module_path(const struct leat_topology *t, const char *module,
                              struct leat_arena *arena);

@@ -102,6 +102,19 @@ class Oracle:
                 rows[e["order_id"]].update(status="cancelled", reason=e["reason"])
         return rows
 
+    def steps(self):
+        """The read model `order_steps`, which is written in C: key -> row."""
+        names = {"OrderPlaced": "placed", "OrderPaid": "paid", "OrderCancelled": "cancelled"}
+        rows, last = {}, {}
+        for _, kind, ms, e in self.events("stream like 'order-%'"):
+            order = e["order_id"]
+            no, before = last.get(order, (0, None))
+            last[order] = (no + 1, ms)
+            key = f"{order}/{no + 1}"
+            rows[key] = {"key": key, "order_id": order, "no": no + 1, "step": names[kind], "at": ms,
+                         "waited_ms": None if before is None else ms - before}
+        return rows
+
     def revenue(self, zone):
         """The read model `revenue_by_day` for a time zone: key -> (orders, cents)."""
         days = collections.defaultdict(lambda: [0, 0])

@@ -263,6 +263,12 @@ def read_models_are_what_the_store_folds_to():
     wait.until(s.projected, 30, "the read models")
     want = s.oracle.orders()
     check.equal({r["key"]: r for r in s.list("orders", limit=1000)}, want)
+    steps = s.oracle.steps()
+    assert len(steps) > len(want), "orders have more than one step"
+    check.equal({r["key"]: r for r in s.list("order_steps", limit=1000)}, steps)
+    paid = [r["waited_ms"] for r in steps.values() if r["step"] == "paid"]
+    slowest = api.get(f"{s.url}/v1/queries/SlowestSteps?step=paid&limit=10").json["rows"]
+    check.equal([r["waited_ms"] for r in slowest], sorted(paid, reverse=True)[:10])
     for model, zone in (("revenue_by_day", "Europe/Berlin"), ("revenue_far", FAR)):
         rows = s.list(model, limit=1000)
         check.equal({r["key"]: (r["orders"], r["cents"]) for r in rows}, s.oracle.revenue(zone))
@@ -276,7 +282,7 @@ def read_models_are_what_the_store_folds_to():
 @check.test
 def replayed_from_the_store_the_read_models_are_the_same():
     s = shop()
-    for model in ("orders", "revenue_by_day", "revenue_far"):
+    for model in ("orders", "revenue_by_day", "revenue_far", "order_steps"):
         done = s.home.cli("replay", model)
         check.equal(done.returncode, 0, done.stdout + done.stderr)
 

@@ -138,10 +138,11 @@ Test(topology, projections_are_compiled)
 Test(topology, unsupported_keys_are_refused_only_where_it_would_go_unnoticed)
 {
     struct outcome o;
-    load(&o, HEAD "aggregates: {a: {key: id}}\n"
-                  "processors:\n"
-                  "  p: {aggregate: a, commands: [C], emits: [E], on_dead: hold, concurrency: 4}\n"
-                  "projections: {m: {key: $.id, from: {E: {set: {b: $.b}}}, module: m}}\n");
+    load(&o, "leat: 1\nname: shop\npartitions: 12\nkafka: {bootstrap.servers: k}\n"
+             "store: {url: pg, shards: [a, b]}\naggregates: {a: {key: id}}\n"
+             "processors:\n"
+             "  p: {aggregate: a, commands: [C], emits: [E], on_dead: hold, concurrency: 4}\n"
+             "projections: {m: {key: $.id, from: {E: {set: {b: $.b}}}}}\n");
     cr_assert_not_null(o.t, "%s", o.err.msg);
     struct leat_report report = {0};
     cr_expect_eq(leat_topology_unsupported(o.t, &report), 1);
@@ -149,6 +150,66 @@ Test(topology, unsupported_keys_are_refused_only_where_it_would_go_unnoticed)
     cr_expect_eq(report.warnings, 0);
     leat_report_done(&report);
     done(&o);
+}
+
+#define IN_C                                                                                       \
+    HEAD "aggregates: {a: {key: id}}\nprocessors: {p: {aggregate: a, commands: [C], emits: "       \
+         "[E]}}\n"
+
+Test(topology, a_projection_in_c)
+{
+    struct outcome o;
+    load(&o, IN_C "projections:\n"
+                  "  m: {events: [E], row: {id: string, n: int, x: 'double?', tags: [string]},\n"
+                  "      key: [id, n], indexes: {by_x: [-x]}}\n");
+    cr_assert_not_null(o.t, "%s", o.err.msg);
+    const struct leat_projection *p = &o.t->projections[0];
+    cr_expect(p->is_coded && p->keyed_by_stream && p->n_from == 1 && p->n_keys == 2);
+    cr_expect_str_eq(p->module, "m");
+    cr_expect_eq(p->fields.n, 4);
+    cr_expect(
+        leat_str_eq(p->row_schema,
+                    LEAT_STR("{\"type\":\"record\",\"name\":\"m_row\",\"fields\":["
+                             "{\"name\":\"id\",\"type\":\"string\"},"
+                             "{\"name\":\"n\",\"type\":\"int\"},"
+                             "{\"name\":\"x\",\"type\":[\"null\",\"double\"],\"default\":null},"
+                             "{\"name\":\"tags\",\"type\":{\"type\":\"array\","
+                             "\"items\":\"string\"}}]}")),
+        "%.*s", LEAT_STR_FMT(p->row_schema));
+    done(&o);
+}
+
+Test(topology, what_a_projection_in_c_cannot_be)
+{
+    static const struct {
+        const char *text, *finding;
+    } wrong[] = {
+        {"{events: [E], row: {id: text}, key: id}", "'text' is not a type of a row's field"},
+        {"{events: [E], row: {id: string}, key: name}", "`row` has no field 'name'"},
+        {"{events: [E], row: {id: 'string?'}, key: id}", "'id' may be null, or is a list"},
+        {"{events: [E], row: {n: int}, key: n}", "'n' is the stream's key, a string"},
+        {"{events: [E], row: {id: string}, key: id, store: redis}", "cannot be in Redis"},
+        {"{row: {id: string}, key: id}", "'events' is missing"},
+        {"{events: [E], key: id}", "'row' is missing"},
+        {"{key: id}", "'from' is missing"},
+        {"{from: {E: {set: {b: $.b}}}, key: $.id, module: x}", "has both `from` and `module`"},
+        {"{events: [E], row: {id: string}, key: id, indexes: {i: [x]}}", "a field 'x'"},
+        {"{events: [F], row: {id: string}, key: id}", "no processor emits the event 'F'"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct outcome o;
+        char text[1000];
+        struct leat_buf found;
+        leat_buf_init(&found, 65536);
+        (void)snprintf(text, sizeof text, "%sprojections: {m: %s}\n", IN_C, wrong[i].text);
+        load(&o, text);
+        leat_report_text(&o.report, &found);
+        leat_buf_putc(&found, '\0');
+        cr_expect_not_null(strstr(found.at, wrong[i].finding), "%s: %s", wrong[i].text, found.at);
+        cr_expect_null(o.t, "%s", wrong[i].text);
+        leat_buf_done(&found);
+        done(&o);
+    }
 }
 
 Test(topology, services_outside_and_their_breakers)
