@@ -62,39 +62,37 @@ rd_kafka_t *leat_admin_handle(struct leat_admin *a)
 
 /* ---- partitions of a topic ---- */
 
-static void metadata_freep(const struct rd_kafka_metadata **m)
+leat_status leat_kafka_topic(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                             const struct rd_kafka_metadata **ret, struct leat_error *err)
 {
-    if (*m != NULL)
-        rd_kafka_metadata_destroy(*m);
-}
-
-static leat_status ask_partitions(struct leat_admin *a, const char *topic, int32_t *ret,
-                                  int timeout_ms, struct leat_error *err)
-{
-    rd_kafka_topic_t *t = rd_kafka_topic_new(a->rk, topic, NULL);
+    rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
     if (t == NULL) {
         return leat_fail(err, LEAT_INVALID, "could not ask for topic '%s': %s", topic,
                          rd_kafka_err2str(rd_kafka_last_error()));
     }
-    LEAT_AUTO(metadata_freep) const struct rd_kafka_metadata *m = NULL;
-    rd_kafka_resp_err_t e = rd_kafka_metadata(a->rk, 0, t, &m, timeout_ms);
+    LEAT_AUTO(leat_kafka_metadata_freep) const struct rd_kafka_metadata *m = NULL;
+    rd_kafka_resp_err_t e = rd_kafka_metadata(rk, 0, t, &m, timeout_ms);
     rd_kafka_topic_destroy(t);
-    if (e == 0 && m->topic_cnt == 1)
-        e = m->topics[0].err;
+    if (e == 0)
+        e = m->topic_cnt == 1 ? m->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN;
     if (e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         return leat_fail(err, LEAT_ABSENT, "topic '%s' does not exist", topic);
-    if (e != 0 || m->topic_cnt != 1) {
+    if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "could not ask for topic '%s': %s", topic,
                          rd_kafka_err2str(e));
     }
-    *ret = m->topics[0].partition_cnt;
+    *ret = LEAT_TAKE(m);
     return LEAT_OK;
 }
 
 leat_status leat_admin_partitions(struct leat_admin *a, const char *topic, int32_t *ret,
                                   int timeout_ms, struct leat_error *err)
 {
-    return ask_partitions(a, topic, ret, timeout_ms, err);
+    LEAT_AUTO(leat_kafka_metadata_freep) const struct rd_kafka_metadata *m = NULL;
+    leat_status status = leat_kafka_topic(a->rk, topic, timeout_ms, &m, err);
+    if (status == LEAT_OK)
+        *ret = m->topics[0].partition_cnt;
+    return status;
 }
 
 /* ---- topics ---- */
@@ -103,7 +101,7 @@ static leat_status check_existing(struct leat_admin *a, const struct leat_topic_
                                   int timeout_ms, bool *ret_exists, struct leat_error *err)
 {
     int32_t partitions = 0;
-    leat_status status = ask_partitions(a, s->name, &partitions, timeout_ms, err);
+    leat_status status = leat_admin_partitions(a, s->name, &partitions, timeout_ms, err);
     *ret_exists = status == LEAT_OK;
     if (status == LEAT_ABSENT)
         return LEAT_OK;
@@ -185,7 +183,7 @@ static leat_status wait_for(struct leat_admin *a, const struct leat_topic_spec *
 {
     for (;;) {
         int32_t partitions = 0;
-        leat_status status = ask_partitions(a, s->name, &partitions, 2000, err);
+        leat_status status = leat_admin_partitions(a, s->name, &partitions, 2000, err);
         if (status == LEAT_OK && partitions == s->partitions)
             return LEAT_OK;
         if (leat_mono_us() >= until_us) {
@@ -276,9 +274,24 @@ static void copy_record(struct leat_arena *arena, const char *topic, rd_kafka_me
     *ret = r;
 }
 
-static leat_status absent(const struct leat_position *at, const char *why, struct leat_error *err)
+/* What came in the place of the record, or is it. */
+static leat_status take_record(const struct leat_position *at, rd_kafka_message_t *m,
+                               struct leat_arena *arena, struct leat_record *ret,
+                               struct leat_error *err)
 {
-    return leat_fail(err, LEAT_ABSENT, "no record at %s[%d] offset %lld: %s", at->topic,
+    const char *why = "the log has a gap there";
+    leat_status status = LEAT_ABSENT;
+    if (m->err == 0 && m->offset == at->offset) {
+        copy_record(arena, at->topic, m, ret);
+        return LEAT_OK;
+    }
+    if (m->err != 0) {
+        bool end = m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        why = end ? "the log ends before it" : rd_kafka_message_errstr(m);
+        status = leat_kafka_read_status(m->err);
+    }
+    return leat_fail(err, status, "%s %s[%d] offset %lld: %s",
+                     status == LEAT_ABSENT ? "no record at" : "could not read", at->topic,
                      at->partition, (long long)at->offset, why);
 }
 
@@ -295,18 +308,8 @@ static leat_status wait_record(struct leat_admin *a, const struct leat_position 
                              "could not read %s[%d] offset %lld: no answer within %d ms", at->topic,
                              at->partition, (long long)at->offset, timeout_ms);
         }
-        leat_status status = LEAT_OK;
         bool ours = m->rkt != NULL && m->partition == at->partition;
-        if (ours && m->err == 0 && m->offset == at->offset) {
-            copy_record(arena, at->topic, m, ret);
-        } else if (ours && m->err == 0) {
-            status = absent(at, "the log has a gap there", err);
-        } else if (ours) {
-            status = absent(at,
-                            m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? "the log ends before it"
-                                                                       : rd_kafka_message_errstr(m),
-                            err);
-        }
+        leat_status status = ours ? take_record(at, m, arena, ret, err) : LEAT_OK;
         rd_kafka_message_destroy(m);
         if (ours)
             return status;

@@ -134,6 +134,14 @@ leat_status leat_kafka_status(rd_kafka_resp_err_t e)
     }
 }
 
+leat_status leat_kafka_read_status(rd_kafka_resp_err_t e)
+{
+    if (e == RD_KAFKA_RESP_ERR__PARTITION_EOF || e == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+        e == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+        return LEAT_ABSENT;
+    return leat_kafka_status(e) == LEAT_ABSENT ? LEAT_ABSENT : LEAT_RETRY;
+}
+
 rd_kafka_topic_partition_list_t *leat_kafka_list(const struct leat_position *at, size_t n)
 {
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)n);

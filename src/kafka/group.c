@@ -118,22 +118,6 @@ leat_status leat_group_new(const struct leat_group_config *c,
     return LEAT_OK;
 }
 
-leat_status leat_group_rejoin(struct leat_group *g, struct leat_error *err)
-{
-    rd_kafka_resp_err_t e = rd_kafka_unsubscribe(g->rk);
-    if (e != 0) {
-        return leat_fail(err, leat_kafka_status(e), "could not leave the group: %s",
-                         rd_kafka_err2str(e));
-    }
-    return subscribe(g, err);
-}
-
-void leat_group_wake_fd(struct leat_group *g, int fd)
-{
-    static const uint64_t one = 1;
-    rd_kafka_queue_io_event_enable(g->main_queue, fd, fd < 0 ? NULL : &one, sizeof one);
-}
-
 /* ---- rebalance: inside rd_kafka_consumer_poll, on the group's thread ---- */
 
 static void take_assignment(struct leat_group *g, const rd_kafka_topic_partition_list_t *partitions)

@@ -75,9 +75,8 @@ leat_status leat_group_first(struct leat_group *g, struct leat_position *at, siz
     if (n == 0)
         return LEAT_OK;
     LEAT_AUTO(leat_kafka_list_freep) rd_kafka_topic_partition_list_t *list = leat_kafka_list(at, n);
-    for (int i = 0; i < list->cnt; i++)
-        list->elems[i].offset =
-            RD_KAFKA_OFFSET_BEGINNING; /* the protocol's name for it as a time */
+    for (int i = 0; i < list->cnt; i++) /* the protocol's name for it as a time */
+        list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
     rd_kafka_resp_err_t e = rd_kafka_offsets_for_times(g->rk, list, timeout_ms);
     for (int i = 0; i < list->cnt; i++) {
         if (e == 0)

@@ -1,5 +1,4 @@
-/* internal.h - what the files of this folder share. Nobody else includes it (librdkafka's types).
- */
+/* internal.h - what the files of this folder share; nobody else includes it. */
 #ifndef LEAT_KAFKA_INTERNAL_H
 #define LEAT_KAFKA_INTERNAL_H
 
@@ -35,6 +34,12 @@ static inline void leat_kafka_queue_freep(rd_kafka_queue_t **q)
         rd_kafka_queue_destroy(*q);
 }
 
+static inline void leat_kafka_metadata_freep(const struct rd_kafka_metadata **m)
+{
+    if (*m != NULL)
+        rd_kafka_metadata_destroy(*m);
+}
+
 static inline void leat_kafka_event_freep(rd_kafka_event_t **e)
 {
     if (*e != NULL)
@@ -55,6 +60,11 @@ LEAT_MUST_CHECK leat_status leat_kafka_handle(rd_kafka_type_t type, rd_kafka_con
 void leat_kafka_tsan_threads(void); /* does nothing: called so that tsan_threads.c is linked */
 #endif
 
+/* admin.c: a topic's metadata alone, in m->topics[0]. INVALID = no name of a topic, ABSENT. */
+LEAT_MUST_CHECK leat_status leat_kafka_topic(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                                             const struct rd_kafka_metadata **ret,
+                                             struct leat_error *err);
+
 /* admin.c: its handle, for the other files about topics. */
 rd_kafka_t *leat_admin_handle(struct leat_admin *a);
 
@@ -63,6 +73,8 @@ void leat_record_from(struct leat_record *r, const char *topic, rd_kafka_message
 
 /* The one place that decides what an error of librdkafka means to us. */
 leat_status leat_kafka_status(rd_kafka_resp_err_t e);
+/* The same of an error that comes in place of the record at an offset: ABSENT = it is not there. */
+leat_status leat_kafka_read_status(rd_kafka_resp_err_t e);
 
 rd_kafka_topic_partition_list_t *leat_kafka_list(const struct leat_position *at, size_t n);
 

@@ -26,11 +26,17 @@ struct leat_kafka_config {
 
 /* ---- records ---- */
 
+/* Who sends a record says its time, and may say anything (nanoseconds, as if they were ms): one
+ * outside these is taken for the nearer of them, so that the store can keep it, and delays be added
+ * to it. */
+#define LEAT_RECORD_TIME_MIN_MS (-INT64_C(200000000000000)) /* 4369 BC */
+#define LEAT_RECORD_TIME_MAX_MS INT64_C(9000000000000000)   /* 287168 AD */
+
 struct leat_record {       /* slices point into librdkafka's memory until leat_records_free */
     struct leat_str topic; /* static for the consumer's life */
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms;
+    int64_t timestamp_ms; /* -1 = the record has none */
     struct leat_str key, value;
     bool key_null, value_null;
     void *handle;                   /* rd_kafka_message_t */
@@ -66,8 +72,7 @@ struct leat_group_config {
 struct leat_group_events {
     void (*assigned)(void *arg, const int32_t *ks, size_t n);
     void (*revoked)(void *arg, const int32_t *ks, size_t n, bool lost);
-    /* An error on one partition that reading can't go on from (offset out of range, unknown topic).
-     */
+    /* Reading can't go on from an error on this partition: offset out of range, unknown topic. */
     void (*partition_error)(void *arg, const char *topic, int32_t partition, const char *what);
     void *arg;
 };
@@ -86,12 +91,7 @@ bool leat_group_replaced(const struct leat_group *g);
  * it says we are not (or a rebalance is on). Any partitions of any topic. Any thread. */
 LEAT_MUST_CHECK leat_status leat_group_commit(struct leat_group *g, const struct leat_position *at,
                                               size_t n, int timeout_ms, struct leat_error *err);
-/* Leaves and joins again: for a member whose commits are refused although it was told nothing. The
- * revoked and assigned events come in leat_group_poll. Any thread. */
-LEAT_MUST_CHECK leat_status leat_group_rejoin(struct leat_group *g, struct leat_error *err);
-/* This eventfd becomes readable when leat_group_poll has something to serve; -1 = none. */
-void leat_group_wake_fd(struct leat_group *g, int fd);
-/* The same without waiting; failures are dropped (Postgres is the truth). */
+/* Commits without waiting; failures are dropped (Postgres is the truth). */
 void leat_group_commit_async(struct leat_group *g, const struct leat_position *at, size_t n);
 /* Replaces everything that is read by these positions (one call after an assignment is acquired),
  * each into its own queue that wakes `wake_fd` (an eventfd) of its position. */
@@ -192,8 +192,8 @@ LEAT_MUST_CHECK leat_status leat_admin_watermarks(struct leat_admin *a,
                                                   const struct leat_position *at, size_t n,
                                                   struct leat_watermarks *ret, int timeout_ms,
                                                   struct leat_error *err);
-/* The one record at (topic, partition, offset), copied into the arena with its `packed_headers`;
- * ABSENT when there is none. */
+/* The one record at (topic, partition, offset), copied into the arena with its `packed_headers`.
+ * ABSENT when there is none; RETRY when nobody can tell, or may not. */
 LEAT_MUST_CHECK leat_status leat_admin_record(struct leat_admin *a, const struct leat_position *at,
                                               struct leat_arena *arena, struct leat_record *ret,
                                               int timeout_ms, struct leat_error *err);

@@ -61,17 +61,11 @@ static const char *kept_cstr(struct leat_arena *arena, const char *text)
 
 /* ---- metadata ---- */
 
-static void metadata_freep(const struct rd_kafka_metadata **m)
-{
-    if (*m != NULL)
-        rd_kafka_metadata_destroy(*m);
-}
-
 leat_status leat_probe_cluster(struct leat_probe *p, struct leat_arena *arena,
                                struct leat_probe_cluster *ret, int timeout_ms,
                                struct leat_error *err)
 {
-    LEAT_AUTO(metadata_freep) const struct rd_kafka_metadata *m = NULL;
+    LEAT_AUTO(leat_kafka_metadata_freep) const struct rd_kafka_metadata *m = NULL;
     rd_kafka_resp_err_t e = rd_kafka_metadata(p->rk, 0, NULL, &m, timeout_ms);
     if (e != 0) {
         return leat_fail(err, LEAT_RETRY, "no answer within %d ms: %s", timeout_ms,
@@ -105,22 +99,11 @@ static void look_at(const struct rd_kafka_metadata_topic *t, struct leat_probe_t
 leat_status leat_probe_topic(struct leat_probe *p, const char *topic, struct leat_probe_topic *ret,
                              int timeout_ms, struct leat_error *err)
 {
-    rd_kafka_topic_t *t = rd_kafka_topic_new(p->rk, topic, NULL);
-    if (t == NULL)
-        return leat_fail(err, LEAT_INVALID, "'%s' is no name of a topic", topic);
-    LEAT_AUTO(metadata_freep) const struct rd_kafka_metadata *m = NULL;
-    rd_kafka_resp_err_t e = rd_kafka_metadata(p->rk, 0, t, &m, timeout_ms);
-    rd_kafka_topic_destroy(t);
-    if (e == 0 && m->topic_cnt == 1)
-        e = m->topics[0].err;
-    if (e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return leat_fail(err, LEAT_ABSENT, "topic '%s' does not exist", topic);
-    if (e != 0) {
-        return leat_fail(err, LEAT_RETRY, "could not ask for topic '%s': %s", topic,
-                         rd_kafka_err2str(e));
-    }
-    look_at(&m->topics[0], ret);
-    return LEAT_OK;
+    LEAT_AUTO(leat_kafka_metadata_freep) const struct rd_kafka_metadata *m = NULL;
+    leat_status status = leat_kafka_topic(p->rk, topic, timeout_ms, &m, err);
+    if (status == LEAT_OK)
+        look_at(&m->topics[0], ret);
+    return status;
 }
 
 /* ---- admin requests ---- */

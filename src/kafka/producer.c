@@ -144,9 +144,8 @@ static rd_kafka_resp_err_t produce(struct leat_producer *p, rd_kafka_topic_t *to
                               RD_KAFKA_V_TIMESTAMP(o->timestamp_ms), RD_KAFKA_V_OPAQUE(o->opaque),
                               RD_KAFKA_V_END);
     }
-    if (e != 0 && headers != NULL) {
+    if (e != 0 && headers != NULL)
         rd_kafka_headers_destroy(headers); /* ours again when it failed */
-    }
     return e;
 }
 
@@ -162,9 +161,8 @@ static leat_status send_one(struct leat_producer *p, const struct leat_outgoing 
     if (e == 0)
         return LEAT_OK;
     leat_status status = leat_kafka_status(e);
-    if (status == LEAT_ABSENT) { /* the topic may be made any moment: stall, do not drop */
+    if (status == LEAT_ABSENT) /* the topic may be made any moment: stall, do not drop */
         status = LEAT_RETRY;
-    }
     return leat_fail(err, status, "could not send to %s[%d]: %s", o->topic, o->partition,
                      rd_kafka_err2str(e));
 }

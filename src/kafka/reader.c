@@ -98,8 +98,8 @@ static struct reader_partition *find(struct leat_reader *r, const char *topic, i
 
 static void keep_error(struct leat_reader *r, const rd_kafka_message_t *m)
 {
-    if (m->rkt == NULL ||
-        m->partition < 0) { /* about the whole client: librdkafka goes on trying */
+    bool of_client = m->rkt == NULL || m->partition < 0;
+    if (of_client) { /* librdkafka goes on trying */
         leat_log_limited_kv(LEAT_LOG_WARN, "kafka", "kafka-trouble",
                             LEAT_LOG_FIELDS(LEAT_LOG_CSTR("client", rd_kafka_name(r->rk))), "%s",
                             rd_kafka_message_errstr(m));

@@ -3,14 +3,22 @@
 #include "base/record_headers.h"
 #include "kafka/internal.h"
 
-void leat_record_from(struct leat_record *r, const char *topic, rd_kafka_message_t *m)
+static int64_t time_of(const rd_kafka_message_t *m)
 {
     rd_kafka_timestamp_type_t type;
+    int64_t ms = rd_kafka_message_timestamp(m, &type);
+    if (ms > LEAT_RECORD_TIME_MAX_MS)
+        return LEAT_RECORD_TIME_MAX_MS;
+    return ms < LEAT_RECORD_TIME_MIN_MS ? LEAT_RECORD_TIME_MIN_MS : ms;
+}
+
+void leat_record_from(struct leat_record *r, const char *topic, rd_kafka_message_t *m)
+{
     *r = (struct leat_record){
         .topic = leat_str_of(topic),
         .partition = m->partition,
         .offset = m->offset,
-        .timestamp_ms = rd_kafka_message_timestamp(m, &type),
+        .timestamp_ms = time_of(m),
         .key = {m->key, (uint32_t)m->key_len},
         .value = {m->payload, (uint32_t)m->len},
         .key_null = m->key == NULL,

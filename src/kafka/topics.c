@@ -5,12 +5,6 @@
 
 #include "kafka/internal.h"
 
-static void metadata_freep(const struct rd_kafka_metadata **m)
-{
-    if (*m != NULL)
-        rd_kafka_metadata_destroy(*m);
-}
-
 static void resources_free(rd_kafka_ConfigResource_t **all, size_t n)
 {
     if (n > 0)
@@ -28,7 +22,7 @@ leat_status leat_admin_topics(struct leat_admin *a, struct leat_arena *arena,
                               struct leat_topic_live **ret, size_t *ret_n, int timeout_ms,
                               struct leat_error *err)
 {
-    LEAT_AUTO(metadata_freep) const struct rd_kafka_metadata *m = NULL;
+    LEAT_AUTO(leat_kafka_metadata_freep) const struct rd_kafka_metadata *m = NULL;
     rd_kafka_resp_err_t e = rd_kafka_metadata(leat_admin_handle(a), 1, NULL, &m, timeout_ms);
     if (e != 0)
         return leat_fail(err, LEAT_RETRY, "could not list topics: %s", rd_kafka_err2str(e));

@@ -194,16 +194,6 @@ static void offset_out_of_range_is_told_and_seek_recovers(void)
     kit_leave(&m, true);
 }
 
-/* The member's own thread is gone: this one polls, until it has as many partitions. */
-static void poll_until(struct kit_member *m, int k_count)
-{
-    struct leat_error e;
-    for (int64_t until = leat_now_ms() + KIT_DEADLINE; m->k_count != k_count;) {
-        leat_status status = leat_group_poll(m->g, 20, &e);
-        CHECK(status != LEAT_FATAL && leat_now_ms() < until);
-    }
-}
-
 static void revoked_lanes_give_nothing(void)
 {
     const char *topic = kit_topic(), *group = kit_name("group");
@@ -220,25 +210,6 @@ static void revoked_lanes_give_nothing(void)
         CHECK_EQ(leat_group_take(a.g, lane, r, 8), 0);
     kit_leave(&a, true);
     kit_leave(&b, true);
-}
-
-static void member_that_rejoins_reads_nothing_in_between(void)
-{
-    const char *topic = kit_topic(), *group = kit_name("group");
-    static struct kit_member m;
-    struct leat_position at = {topic, 0, 0};
-    struct leat_error e;
-    kit_join(&m, group, NULL, topic);
-    AWAIT(m.k_count == 4);
-    m.stop = true;
-    (void)pthread_join(m.thread, NULL);
-    OK(leat_group_rejoin(m.g, &err));
-    poll_until(&m, 0);
-    CHECK_EQ(leat_group_read(m.g, &at, NULL, 1, &e), LEAT_FENCED);
-    CHECK_EQ(commit_status(&m, topic), LEAT_FENCED);
-    poll_until(&m, 4);
-    CHECK_EQ(commit_status(&m, topic), LEAT_OK);
-    leat_group_free(m.g, true, 5000);
 }
 
 /* A queue that was full is fetched again as soon as it is empty, not a second later. */
@@ -316,7 +287,6 @@ int main(int argc, char **argv)
         T(idle_lane_wakes_its_eventfd),
         T(offset_out_of_range_is_told_and_seek_recovers),
         T(revoked_lanes_give_nothing),
-        T(member_that_rejoins_reads_nothing_in_between),
         T(long_backlog_flows_without_pauses),
     };
     return kit_main(tests, sizeof tests / sizeof *tests, argc, argv);

@@ -1,5 +1,6 @@
 /* Producer, reader and admin against a real broker. */
 #include "base/record_headers.h"
+#include "kafka/internal.h"
 #include "kafka_kit.h"
 
 struct deliveries {
@@ -101,6 +102,42 @@ static void headers_keys_and_nulls_arrive_as_sent(void)
     leat_records_free(&a, 1);
     leat_records_free(&b, 1);
     leat_records_free(&e, 1);
+    leat_reader_free(r);
+}
+
+/* Nanoseconds are a common mistake; so is what was never set. */
+static void odd_times_are_bounded(void)
+{
+    static const struct leat_kafka_prop any = {"message.timestamp.after.max.ms",
+                                               "9223372036854775807"};
+    struct leat_kafka_config c = kit_config("kit");
+    struct leat_topic_spec spec = {kit_name("topic"), KIT_PARTITIONS, 1, &any, 1};
+    const int64_t sent[] = {INT64_C(1790000000000000000), INT64_C(1790000000000), INT64_MIN + 1};
+    const int64_t expected[] = {LEAT_RECORD_TIME_MAX_MS, INT64_C(1790000000000),
+                                LEAT_RECORD_TIME_MIN_MS};
+    struct leat_admin *a = admin();
+    struct leat_producer *p = NULL;
+    struct deliveries d = {0};
+    size_t created = 0;
+    OK(leat_admin_ensure_topics(a, &spec, 1, &created, 10000, &err));
+    leat_admin_free(a);
+    OK(leat_producer_new(&c, count, &d, &p, &err));
+    for (size_t i = 0; i < 3; i++) {
+        struct leat_outgoing o = {
+            .topic = spec.name, .value = LEAT_STR("v"), .timestamp_ms = sent[i]};
+        send_all(p, &o, 1);
+        for (int64_t until = leat_now_ms() + KIT_DEADLINE;
+             d.ok == (int)i && leat_now_ms() < until;) /* one batch each */
+            leat_producer_poll(p, 10);
+    }
+    leat_producer_free(p, 5000);
+    CHECK_EQ(d.ok, 3);
+    struct leat_reader *r = reader(spec.name, 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct leat_record record = take_one(r);
+        CHECK_EQ(record.timestamp_ms, expected[i]);
+        leat_records_free(&record, 1);
+    }
     leat_reader_free(r);
 }
 
@@ -233,6 +270,16 @@ static void watermarks_and_single_records(void)
     leat_admin_free(a);
 }
 
+/* Only that a record is not there lets a relay publish without a look at it. */
+static void who_may_not_read_does_not_say_absent(void)
+{
+    CHECK_EQ(leat_kafka_read_status(RD_KAFKA_RESP_ERR__PARTITION_EOF), LEAT_ABSENT);
+    CHECK_EQ(leat_kafka_read_status(RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET), LEAT_ABSENT);
+    CHECK_EQ(leat_kafka_read_status(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION), LEAT_ABSENT);
+    CHECK_EQ(leat_kafka_read_status(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED), LEAT_RETRY);
+    CHECK_EQ(leat_kafka_read_status(RD_KAFKA_RESP_ERR__BAD_MSG), LEAT_RETRY);
+}
+
 static void property_librdkafka_refuses_is_named(void)
 {
     struct leat_kafka_prop bad[] = {{"bootstrap.servers", "127.0.0.1:1"}, {"no.such.thing", "1"}};
@@ -251,11 +298,13 @@ int main(int argc, char **argv)
     }
     static const struct kit_test tests[] = {
         T(headers_keys_and_nulls_arrive_as_sent),
+        T(odd_times_are_bounded),
         T(too_large_record_is_refused_for_good),
         T(deliveries_wake_the_eventfd),
         T(reader_names_the_partition_it_cannot_read),
         T(topic_with_other_partitions_is_invalid),
         T(watermarks_and_single_records),
+        T(who_may_not_read_does_not_say_absent),
         T(property_librdkafka_refuses_is_named),
     };
     return kit_main(tests, sizeof tests / sizeof *tests, argc, argv);

@@ -1,6 +1,7 @@
-/* uses: base store */
+/* uses: base kafka store */
 /* The batch function against a real server: what is stored, what is left out, and where lanes
  * stand. */
+#include "kafka/kafka.h"
 #include "store_kit_batch.h"
 
 #define S(batch, i) ((batch)->reply.settled[i])
@@ -423,6 +424,24 @@ static void what_breaks_the_contract_is_refused_before_it_is_sent(void)
     leat_store_close(s);
 }
 
+/* The times that Kafka's records may have (kafka/kafka.h), and what waits a year more. */
+static void times_of_records_fit(void)
+{
+    struct leat_store *s = kit_fresh();
+    struct kit_batch *k = kit_batch("a");
+    kit_fence(k, 0, 0, 0);
+    kit_command(k, 0, "order-1", 0, 1)->received_at_ms = LEAT_RECORD_TIME_MIN_MS;
+    kit_command(k, 0, "order-2", 0, 2)->received_at_ms =
+        LEAT_RECORD_TIME_MAX_MS + INT64_C(31622400000);
+    kit_append(s, k);
+    CHECK(kit_text_is(kit_admin, "select min(received_at) < '4000-01-01 BC' from shop.commands",
+                      "t"));
+    CHECK(
+        kit_text_is(kit_admin, "select max(received_at) > '280000-01-01' from shop.commands", "t"));
+    kit_batch_free(k);
+    leat_store_close(s);
+}
+
 static void prepared_and_empty_batches_work(void)
 {
     leat_store_close(kit_fresh());
@@ -466,6 +485,7 @@ int main(int argc, char **argv)
         T(versions_are_looked_up_when_they_may_have_changed),
         T(event_lanes_move_all_or_nothing),
         T(what_breaks_the_contract_is_refused_before_it_is_sent),
+        T(times_of_records_fit),
         T(prepared_and_empty_batches_work),
     };
     return kit_main(tests, sizeof tests / sizeof tests[0], argc, argv);
