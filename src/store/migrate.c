@@ -82,28 +82,61 @@ static leat_status judge_applied(const struct leat_store *s, const struct leat_a
 
 /* ---- applying ---- */
 
-/* Holds off other migrators until the transaction ends; then waits for nobody else for long. */
-static void put_begin(const struct leat_store *s, struct leat_buf *text)
+/* Holds off other migrators until the transaction ends; then waits for nobody else for long. Each
+ * begin has its end() behind it, whatever comes of it: also of a statement that fails inside it,
+ * the server keeps the transaction open. */
+static leat_status begin(struct leat_store *s, struct leat_error *err)
 {
-    leat_buf_puts(text, "begin isolation level read committed; set local lock_timeout = '60s';"
-                        " select pg_advisory_xact_lock(1818583412, hashtext('");
-    leat_buf_puts(text, s->schema);
-    leat_buf_puts(text, "')); set local lock_timeout = '3s'; set local statement_timeout = '120s';"
-                        " set local client_min_messages = error; ");
+    struct leat_buf text;
+    leat_buf_init(&text, SQL_BYTES_MAX);
+    leat_buf_puts(&text, "begin isolation level read committed; set local lock_timeout = '60s';"
+                         " select pg_advisory_xact_lock(1818583412, hashtext('");
+    leat_buf_puts(&text, s->schema);
+    leat_buf_puts(&text, "')); set local lock_timeout = '3s'; set local statement_timeout = '120s';"
+                         " set local client_min_messages = error");
+    s->locked = true;
+    return run(s, &text, err);
+}
+
+static leat_status end(struct leat_store *s, leat_status status, struct leat_error *err)
+{
+    if (status == LEAT_OK) {
+        status = leat_pg_script(s, "commit", SCRIPT_MS, err);
+        s->locked = false;
+    }
+    leat_store_abort(s); /* after a failure */
+    return status;
 }
 
 static leat_status make_schema(struct leat_store *s, struct leat_error *err)
 {
+    leat_status status = begin(s, err);
+    if (status == LEAT_OK) {
+        struct leat_buf text;
+        leat_buf_init(&text, SQL_BYTES_MAX);
+        leat_migration_put(&text,
+                           "do $$ begin if to_regnamespace('@schema@') is null then"
+                           " create schema @schema@; end if; end $$;"
+                           " create table if not exists @schema@.migrations"
+                           " (number int primary key, name text not null, hash text not null,"
+                           " applied_at timestamptz not null default now())",
+                           s->quoted);
+        status = run(s, &text, err);
+    }
+    return end(s, status, err);
+}
+
+static leat_status run_migration(struct leat_store *s, const struct leat_migration *m,
+                                 struct leat_error *err)
+{
+    char hash[LEAT_MIGRATION_HASH];
     struct leat_buf text;
+    leat_migration_hash(m, hash);
     leat_buf_init(&text, SQL_BYTES_MAX);
-    put_begin(s, &text);
-    leat_migration_put(
-        &text,
-        "do $$ begin if to_regnamespace('@schema@') is null then create schema @schema@; end if;"
-        " end $$; create table if not exists @schema@.migrations (number int primary key,"
-        " name text not null, hash text not null,"
-        " applied_at timestamptz not null default now()); commit",
-        s->quoted);
+    leat_migration_put(&text, m->sql, s->quoted);
+    leat_buf_printf(&text,
+                    ";\ninsert into %s.migrations (number, name, hash) values (%d, '%s', '%s')",
+                    s->quoted, m->number, m->name, hash);
     return run(s, &text, err);
 }
 
@@ -111,31 +144,13 @@ static leat_status make_schema(struct leat_store *s, struct leat_error *err)
 static leat_status apply_one(struct leat_store *s, const struct leat_migration *m,
                              struct leat_error *err)
 {
-    char hash[LEAT_MIGRATION_HASH];
-    leat_migration_hash(m, hash);
-    struct leat_buf text;
-    leat_buf_init(&text, SQL_BYTES_MAX);
-    put_begin(s, &text);
-    leat_status status = run(s, &text, err);
-    if (status != LEAT_OK)
-        return status;
-    s->locked = true;
     struct leat_applied a = {0};
-    status = leat_store_applied(s, &a, err);
-    if (status == LEAT_OK && a.count + 1 == (size_t)m->number) {
-        leat_buf_init(&text, SQL_BYTES_MAX);
-        leat_migration_put(&text, m->sql, s->quoted);
-        leat_buf_printf(&text,
-                        ";\ninsert into %s.migrations (number, name, hash) values (%d, '%s', '%s')",
-                        s->quoted, m->number, m->name, hash);
-        status = run(s, &text, err);
-    }
-    if (status == LEAT_OK) {
-        status = leat_pg_script(s, "commit", SCRIPT_MS, err);
-        s->locked = false;
-    }
-    leat_store_abort(s); /* after a failure */
-    return status;
+    leat_status status = begin(s, err);
+    if (status == LEAT_OK)
+        status = leat_store_applied(s, &a, err);
+    if (status == LEAT_OK && a.count + 1 == (size_t)m->number)
+        status = run_migration(s, m, err);
+    return end(s, status, err);
 }
 
 static leat_status apply_pending(struct leat_store *s, void (*log)(void *arg, const char *line),
@@ -161,16 +176,9 @@ static leat_status apply_pending(struct leat_store *s, void (*log)(void *arg, co
     return status;
 }
 
-static leat_status make_layout(struct leat_store *s, const struct leat_store_layout *layout,
-                               int32_t *ret_made, struct leat_error *err)
+static leat_status call_make_layout(struct leat_store *s, const struct leat_store_layout *layout,
+                                    int32_t *ret_made, struct leat_error *err)
 {
-    struct leat_buf text;
-    leat_buf_init(&text, SQL_BYTES_MAX);
-    put_begin(s, &text);
-    leat_status status = run(s, &text, err);
-    if (status != LEAT_OK)
-        return status;
-    s->locked = true;
     leat_pg_clear(&s->params);
     leat_pg_int4(&s->params, layout->partitions);
     leat_pg_array(&s->params, LEAT_PG_TEXT, layout->processor_count);
@@ -178,20 +186,25 @@ static leat_status make_layout(struct leat_store *s, const struct leat_store_lay
         leat_pg_put_text(&s->params, leat_str_of(layout->processors[i]));
     leat_pg_array_end(&s->params);
     LEAT_PG_AUTO PGresult *result = NULL;
-    status = leat_pg_call(s, LEAT_PG_WRITE, "select @.make_layout($1,$2)", &result, err);
-    if (status == LEAT_OK) {
-        struct leat_pg_reply r = leat_reply_of(result, 1, NULL);
-        int32_t made = leat_reply_int4(&r, 0, 0);
-        status = leat_reply_ok(&r, "layout", err);
-        if (status == LEAT_OK)
-            *ret_made = made;
-    }
-    if (status == LEAT_OK) {
-        status = leat_pg_script(s, "commit", SCRIPT_MS, err);
-        s->locked = false;
-    }
-    leat_store_abort(s); /* after a failure */
+    leat_status status =
+        leat_pg_call(s, LEAT_PG_WRITE, "select @.make_layout($1,$2)", &result, err);
+    if (status != LEAT_OK)
+        return status;
+    struct leat_pg_reply r = leat_reply_of(result, 1, NULL);
+    int32_t made = leat_reply_int4(&r, 0, 0);
+    status = leat_reply_ok(&r, "layout", err);
+    if (status == LEAT_OK)
+        *ret_made = made;
     return status;
+}
+
+static leat_status make_layout(struct leat_store *s, const struct leat_store_layout *layout,
+                               int32_t *ret_made, struct leat_error *err)
+{
+    leat_status status = begin(s, err);
+    if (status == LEAT_OK)
+        status = call_make_layout(s, layout, ret_made, err);
+    return end(s, status, err);
 }
 
 leat_status leat_store_migrate(struct leat_store *s, const struct leat_store_layout *layout,

@@ -273,6 +273,29 @@ static void a_store_is_checked_before_it_is_used(void)
     leat_store_close(s);
 }
 
+/* A role that may not create anything is told so each time, on the same connection. */
+static void a_refused_migration_leaves_no_transaction_open(void)
+{
+    struct leat_store_options o = {.schema = KIT_SCHEMA};
+    struct leat_store_layout layout = {3, two, 2};
+    struct leat_store *s = NULL;
+    struct leat_error bad = {0};
+    char url[600];
+    kit_sql(kit_admin, "drop schema if exists shop cascade");
+    kit_sql(kit_admin, "do $$ begin if to_regrole('leat_test_guest') is null then"
+                       " create role leat_test_guest login; end if; end $$");
+    const char *at = strchr(kit_url, '@');
+    CHECK(at != NULL);
+    (void)snprintf(url, sizeof url, "postgresql://leat_test_guest%s", at);
+    o.url = url;
+    OK(leat_store_open(&o, &s, &err));
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(leat_store_migrate(s, &layout, NULL, NULL, &bad), LEAT_FATAL);
+        CHECK(strstr(bad.msg, "permission denied for database") != NULL);
+    }
+    leat_store_close(s);
+}
+
 static void an_upgrade_applies_only_what_is_missing(void)
 {
     struct leat_store *s = kit_fresh();
@@ -351,6 +374,7 @@ int main(int argc, char **argv)
         T(schema_text_gets_an_id_once),
         T(four_migrators_at_once_make_one_store),
         T(a_store_is_checked_before_it_is_used),
+        T(a_refused_migration_leaves_no_transaction_open),
         T(an_upgrade_applies_only_what_is_missing),
         T(bad_addresses_say_so),
         T(a_lost_connection_is_a_retry_and_can_be_mended),
