@@ -87,10 +87,23 @@ static void put_escape(struct leat_buf *b, unsigned char c)
     }
 }
 
+/* Eight bytes at once: printable ASCII, no quote, no backslash. A byte minus what it must not be
+ * below borrows its highest bit; so does one that is zero minus one. */
+static bool is_plain_word(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+    uint64_t w = 0;
+    memcpy(&w, at, sizeof w);
+    uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
+    return ((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
+}
+
 /* Length of the bytes at `at` that can be copied as they are. */
 static size_t plain_run(const char *at, const char *end)
 {
     const char *p = at;
+    while (end - p >= 8 && is_plain_word(p))
+        p += 8;
     while (p < end) {
         unsigned char c = (unsigned char)*p;
         if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {

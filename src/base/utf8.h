@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "leat/str.h"
 
@@ -30,6 +31,14 @@ static inline size_t leat_utf8_length(const char *at, const char *end)
 static inline bool leat_utf8_valid(struct leat_str s)
 {
     for (uint32_t i = 0; i < s.len;) {
+        uint64_t eight = 0; /* most texts are ASCII for the most part */
+        if (s.len - i >= sizeof eight) {
+            memcpy(&eight, s.at + i, sizeof eight);
+            if ((eight & 0x8080808080808080U) == 0) {
+                i += (uint32_t)sizeof eight;
+                continue;
+            }
+        }
         size_t n = leat_utf8_length(s.at + i, s.at + s.len);
         if (n == 0)
             return false;

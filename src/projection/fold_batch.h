@@ -29,6 +29,7 @@ struct leat_fold_row { /* a row touched by the batch */
     struct leat_str old;         /* its bytes as kept; "" = none, or not fetched (blind) */
     struct leat_cell *cells, *old_cells;
     bool shortened, exists, existed, blind;
+    bool cached;             /* old is what the backend remembers, in a form of its own */
     bool touched;            /* a change was applied to it */
     struct leat_str encoded; /* what is to be written; private to the backend */
     int todo;

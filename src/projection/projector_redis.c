@@ -40,12 +40,23 @@ void leat_projector_redis_free(struct leat_projector *p)
     p->redis = NULL;
 }
 
+static size_t count_models(const struct leat_topology *t)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < t->n_projections; i++)
+        n += t->projections[i].store == LEAT_MODEL_REDIS;
+    return n;
+}
+
 leat_status leat_projector_redis_open_model(struct leat_projector *p,
                                             struct leat_projector_model *m, struct leat_error *err)
 {
     (void)snprintf(m->version, sizeof m->version, "%016" PRIx64, m->projection->hash);
-    struct leat_redis_fold_config c = {
-        .topology = p->topology, .projection = m->projection, .version = m->version};
+    struct leat_redis_fold_config c = {.topology = p->topology,
+                                       .projection = m->projection,
+                                       .version = m->version,
+                                       .cache_bytes = (size_t)p->topology->redis.cache_bytes /
+                                                      count_models(p->topology)};
     LEAT_TRY(leat_redis_fold_open(&c, &m->fold, err), err, "open");
     for (int32_t k = 0; k < p->partitions; k++)
         m->checked_seq[k] = -1;

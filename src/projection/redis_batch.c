@@ -36,19 +36,86 @@ static struct leat_fold_row *row_at(struct leat_fold *f, uint32_t i)
     return i == LEAT_FOLD_NO_ROW ? NULL : &f->batch->rows[i];
 }
 
+/* ---- rows that are remembered ---- */
+
+static bool recall_row(struct leat_fold *f, struct leat_fold_row *row)
+{
+    struct leat_str found = {NULL, 0};
+    struct leat_error ignored = {0};
+    switch (leat_row_cache_get(leat_redis_place_of(f)->cache, row->slice, row->hash, row->key,
+                               &found)) {
+    case LEAT_CACHED_UNKNOWN:
+        return false;
+    case LEAT_CACHED_ABSENT:
+        leat_fold_row_empty(f, row);
+        break;
+    case LEAT_CACHED_ROW:
+        row->old = leat_arena_copy(f->batch->work, found);
+        if (leat_row_decode(row->old, row->cells, f->shape->n_fields, NULL, &ignored) != LEAT_OK)
+            return false;
+        leat_fold_row_filled(f, row);
+        break;
+    }
+    row->cached = true;
+    return true;
+}
+
+static void expect(struct leat_fold *f, const struct leat_redis_slice *s, bool second_round)
+{
+    const struct leat_row_cache *cache = leat_redis_place_of(f)->cache;
+    for (struct leat_fold_row *row = row_at(f, s->first_row); row != NULL && cache != NULL;
+         row = row_at(f, row->next))
+        leat_row_cache_expect(cache, row->hash, second_round);
+}
+
+/* Rows of the slice as they are remembered, and whether anything is to be asked for. */
+static void recall(struct leat_fold *f, int32_t k)
+{
+    struct leat_redis_slice *s = &leat_redis_place_of(f)->slices[k];
+    s->asks = s->doubted;
+    s->recalled = false;
+    expect(f, s, false);
+    expect(f, s, true);
+    for (struct leat_fold_row *row = row_at(f, s->first_row); row != NULL;
+         row = row_at(f, row->next)) {
+        if (row->blind)
+            continue;
+        bool known = recall_row(f, row);
+        s->recalled = s->recalled || known;
+        s->asks = s->asks || !known;
+    }
+}
+
+/* They are not what stands there: all of them are fetched. */
+static void unrecall(struct leat_fold *f, int32_t k)
+{
+    struct leat_redis_slice *s = &leat_redis_place_of(f)->slices[k];
+    leat_redis_forget_rows(leat_redis_place_of(f), k, false);
+    s->recalled = false;
+    for (struct leat_fold_row *row = row_at(f, s->first_row); row != NULL;
+         row = row_at(f, row->next)) {
+        if (!row->cached)
+            continue;
+        row->cached = row->exists = row->existed = false;
+        row->old = (struct leat_str){NULL, 0};
+    }
+}
+
+/* ---- rows that are fetched ---- */
+
 static void send_fetch(struct leat_fold *f, int32_t k)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
     size_t n = 0;
     struct leat_fold_row *row;
     for (row = row_at(f, p->slices[k].first_row); row != NULL; row = row_at(f, row->next))
-        n += !row->blind;
+        n += !row->blind && !row->cached;
     leat_redis_command(p->redis, 3 + n);
     leat_redis_arg(p->redis, LEAT_STR("HMGET"));
     leat_redis_arg(p->redis, p->keys.slices[k].rows);
     leat_redis_arg(p->redis, LEAT_STR(""));
     for (row = row_at(f, p->slices[k].first_row); row != NULL; row = row_at(f, row->next)) {
-        if (!row->blind)
+        if (!row->blind && !row->cached)
             leat_redis_arg(p->redis, row->db_key);
     }
 }
@@ -69,42 +136,55 @@ static leat_status fill_row(struct leat_fold *f, struct leat_fold_row *row,
     return status;
 }
 
+/* False: a row that somebody has damaged. */
+static bool fill_rows(struct leat_fold *f, int32_t k, const struct leat_redis_reply *reply)
+{
+    struct leat_error why = {0};
+    size_t i = 1;
+    struct leat_fold_row *row = row_at(f, leat_redis_place_of(f)->slices[k].first_row);
+    for (; row != NULL; row = row_at(f, row->next)) {
+        if (row->blind || row->cached)
+            continue;
+        if (fill_row(f, row, leat_redis_item(reply, i), &why) != LEAT_OK)
+            return false;
+        i++;
+    }
+    return true;
+}
+
 /* Sets what of the slice's changes is to be applied. A row that somebody has damaged makes the
- * slice one to fold again. */
+ * slice one to fold again. *ret_again: what is remembered is older than what is there. */
 static leat_status read_fetch(struct leat_fold *f, int32_t k, int64_t *ret_skip_below,
-                              struct leat_error *err)
+                              bool *ret_again, struct leat_error *err)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
     struct leat_fold_batch *b = f->batch;
     struct leat_redis_slice *s = &p->slices[k];
     const struct leat_redis_reply *reply = NULL;
     struct leat_checkpoint file;
-    struct leat_error why = {0};
-    size_t i = 1;
     LEAT_TRY(leat_redis_reply(p->redis, &reply, err), err, "read rows of slice %d", (int)k);
     if (leat_redis_count(reply) == 0)
         return leat_fail(err, LEAT_FATAL, "slice %d: an answer that is none", (int)k);
     struct leat_str text = leat_redis_text(leat_redis_item(reply, 0));
     bool was_there = s->at_len > 0;
     leat_seq_reconciled what = leat_redis_judge(f, k, text, &file);
+    s->asks = what == LEAT_RECONCILED_ADOPT && s->recalled;
+    if (what != LEAT_RECONCILED_SAME)
+        unrecall(f, k);
+    if (s->asks) {
+        *ret_again = true;
+        return LEAT_OK;
+    }
     b->adopted += what == LEAT_RECONCILED_ADOPT;
     b->rewound += what == LEAT_RECONCILED_REWIND;
+    s->doubted = false;
     s->clear = what == LEAT_RECONCILED_FOREIGN || (was_there && text.len == 0);
-    *ret_skip_below = what == LEAT_RECONCILED_ADOPT  ? file.seq
-                      : what == LEAT_RECONCILED_SAME ? 0
-                                                     : INT64_MAX;
-    struct leat_fold_row *row = row_at(f, s->first_row);
-    for (; row != NULL; row = row_at(f, row->next)) {
-        if (!row->blind && !s->clear &&
-            fill_row(f, row, leat_redis_item(reply, i), &why) != LEAT_OK)
-            s->clear = true;
-        i += !row->blind;
-    }
-    if (s->clear)
-        *ret_skip_below = INT64_MAX;
-    b->next[k] = *ret_skip_below == INT64_MAX || f->seen[k].seq <= file.seq ? file : f->seen[k];
-    if (what == LEAT_RECONCILED_SAME && !s->clear)
-        b->next[k] = f->seen[k];
+    bool goes_on = what == LEAT_RECONCILED_SAME || what == LEAT_RECONCILED_ADOPT;
+    s->clear = s->clear || (goes_on && !fill_rows(f, k, reply));
+    goes_on = goes_on && !s->clear;
+    *ret_skip_below = !goes_on ? INT64_MAX : what == LEAT_RECONCILED_ADOPT ? file.seq : 0;
+    b->next[k] =
+        goes_on && (what == LEAT_RECONCILED_SAME || f->seen[k].seq > file.seq) ? f->seen[k] : file;
     return LEAT_OK;
 }
 
@@ -118,20 +198,27 @@ static void encode_row(struct leat_fold *f, struct leat_fold_row *row, struct ou
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
     struct leat_fold_batch *b = f->batch;
+    const struct leat_str none = {NULL, 0};
     row->todo = ROW_STAYS;
     if (!row->touched)
         return;
     leat_buf_clear(&b->encoded);
-    if (row->exists) {
-        leat_row_text(&p->names, row->cells, row->shortened ? row->key : (struct leat_str){NULL, 0},
-                      &b->encoded);
-    }
-    if (b->encoded.overflow) { /* an event cannot stop the model: the row stays as it was */
-        b->misfits++;
+    leat_buf_clear(&p->packed);
+    if (row->exists && p->cache != NULL)
+        leat_row_encode(row->cells, f->shape->n_fields, none, &p->packed);
+    struct leat_str packed = leat_buf_str(&p->packed);
+    if (row->cached && row->exists == row->existed && leat_str_eq(row->old, packed))
+        return;
+    if (row->exists)
+        leat_row_text(&p->names, row->cells, row->shortened ? row->key : none, &b->encoded);
+    if (b->encoded.overflow || p->packed.overflow) {
+        b->misfits++; /* an event cannot stop the model: the row stays as it was */
         return;
     }
     struct leat_str text = leat_buf_str(&b->encoded);
-    if (row->exists == row->existed && leat_str_eq(row->old, text))
+    if (p->cache != NULL)
+        leat_row_cache_put(p->cache, row->slice, row->hash, row->key, packed);
+    if (!row->cached && row->exists == row->existed && leat_str_eq(row->old, text))
         return;
     leat_fold_plan_index(f, row);
     b->rows_put += row->exists;
@@ -232,58 +319,138 @@ static void send_apply(struct leat_fold *f, int32_t k, int64_t skip_below)
     }
 }
 
+/* Rows as they are remembered; false: something is to be asked for. */
+static bool recall_all(struct leat_fold *f, int64_t *skip_below)
+{
+    struct leat_redis_place *p = leat_redis_place_of(f);
+    bool known = true;
+    for (int32_t k = 0; k < f->partitions; k++) {
+        struct leat_redis_slice *s = &p->slices[k];
+        s->asks = false;
+        skip_below[k] = INT64_MAX;
+        if (!s->active)
+            continue;
+        recall(f, k);
+        known = known && !s->asks;
+        if (s->asks)
+            continue;
+        skip_below[k] = 0; /* the script sees whether it is so */
+        f->batch->next[k] = f->seen[k];
+    }
+    return known;
+}
+
 static leat_status fetch_all(struct leat_fold *f, int64_t *skip_below, struct leat_error *err)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
-    for (int32_t k = 0; k < f->partitions; k++) {
-        skip_below[k] = INT64_MAX;
-        if (p->slices[k].active)
-            send_fetch(f, k);
-    }
-    for (int32_t k = 0; k < f->partitions; k++) {
-        if (p->slices[k].active)
-            LEAT_TRY(read_fetch(f, k, &skip_below[k], err), err, "fetch");
+    bool again = true;
+    while (again) { /* twice at most */
+        again = false;
+        for (int32_t k = 0; k < f->partitions; k++) {
+            if (p->slices[k].asks)
+                send_fetch(f, k);
+        }
+        for (int32_t k = 0; k < f->partitions; k++) {
+            if (p->slices[k].asks)
+                LEAT_TRY(read_fetch(f, k, &skip_below[k], &again, err), err, "fetch");
+        }
     }
     return LEAT_OK;
 }
 
-/* The answers are read when the next batch is written: Redis works while this one is folded. */
+/* Redis works on this batch while the next one is folded. */
 static leat_status apply_all(struct leat_fold *f, const int64_t *skip_below, struct leat_error *err)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
     struct leat_fold_batch *b = f->batch;
+    bool any = false;
     for (int32_t k = 0; k < f->partitions; k++) {
         struct leat_redis_slice *s = &p->slices[k];
+        s->due = s->in_flight;
         s->in_flight = s->active && skip_below[k] != INT64_MAX && skip_below[k] < f->seen[k].seq;
         if (!s->in_flight)
             continue;
         send_apply(f, k, skip_below[k]);
         leat_redis_keep_at(s, leat_buf_str(&p->text));
-        p->in_flight = true;
+        any = true;
     }
     b->kinds_in_file = b->kinds;
-    return p->in_flight ? leat_redis_send(p->redis, err) : LEAT_OK;
+    p->in_flight = p->in_flight || any;
+    if (any)
+        LEAT_TRY(leat_redis_send(p->redis, err), err, "send");
+    return leat_redis_settle_due(f, err);
+}
+
+static bool nothing_is_wrong(const struct leat_fold *f)
+{
+    const struct leat_redis_place *p = leat_redis_place_of(f);
+    bool good = true;
+    for (int32_t k = 0; k < f->partitions; k++)
+        good = good && !p->slices[k].doubted && !p->slices[k].clear;
+    return good;
+}
+
+/* Is the batch before on its way, and nothing known against it? Then this one may follow it at
+ * once: if that one is not done, neither is this, for it expects that one's checkpoint. */
+static bool may_follow(const struct leat_fold *f)
+{
+    const struct leat_redis_place *p = leat_redis_place_of(f);
+    return p->in_flight && leat_redis_connected(p->redis) && nothing_is_wrong(f);
+}
+
+static leat_status make_sure(struct leat_fold *f, struct leat_error *err)
+{
+    LEAT_TRY(leat_redis_fold_ready(f, err), err, "settle");
+    return leat_redis_clear_marked(f, err);
+}
+
+/* What the batch needs of the rows there are. */
+static leat_status prepare(struct leat_fold *f, int64_t *skip_below, struct leat_error *err)
+{
+    bool follows = may_follow(f);
+    for (;;) {
+        if (!follows)
+            LEAT_TRY(make_sure(f, err), err, "before a batch");
+        memcpy(f->batch->next, f->committed, (size_t)f->partitions * sizeof *f->committed);
+        leat_fold_plan_rows(f);
+        link_rows(f);
+        if (recall_all(f, skip_below))
+            return LEAT_OK;
+        if (!follows)
+            break;
+        follows = false;
+        LEAT_TRY(leat_redis_fold_ready(f, err), err, "before a batch");
+        if (nothing_is_wrong(f))
+            break;
+    }
+    return fetch_all(f, skip_below, err);
+}
+
+static leat_status write_batch(struct leat_fold *f, struct leat_error *err)
+{
+    struct leat_fold_batch *b = f->batch;
+    int64_t skip_below[LEAT_PARTITIONS_MAX];
+    LEAT_TRY(prepare(f, skip_below, err), err, "rows");
+    b->kinds = b->kinds_in_file;
+    leat_fold_apply_planned(f, skip_below);
+    return apply_all(f, skip_below, err);
 }
 
 leat_status leat_redis_commit(struct leat_fold *f, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
     struct leat_redis_place *p = leat_redis_place_of(f);
-    int64_t skip_below[LEAT_PARTITIONS_MAX];
-    LEAT_TRY(leat_redis_fold_ready(f, err), err, "model '%.*s'", LEAT_STR_FMT(f->projection->name));
-    LEAT_TRY(leat_redis_clear_marked(f, err), err, "model '%.*s'",
-             LEAT_STR_FMT(f->projection->name));
-    memcpy(b->next, f->committed, (size_t)f->partitions * sizeof *b->next);
     b->rows_put = b->adopted = b->rewound = 0;
-    leat_fold_plan_rows(f);
-    link_rows(f);
-    LEAT_TRY(fetch_all(f, skip_below, err), err, "model '%.*s'", LEAT_STR_FMT(f->projection->name));
-    b->kinds = b->kinds_in_file;
-    leat_fold_apply_planned(f, skip_below);
-    LEAT_TRY(apply_all(f, skip_below, err), err, "model '%.*s'", LEAT_STR_FMT(f->projection->name));
+    leat_status status = write_batch(f, err);
     for (int32_t k = 0; k < f->partitions; k++) {
-        if (p->slices[k].clear)
+        struct leat_redis_slice *s = &p->slices[k];
+        if (status != LEAT_OK) { /* what is remembered may be of this batch, which comes again */
+            s->doubted = true;
+            leat_redis_forget_rows(p, k, false);
+        } else if (s->clear) { /* before anything else is done */
             memset(&b->next[k], 0, sizeof b->next[k]);
+        }
     }
-    return LEAT_OK; /* slices that are marked are cleared before anything else is done */
+    LEAT_TRY(status, err, "model '%.*s'", LEAT_STR_FMT(f->projection->name));
+    return LEAT_OK;
 }

@@ -57,28 +57,65 @@ void leat_redis_keep_at(struct leat_redis_slice *s, struct leat_str text)
     s->at_len = text.len;
 }
 
-/* Answers of the batch before. One that was not written shows in the checkpoint, which whatever
- * comes next compares; only a torn slice must be remembered. */
+void leat_redis_forget_rows(struct leat_redis_place *p, int32_t k, bool empty)
+{
+    if (p->cache != NULL)
+        leat_row_cache_drop(p->cache, k, empty);
+}
+
+/* The answer of a slice's script. What was not written shows in the checkpoint, which is looked at
+ * before the next batch of the slice. */
+static leat_status settle_slice(struct leat_redis_place *p, int32_t k, struct leat_error *err)
+{
+    struct leat_redis_slice *s = &p->slices[k];
+    const struct leat_redis_reply *reply = NULL;
+    struct leat_str text;
+    leat_redis_found found = LEAT_FOUND_OTHER;
+    leat_status status = LEAT_OK;
+    if (leat_redis_pending(p->redis) > 0) /* else the connection is gone, and its answers with it */
+        status = leat_redis_reply(p->redis, &reply, err);
+    if (status == LEAT_OK && reply != NULL)
+        found = leat_redis_answer(reply, &text);
+    if (found == LEAT_FOUND_TORN) {
+        leat_redis_keep_at(s, text);
+        s->clear = true;
+    }
+    if (found != LEAT_FOUND_SAME) {
+        s->doubted = true;
+        leat_redis_forget_rows(p, k, false);
+    }
+    return status;
+}
+
+leat_status leat_redis_settle_due(struct leat_fold *f, struct leat_error *err)
+{
+    struct leat_redis_place *p = leat_redis_place_of(f);
+    leat_status status = LEAT_OK;
+    for (int32_t k = 0; k < f->partitions; k++) {
+        struct leat_error later = {0};
+        bool due = p->slices[k].due;
+        p->slices[k].due = false;
+        leat_status one = due ? settle_slice(p, k, status == LEAT_OK ? err : &later) : LEAT_OK;
+        status = status == LEAT_OK ? one : status;
+    }
+    return status;
+}
+
+/* Answers of all that was sent. */
 static leat_status settle(struct leat_fold *f, struct leat_error *err)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
-    const struct leat_redis_reply *reply = NULL;
-    leat_status status = LEAT_OK;
-    struct leat_str text;
-    for (int32_t k = 0; k < f->partitions && p->in_flight; k++) {
-        struct leat_redis_slice *s = &p->slices[k];
-        bool asked = s->in_flight;
-        s->in_flight = false;
-        if (!asked || status != LEAT_OK || leat_redis_pending(p->redis) == 0)
-            continue; /* or the connection is gone, and its answers with it */
-        status = leat_redis_reply(p->redis, &reply, err);
-        if (status == LEAT_OK && leat_redis_answer(reply, &text) == LEAT_FOUND_TORN) {
-            leat_redis_keep_at(s, text);
-            s->clear = true;
-        }
+    if (!p->in_flight)
+        return LEAT_OK;
+    leat_status status = leat_redis_settle_due(f, err);
+    for (int32_t k = 0; k < f->partitions; k++) {
+        p->slices[k].due = p->slices[k].in_flight;
+        p->slices[k].in_flight = false;
     }
     p->in_flight = false;
-    return status;
+    struct leat_error later = {0};
+    leat_status last = leat_redis_settle_due(f, status == LEAT_OK ? err : &later);
+    return status == LEAT_OK ? last : status;
 }
 
 leat_status leat_redis_fold_ready(struct leat_fold *f, struct leat_error *err)
@@ -111,6 +148,8 @@ static void take_found(struct leat_fold *f, int32_t k, struct leat_str text)
 {
     struct leat_redis_slice *s = &leat_redis_place_of(f)->slices[k];
     struct leat_checkpoint file;
+    leat_redis_forget_rows(leat_redis_place_of(f), k, text.len == 0);
+    s->doubted = false;
     switch (leat_redis_judge(f, k, text, &file)) {
     case LEAT_RECONCILED_SAME:
         break;
@@ -146,6 +185,8 @@ static leat_status read_clear(struct leat_fold *f, int32_t k, struct leat_error 
     s->clear = false;
     p->cleared += found == LEAT_FOUND_SAME;
     s->loaded = false; /* it is found empty, or as somebody else has written it meanwhile */
+    s->doubted = true;
+    leat_redis_forget_rows(p, k, false);
     if (found == LEAT_FOUND_SAME) {
         leat_redis_keep_at(s, text);
         memset(&f->committed[k], 0, sizeof f->committed[k]);
@@ -189,6 +230,7 @@ bool leat_redis_fold_loaded(const struct leat_fold *f, int32_t k)
 void leat_redis_fold_unload(struct leat_fold *f, int32_t k)
 {
     leat_redis_place_of(f)->slices[k].loaded = false;
+    leat_redis_forget_rows(leat_redis_place_of(f), k, false);
     f->seen[k] = f->committed[k];
 }
 
@@ -365,7 +407,9 @@ static void close_place(struct leat_fold *f)
     for (int32_t k = 0; k < f->partitions; k++)
         free(p->slices[k].at);
     free(p->slices);
+    leat_row_cache_free(p->cache);
     leat_buf_done(&p->text);
+    leat_buf_done(&p->packed);
     leat_arena_free(p->arena);
     free(p);
 }
@@ -384,6 +428,7 @@ static struct leat_redis_place *place_new(const struct leat_redis_fold_config *c
     p->slices = calloc((size_t)c->topology->partitions, sizeof *p->slices);
     leat_assert(p->slices != NULL);
     leat_buf_init(&p->text, (size_t)64 * 1024);
+    leat_buf_init(&p->packed, LEAT_ROW_BYTES_MAX);
     struct leat_redis_keys_config kc = {.topology = c->topology->name,
                                         .model = c->projection->name,
                                         .version = c->version,
@@ -398,6 +443,14 @@ static void fold_closep(struct leat_fold **f)
     leat_fold_close(*f);
 }
 
+static bool rows_are_read(const struct leat_rules *rules)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < rules->n; i++)
+        any = any || !rules->at[i].blind;
+    return any;
+}
+
 leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c, struct leat_fold **ret,
                                  struct leat_error *err)
 {
@@ -407,6 +460,8 @@ leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c, struct 
     struct leat_redis_place *p = place_new(c, f->shape);
     f->batch->backend = &backend;
     f->batch->place = p;
+    if (rows_are_read(f->rules))
+        p->cache = leat_row_cache_new(c->topology->partitions, c->cache_bytes);
     LEAT_TRY(leat_redis_of_topology(c->topology, &p->redis, err), err, "redis.url");
     LEAT_TRY(leat_row_names_of(f->shape->fields, f->shape->n_fields, p->arena, &p->names, err), err,
              "read model '%.*s'", LEAT_STR_FMT(c->projection->name));

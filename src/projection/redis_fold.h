@@ -7,6 +7,9 @@
  * torn (a key of the slice is gone) is cleared first. So a projector need not own a slice to be
  * harmless; owning it (shares.h) is a matter of cost. A slice takes events once it was loaded.
  *
+ * Rows written lately are remembered, for as long as every script finds the checkpoint it expects:
+ * a batch of such rows alone is written without asking for anything.
+ *
  * A commit does not wait for its scripts' answers, so that Redis writes while the next batch is
  * folded: `committed` is what was sent. Whether it stands there is seen by the next commit or look;
  * when it does not, figures.rewound tells, and the events after it must be read again.
@@ -22,6 +25,7 @@ struct leat_redis_fold_config {
     const struct leat_topology *topology;
     const struct leat_projection *projection;
     const char *version;
+    size_t cache_bytes; /* for rows written lately, which then need not be fetched */
 };
 /* Does not connect. INVALID: the declaration. */
 LEAT_MUST_CHECK leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c,

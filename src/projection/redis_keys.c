@@ -11,13 +11,14 @@
     "if have ~= ARGV[1] then return {0, have} end\n"                                               \
     "local rows = redis.call('HLEN', KEYS[1])\n"                                                   \
     "if have ~= '' then rows = rows - 1 end\n"                                                     \
-    "local whole = redis.call('ZCARD', KEYS[2]) == rows\n"                                         \
+    "local whole = redis.call('ZCARD', KEYS[2]) == rows and (have ~= '' or rows == 0)\n"           \
     "for i = 5, #KEYS do\n"                                                                        \
     "  if redis.call('ZCARD', KEYS[i]) ~= rows then whole = false end\n"                           \
     "end\n"
 
 /* Arguments go to a command in pieces: Lua's stack holds about 8,000. HSET says how many fields it
- * made; where that is none, no key of a row is new. */
+ * made; where that is none, no key of a row is new; else key and text become score and key in
+ * place. */
 static const char script_apply[] =
     LOOK "if not whole then return {2, have} end\n"
          "local at = 3\n"
@@ -34,9 +35,8 @@ static const char script_apply[] =
          "list(2000, function(a, b) redis.call('HSET', KEYS[1], unpack(ARGV, a, b)) end)\n"
          "list(2000, function(a, b)\n"
          "  if redis.call('HSET', KEYS[1], unpack(ARGV, a, b)) == 0 then return end\n"
-         "  local new = {}\n"
-         "  for i = a, b, 2 do new[#new + 1] = 0 new[#new + 1] = ARGV[i] end\n"
-         "  redis.call('ZADD', KEYS[2], unpack(new))\n"
+         "  for i = a, b, 2 do ARGV[i + 1] = ARGV[i] ARGV[i] = '0' end\n"
+         "  redis.call('ZADD', KEYS[2], unpack(ARGV, a, b))\n"
          "end)\n"
          "list(2000, function(a, b)\n"
          "  redis.call('HDEL', KEYS[1], unpack(ARGV, a, b))\n"

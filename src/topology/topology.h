@@ -51,7 +51,7 @@ typedef enum leat_redis_eviction {
 
 struct leat_redis_section {
     const char *url; /* a secret: never printed */
-    int64_t timeout_ms;
+    int64_t timeout_ms, cache_bytes;
     leat_redis_eviction eviction;
 };
 
