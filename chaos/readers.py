@@ -111,7 +111,7 @@ class Lister(Reader):
                 last = row["key"]
                 self.row(row)
             cursor = page["cursor"]
-            time.sleep(EVERY_S)
+            self.quit.wait(EVERY_S)
 
 
 class Follower(Reader):

@@ -31,8 +31,7 @@ leat_status leat_sweep_rate(const char *text, int64_t *ret, struct leat_error *e
         *ret = n;
         return LEAT_OK;
     }
-    (void)leat_fail(err, LEAT_INVALID, "'%.40s' is no rate from 1/s to %d/s", text,
-                    LEAT_SWEEP_MAX);
+    (void)leat_fail(err, LEAT_INVALID, "'%.40s' is no rate from 1/s to %d/s", text, LEAT_SWEEP_MAX);
     leat_error_hint(err, "So many in a second, as in 200/s.");
     return LEAT_INVALID;
 }
