@@ -28,6 +28,7 @@ import brokers  # noqa: E402,F401 - adds its scenarios
 import models  # noqa: E402,F401 - the same
 import own  # noqa: E402
 import proxy  # noqa: E402
+import redis_models  # noqa: E402,F401 - adds its scenarios
 import scenarios  # noqa: E402
 import storage  # noqa: E402,F401 - adds its scenarios
 import storms  # noqa: E402,F401 - the same

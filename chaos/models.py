@@ -13,7 +13,7 @@ from lib import servers, wait
 from scenarios import scenario
 from trial import pause
 
-MODEL = "accounts"
+MODEL, RATE = "accounts", 84  # 2,000 a second over all lanes
 KILLS, SLOW_KILLS = 12, 8
 SLOW = ("--throttle", "8000/s")  # rounds of what came meanwhile, each a transaction
 DATA = ("--data", "data")
@@ -128,7 +128,7 @@ def switches(t, old, new):
     t.result("versions_are_equal_under_load", None if same["equal"] else str(same))
 
 
-@scenario("rebuild-under-load", before=apart, after=stop_readers, rate=84)
+@scenario("rebuild-under-load", before=apart, after=stop_readers, rate=RATE)
 def rebuild_under_load(t):
     """2,000 commands/s: a model is rebuilt (killed, paused, twice at once), switched, dropped"""
     old, keys = current(t), [name for lane in t.load.accounts for name in lane]
@@ -146,6 +146,64 @@ def rebuild_under_load(t):
     t.more_checks["readers_see_no_error_and_nothing_go_back"] = lambda _: seen(t)
     t.more_checks["dropped_in_one_go"] = lambda _: dropped(t, new)
 
+
+# ---- stop-reader ----
+
+def readers_of(t):
+    return t.home.must_json("model", "status", MODEL, *DATA)["readers"]
+
+
+def stop_within_a_read(t):
+    """SIGSTOP of the HTTP process at a moment when it reads the model."""
+    def caught():
+        t.fleet.signal_all("h1", signal.SIGSTOP)
+        if readers_of(t)["reading"] > 0:
+            return True
+        t.fleet.signal_all("h1", signal.SIGCONT)
+        return False
+    wait.until(caught, 60, "a stop within a read")
+
+
+@scenario("stop-reader", before=apart, after=stop_readers, rate=RATE)
+def stop_reader(t):
+    """the HTTP process is stopped (SIGSTOP) within a read for 35 s, later killed (-9) within one"""
+    keys = [name for lane in t.load.accounts for name in lane]
+    t.readers = readers.start(t.fleet.port, t.seed, keys)
+    pause(1)
+    stop_within_a_read(t)
+    pid = t.fleet.pids("h1")[0]
+    before = sizes(t)
+    t.report["reader_held_back"] = wait.until(
+        lambda: next((e["behind"] for e in t.fleet.events("reader-stands-still")
+                      if e["reader_pid"] == pid), None), 60, "the projector to name the reader")
+    pause(3)
+    t.report["grown_mb"] = round((sizes(t) - before) / 1e6, 1)
+    t.fleet.signal_all("h1", signal.SIGCONT)
+    pause(2)
+    t.result("readers_go_on", verify.some(stop_readers(t), "answers are wrong"))
+    t.readers = readers.start(t.fleet.port, t.seed, keys)
+    stop_within_a_read(t)
+    stop_readers_of_a_dead(t)
+    wait.equals(lambda: readers_of(t)["reading"], 0, 60, "its slot to be free")
+    t.fleet.start("h1")
+
+
+def stop_readers_of_a_dead(t):
+    """Their connections end with the process, which is what they are told."""
+    for reader in t.readers:
+        reader.quit.set()
+    t.fleet.kill("h1")
+    stop_readers(t)
+
+
+def sizes(t):
+    """Bytes of all models' files."""
+    folder = os.path.join(t.home.dir, "data", "models")
+    return sum(os.path.getsize(os.path.join(folder, f, "data.mdb")) for f in os.listdir(folder)
+               if os.path.isdir(os.path.join(folder, f)))
+
+
+# ---- the judge ----
 
 def compared(t, facts):
     return t.check_model(facts, MODEL, "account", ("events", "cents", "last"))
@@ -193,8 +251,5 @@ def dropped(t, new):
         return f"left just now, and not kept: {young}"
     gone = t.home.must_json("model", "drop", "--former", "--older-than", "0s", *DATA)
     left = list(versions(t))
-    size = sum(os.path.getsize(os.path.join(t.home.dir, "data", "models", f, "data.mdb"))
-               for f in os.listdir(os.path.join(t.home.dir, "data", "models"))
-               if os.path.isdir(os.path.join(t.home.dir, "data", "models", f)))
-    t.report["data_mb_in_the_end"] = round(size / 1e6, 1)
+    t.report["data_mb_in_the_end"] = round(sizes(t) / 1e6, 1)
     return None if left == [new] and len(gone) == 2 else f"dropped {gone}, left {left}"

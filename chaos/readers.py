@@ -32,7 +32,7 @@ class Reader(threading.Thread):
         self.answers, self.slowest_s = 0, 0.0
 
     def run(self):
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
             while not self.quit.wait(EVERY_S) and len(self.wrong) < WRONG_MAX:
                 self.turn()
@@ -44,7 +44,7 @@ class Reader(threading.Thread):
     def stop(self):
         """What was wrong."""
         self.quit.set()
-        self.join(40)
+        self.join(100)
         name = type(self).__name__
         if self.is_alive():
             return [f"{name} hangs"]

@@ -30,6 +30,7 @@ class Scenario:
     kafka: str = ""                 # the same of `kafka`
     rate: int = 0                   # commands a second for each lane, if not that of the run
     name_length: int = 0            # of accounts: they make records, rows and events larger
+    redis: bool = False             # its read models are kept in Redis
 
 
 SCENARIOS = {name: Scenario(name, what, None, script=script) for name, what, script in (

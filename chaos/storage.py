@@ -142,8 +142,19 @@ def disk_full(t):
                 f.flush()
         except OSError:
             pass
+    t.report["said"] = wait.until(
+        lambda: next((e["message"] for e in t.fleet.events("commit-failed")), None), 30,
+        "the projector to say what it waits for")
+    refused = {word: t.home.cli("model", *word.split(), "--data", "data")
+               for word in ("rebuild accounts", "backup accounts data/backup")}
+    t.result("says_that_the_disk_is_full", verify.some(
+        [t.report["said"]] * ("No space left" not in t.report["said"]) +
+        [f"{word}: {done.returncode} {done.stderr}" for word, done in refused.items()
+         if done.returncode not in (1, 2) or "No space left" not in done.stderr],
+        "do not name the cause"))
     pause(8)
     os.remove(path)
+    t.home.must("model", "rebuild", "accounts", "--switch", "--data", "data")
 
 
 # ---- clocks ----

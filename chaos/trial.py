@@ -56,6 +56,10 @@ class Trial:
             replace["kafka:\n"] = f"kafka:\n  {scenario.kafka}\n"
         if scenario.topics:
             replace["topics:\n"] = f"topics:\n  defaults: {scenario.topics}\n"
+        if scenario.redis:
+            replace["store: lmdb"] = "store: redis"
+            replace["http: {"] = 'redis: {url: "${OWN_REDIS}", timeout: 1s}\n\nhttp: {'
+            env["OWN_REDIS"] = "redis://127.0.0.1/0"  # `before` of the scenario knows better
         self.home = leat.Home(
             TOPOLOGY, modules=os.path.join(servers.BIN_DIR, "modules", "crash"),
             replace=replace, env=env)

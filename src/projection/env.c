@@ -401,6 +401,7 @@ static int look_at_reader(const char *line, void *arg)
     look->found.reading++;
     uint64_t behind = txn < look->last_txn ? look->last_txn - txn : 0;
     if (behind >= look->found.oldest_behind) {
+        look->found.oldest_txn = txn;
         look->found.oldest_behind = behind;
         look->found.oldest_pid = pid;
     }

@@ -74,7 +74,8 @@ LEAT_MUST_CHECK leat_status leat_env_lazy(struct leat_env *e, bool lazy, struct 
 
 struct leat_env_readers {    /* of all processes */
     uint64_t slots, reading; /* taken; within a transaction now */
-    uint64_t oldest_behind;  /* transactions committed since the oldest of those began */
+    uint64_t oldest_txn;     /* that the oldest of those reads */
+    uint64_t oldest_behind;  /* transactions committed since */
     int64_t oldest_pid;
 };
 /* Gives free the slots of processes that are gone, and looks at the others. */

@@ -32,6 +32,8 @@ struct leat_projector_model { /* one version that is kept up to date */
     int64_t committed_us;  /* last commit, to bound how long a bare checkpoint waits */
     struct leat_fold_figures before; /* of former versions in this process */
     uint64_t cleared_told;           /* Redis: what of it was logged */
+    uint64_t held_txn;               /* LMDB: the oldest that was read at the last look */
+    int64_t held_by;                 /* its process */
 };
 
 /* Of the models in Redis: what is different about folding them. Each slice stands for itself, and

@@ -13,7 +13,7 @@
 
 #define AREA             "projection"
 #define LOOK_EVERY_US    250000
-#define READERS_EVERY_US 60000000
+#define READERS_EVERY_US 15000000
 #define TRY_AGAIN_US     5000000
 
 struct build { /* a thread that builds one version */
@@ -465,12 +465,8 @@ bool leat_projector_follow(struct leat_projector *p, bool now)
     for (size_t i = 0; i < v->n; i++)
         from_start = follow_model(p, &v->at[i], running) || from_start;
     if (now_us - v->readers_us >= READERS_EVERY_US) {
-        struct leat_env_readers ignored; /* slots of killed readers are given free on the way */
         v->readers_us = now_us;
-        for (size_t i = 0; i < p->n_models; i++) {
-            if (p->models[i].fold != NULL)
-                leat_env_readers(p->models[i].fold->env, &ignored);
-        }
+        leat_projector_look_at_readers(p);
     }
     return from_start;
 }

@@ -22,6 +22,8 @@ void leat_projector_versions_free(
 bool leat_projector_follow(struct leat_projector *p, bool now);
 /* Opens all versions again, as another projector has left them. */
 void leat_projector_reopen(struct leat_projector *p);
+/* Gives free the slots of readers that are gone, and tells of those that hold a file back. */
+void leat_projector_look_at_readers(struct leat_projector *p);
 /* Marks the version and lets go of it. */
 void leat_projector_give_up(struct leat_projector *p, struct leat_projector_model *m);
 

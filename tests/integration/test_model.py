@@ -3,6 +3,7 @@ readers, backed up, compacted, checked. Events are appended by SQL; leat relays 
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -372,6 +373,40 @@ def a_damaged_file_is_told_from_a_whole_one():
         check.equal(done.returncode, 3, f"{damage}: {done.stdout[-500:]}{done.stderr[-300:]}")
         check.equal(json.loads(done.stdout)["good"], False)
         check.contains(h.cli("model", "check", "card", "--data", backup).stdout, "DAMAGED")
+
+
+def checked(h, model, folder, whole, seed):
+    """What is wrong with how a check of a copy of `whole` ends that has some bytes changed, or a
+    page where another belongs; None."""
+    rng, data = random.Random(seed), bytearray(whole)
+    if seed % 3 == 0:
+        to, of = (4096 * rng.randrange(2, len(data) // 4096) for _ in range(2))
+        data[to:to + 4096] = data[of:of + 4096]
+    for _ in range(seed % 3):
+        at = rng.randrange(len(data))
+        for i in range(at, min(at + rng.choice((1, 1, 8, 4096)), len(data))):
+            data[i] ^= rng.randrange(1, 256)
+    path = os.path.join(folder, "models", f"{model}.{current(h, model)}", "data.mdb")
+    with open(path, "wb") as f:
+        f.write(data)
+    done = h.cli("model", "check", model, "--data", folder, "--json")
+    said = json.loads(done.stdout) if done.stdout else {}
+    fits = (done.returncode, said.get("good")) in ((0, True), (3, False))
+    return None if fits else f"seed {seed}: {done.returncode} {done.stdout} {done.stderr}"
+
+
+@check.test
+def a_check_ends_well_whichever_bytes_are_damaged():
+    h = home()
+    start(h)
+    equals_fold(h)
+    backup, seeds = os.path.join(h.dir, "backup"), range(int(os.environ.get("SEEDS", "30")))
+    shutil.rmtree(backup, ignore_errors=True)
+    h.must("model", "backup", "card", backup)
+    with open(os.path.join(backup, "models", f"card.{current(h)}", "data.mdb"), "rb") as f:
+        whole = f.read()
+    wrong = [checked(h, "card", backup, whole, seed) for seed in seeds]
+    check.equal([w for w in wrong if w], [])
 
 
 @check.test

@@ -93,7 +93,8 @@ class Server:
 
     def restore(self, file):
         """Starts again with an old file; without one, empty."""
-        self.kill()
+        if self.process.poll() is None:
+            self.kill()
         path = os.path.join(self.dir, "dump.rdb")
         if file is None:
             if os.path.exists(path):
