@@ -67,7 +67,7 @@ struct leat_request {
     struct leat_command_sent sent;
     struct leat_str command_type;
     leat_status delivery;
-    bool delivered;
+    bool delivered, settled;           /* settled: the store knows its outcome */
     int64_t deadline_us, next_poll_us; /* deadline 0: not asked to wait for the outcome */
     int poll_ms;
     struct ticket *ticket; /* private to the pump */
@@ -177,7 +177,11 @@ LEAT_MUST_CHECK leat_status leat_pump_await(struct leat_pump *p, struct leat_req
 void leat_pump_close(struct leat_pump *p, int64_t until_us);
 
 /* ---- routes_commands.c, used by the pump ---- */
-/* Asks the store once; true when the outcome is known (or asking failed) and the answer is set. */
+struct leat_command_at;
+/* Asks the store once which of these commands are settled, and marks them. */
+void leat_commands_look(struct leat_http *http, const struct leat_command_at *at,
+                        struct leat_request *const *rqs, size_t n, struct leat_arena *arena);
+/* Asks the store for the outcome; true when it is known and the answer is set. */
 bool leat_command_poll(struct leat_request *rq);
 void leat_command_accepted(struct leat_request *rq); /* 202: sent, outcome not known */
 

@@ -8,13 +8,15 @@
 #include "query/snapshots.h"
 
 /* Waiting requests: each is suspended in the daemon and lies in one list here. The pump's thread
- * serves deliveries and asks the store for outcomes; it then resumes the connection, whose thread
- * sends the answer. A request belongs to the pump from leat_pump_send() to its resume. */
+ * serves deliveries and asks the store which commands are settled, all that are due at once, then
+ * for the outcome of those; it resumes the connection, whose thread sends the answer. A request
+ * belongs to the pump from leat_pump_send() to its resume. */
 #define WAITING_MAX     1024
 #define SERVE_MS        2
 #define POLL_MS_MAX     50
 #define ARENA_BYTES     65536
-#define POLLS_PER_ROUND 16 /* so that deliveries are never far away */
+#define POLLS_PER_ROUND 64  /* so that deliveries are never far away */
+#define ASKS_PER_ROUND  256 /* the others are the first of the next round */
 
 /* What travels through the producer: outlives a request that was answered without it. */
 struct ticket {
@@ -22,16 +24,42 @@ struct ticket {
     struct leat_request *rq; /* NULL: nobody waits any more */
 };
 
+struct list { /* first in, first looked at */
+    struct leat_request *first, **last;
+};
+
 struct leat_pump {
     struct leat_http *http;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct leat_request *waiting;
+    struct list waiting;
     size_t n_waiting, n_tickets;
     struct leat_arena *arena; /* of one look at a model */
     bool stop, started, closed;
 };
+
+static void list_clear(struct list *l)
+{
+    *l = (struct list){NULL, &l->first};
+}
+
+static void list_put(struct list *l, struct leat_request *rq)
+{
+    rq->next = NULL;
+    *l->last = rq;
+    l->last = &rq->next;
+}
+
+/* `more` is empty afterwards. */
+static void list_append(struct list *l, struct list *more)
+{
+    if (more->first == NULL)
+        return;
+    *l->last = more->first;
+    l->last = more->last;
+    list_clear(more);
+}
 
 static void on_delivered(void *arg, void *opaque, leat_status status)
 {
@@ -67,8 +95,7 @@ leat_status leat_pump_send(struct leat_pump *p, struct leat_request *rq,
         rq->ticket = t;
         rq->suspended = true;
         atomic_store(&rq->handed, true);
-        rq->next = p->waiting;
-        p->waiting = rq;
+        list_put(&p->waiting, rq);
         p->n_waiting++;
         p->n_tickets++;
         MHD_suspend_connection(rq->connection);
@@ -91,8 +118,7 @@ leat_status leat_pump_await(struct leat_pump *p, struct leat_request *rq, struct
         rq->awaited = model;
         rq->suspended = true;
         atomic_store(&rq->handed, true);
-        rq->next = p->waiting;
-        p->waiting = rq;
+        list_put(&p->waiting, rq);
         p->n_waiting++;
         MHD_suspend_connection(rq->connection);
         (void)pthread_cond_signal(&p->wake);
@@ -141,32 +167,69 @@ static bool advance(struct leat_request *rq, int64_t now_us, int *polls)
         leat_command_accepted(rq);
         return true;
     }
-    if (now_us < rq->next_poll_us || *polls >= POLLS_PER_ROUND)
+    if (!rq->settled || *polls >= POLLS_PER_ROUND)
         return false;
     (*polls)++;
-    if (leat_command_poll(rq))
-        return true;
+    rq->settled = false;
+    return leat_command_poll(rq);
+}
+
+static bool is_due(const struct leat_request *rq, int64_t now_us)
+{
+    return rq->awaited == NULL && rq->delivered && rq->delivery == LEAT_OK && !rq->settled &&
+           rq->deadline_us > now_us && now_us >= rq->next_poll_us;
+}
+
+static void put_off(struct leat_request *rq)
+{
     rq->poll_ms = rq->poll_ms * 3 / 2 < POLL_MS_MAX ? rq->poll_ms * 3 / 2 : POLL_MS_MAX;
     rq->next_poll_us = leat_mono_us() + (int64_t)rq->poll_ms * 1000;
-    return false;
+}
+
+/* Asks the store about those that are due, in one statement; they go behind the others. */
+static void look(struct leat_pump *p, struct list *list)
+{
+    struct leat_request *due[ASKS_PER_ROUND];
+    struct leat_command_at at[ASKS_PER_ROUND];
+    struct list asked, others;
+    size_t n = 0;
+    int64_t now_us = leat_mono_us();
+    list_clear(&asked);
+    list_clear(&others);
+    for (struct leat_request *rq = list->first, *next = NULL; rq != NULL; rq = next) {
+        next = rq->next;
+        bool asks = n < ASKS_PER_ROUND && is_due(rq, now_us);
+        if (asks) {
+            at[n] = (struct leat_command_at){rq->sent.slice, rq->sent.id};
+            due[n++] = rq;
+        }
+        list_put(asks ? &asked : &others, rq);
+    }
+    leat_commands_look(p->http, at, due, n, p->arena);
+    leat_arena_reset(p->arena);
+    for (size_t i = 0; i < n; i++)
+        put_off(due[i]);
+    list_clear(list);
+    list_append(list, &others);
+    list_append(list, &asked);
 }
 
 /* Takes the list, so that new requests are not held up by questions to the store. */
-static struct leat_request *take_waiting(struct leat_pump *p, bool *ret_closed)
+static void take_waiting(struct leat_pump *p, struct list *ret, bool *ret_closed)
 {
+    list_clear(ret);
     (void)pthread_mutex_lock(&p->lock);
     *ret_closed = p->closed;
-    struct leat_request *list = p->waiting;
-    p->waiting = NULL;
+    list_append(ret, &p->waiting);
     (void)pthread_mutex_unlock(&p->lock);
-    return list;
 }
 
-static void give_back(struct leat_pump *p, struct leat_request *rq)
+/* Before those that came meanwhile. */
+static void give_back(struct leat_pump *p, struct list *kept)
 {
     (void)pthread_mutex_lock(&p->lock);
-    rq->next = p->waiting;
-    p->waiting = rq;
+    list_append(kept, &p->waiting);
+    list_append(&p->waiting, kept);
     (void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -182,10 +245,12 @@ static void go_round(struct leat_pump *p)
 {
     int polls = 0;
     bool closed = false;
-    struct leat_request *list = take_waiting(p, &closed);
-    while (list != NULL) {
-        struct leat_request *rq = list;
-        list = rq->next;
+    struct list list, kept;
+    list_clear(&kept);
+    take_waiting(p, &list, &closed);
+    look(p, &list);
+    for (struct leat_request *rq = list.first, *next = NULL; rq != NULL; rq = next) {
+        next = rq->next;
         if (closed && rq->delivered)
             rq->deadline_us = 0; /* stopping: 202 and the Location */
         int64_t now_us = leat_mono_us();
@@ -193,9 +258,10 @@ static void go_round(struct leat_pump *p)
                                 : advance(rq, now_us, &polls)) {
             finish_locked(p, rq);
         } else {
-            give_back(p, rq);
+            list_put(&kept, rq);
         }
     }
+    give_back(p, &kept);
 }
 
 /* A second at most: slow connections are looked for too. False: nothing will come any more. */
@@ -238,6 +304,7 @@ leat_status leat_pump_new(struct leat_http *http, struct leat_pump **ret, struct
     struct leat_pump *p = calloc(1, sizeof *p);
     leat_assert(p != NULL);
     p->http = http;
+    list_clear(&p->waiting);
     p->arena = leat_arena_new(ARENA_BYTES, ARENA_BYTES);
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->wake, NULL);
@@ -256,7 +323,7 @@ void leat_pump_close(struct leat_pump *p, int64_t until_us)
 {
     (void)pthread_mutex_lock(&p->lock);
     p->closed = true;
-    for (struct leat_request *rq = p->waiting; rq != NULL; rq = rq->next) {
+    for (struct leat_request *rq = p->waiting.first; rq != NULL; rq = rq->next) {
         if (!rq->delivered && rq->next_poll_us > until_us)
             rq->next_poll_us = until_us;
     }

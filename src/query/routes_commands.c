@@ -83,6 +83,23 @@ static void answer_if_settled(struct leat_request *rq, struct leat_store *store,
         answer_outcome(rq, store, st);
 }
 
+void leat_commands_look(struct leat_http *http, const struct leat_command_at *at,
+                        struct leat_request *const *rqs, size_t n, struct leat_arena *arena)
+{
+    struct leat_store *store = NULL;
+    struct leat_error err = {0};
+    bool *settled = leat_arena_zalloc(arena, n + 1, sizeof *settled);
+    if (n == 1)
+        rqs[0]->settled = true; /* may be: asking for it says so just as well */
+    if (n < 2 || leat_store_pool_take(http->stores, &store, &err) != LEAT_OK)
+        return; /* what the store cannot say now, it says later */
+    if (leat_store_settled(store, at, n, arena, settled, &err) == LEAT_OK) {
+        for (size_t i = 0; i < n; i++)
+            rqs[i]->settled = settled[i];
+    }
+    leat_store_pool_give(http->stores, store);
+}
+
 bool leat_command_poll(struct leat_request *rq)
 {
     struct leat_error err = {0};

@@ -243,6 +243,40 @@ leat_status leat_store_command(struct leat_store *s, int32_t slice, const struct
     return LEAT_OK;
 }
 
+leat_status leat_store_settled(struct leat_store *s, const struct leat_command_at *at, size_t n,
+                               struct leat_arena *arena, bool *ret, struct leat_error *err)
+{
+    struct leat_pg_params *p = &s->params;
+    leat_pg_clear(p);
+    leat_pg_array(p, LEAT_PG_INT4, n);
+    char *to = leat_pg_room(p, n, 4);
+    for (size_t i = 0; to != NULL && i < n; i++)
+        to = leat_pg_put4(to, at[i].slice);
+    leat_pg_array_end(p);
+    leat_pg_array(p, LEAT_PG_UUID, n);
+    to = leat_pg_room(p, n, 16);
+    for (size_t i = 0; to != NULL && i < n; i++)
+        to = leat_pg_put16(to, at[i].id.b);
+    leat_pg_array_end(p);
+    LEAT_PG_AUTO PGresult *result = NULL;
+    /* The limit keeps it to one look into one slice's index for each. */
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
+                          "select w.i from unnest($1::int4[], $2::uuid[]) with ordinality"
+                          " w(slice, id, i), lateral (select from @.command_log c"
+                          " where c.slice = w.slice and c.id = w.id limit 1) found",
+                          &result, err),
+             err, "could not look up %zu commands", n);
+    struct leat_pg_reply r = leat_reply_of(result, 1, arena);
+    memset(ret, 0, n * sizeof *ret);
+    for (int row = 0; row < r.rows && !r.bad; row++) {
+        int64_t i = leat_reply_int8(&r, row, 0);
+        r.bad = i < 1 || (size_t)i > n;
+        if (!r.bad)
+            ret[i - 1] = true;
+    }
+    return leat_reply_ok(&r, "commands", err);
+}
+
 /* ---- outbox ---- */
 
 static void read_outbox(struct leat_pg_reply *r, int row, struct leat_outbox_row *o)

@@ -188,6 +188,16 @@ LEAT_MUST_CHECK leat_status leat_store_command(struct leat_store *s, int32_t sli
                                                const struct leat_uuid *id, struct leat_arena *arena,
                                                struct leat_command_status *ret,
                                                struct leat_error *err);
+struct leat_command_at {
+    int32_t slice;
+    struct leat_uuid id;
+};
+/* ret[i]: whether command i of `n` is known and waits for nothing more, or was when it was last
+ * handled. One statement, for those that ask about many again and again. */
+LEAT_MUST_CHECK leat_status leat_store_settled(struct leat_store *s,
+                                               const struct leat_command_at *at, size_t n,
+                                               struct leat_arena *arena, bool *ret,
+                                               struct leat_error *err);
 
 /* ---- the waiting room, read by the owner of the ks ---- */
 
