@@ -116,7 +116,7 @@ def nobody_reads_less_than_he_wrote():
             "Leat-At-Least": a.headers["Leat-Position"], "Prefer": "wait=60"})
         return a.status, row.status, row.json.get("company") == f"Company {i}"
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
         found = list(pool.map(pair, range(int(os.environ.get("LEAT_PAIRS", "500")))))
     check.equal([x for x in found if x != (200, 200, True)], [])
 
@@ -439,7 +439,7 @@ def a_client_that_never_gets_to_the_point_is_cut():
 @check.test
 def stopping_answers_what_is_under_way():
     url, _ = system()
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
         answers = [pool.submit(send, f"z-{i}") for i in range(8)]
         wait.until(lambda: any(a.done() for a in answers), 20, "the first answer")
         check.equal(_system["process"].stop(), 0)
