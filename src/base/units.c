@@ -146,3 +146,17 @@ const char *leat_format_size(int64_t bytes, char ret_text[LEAT_UNITS_TEXT])
 {
     return format(bytes, sizes, COUNT(sizes), ret_text);
 }
+
+struct leat_str leat_int_text(int64_t value, char room[LEAT_INT_TEXT])
+{
+    char *end = room + LEAT_INT_TEXT - 1, *at = end;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    *at = 0;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        *--at = '-';
+    return (struct leat_str){at, (uint32_t)(end - at)};
+}

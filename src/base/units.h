@@ -26,4 +26,8 @@ leat_units leat_parse_size(struct leat_str text,
 const char *leat_format_duration(int64_t ms, char ret_text[LEAT_UNITS_TEXT]);
 const char *leat_format_size(int64_t bytes, char ret_text[LEAT_UNITS_TEXT]);
 
+#define LEAT_INT_TEXT 24
+/* Decimal digits, written to the end of `room` and ended by a NUL. */
+struct leat_str leat_int_text(int64_t value, char room[LEAT_INT_TEXT]);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +29,11 @@ struct leat_env {
     /* Held shared by every transaction, exclusively while the map is resized: LMDB does not check.
      */
     pthread_rwlock_t map_lock;
+    MDB_txn *pool[POOL_MAX];
+    atomic_bool busy[POOL_MAX];
+    atomic_int waiting; /* for one that is not busy: then the lock */
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_free;
-    MDB_txn *pool[POOL_MAX];
-    bool busy[POOL_MAX];
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -208,32 +210,48 @@ static int adopt_map_size(struct leat_env *e)
     return rc;
 }
 
+/* -1: every one is busy. Each thread begins where it found one last. */
+static int try_slots(struct leat_env *e)
+{
+    static _Thread_local unsigned last;
+    for (unsigned i = 0; i < POOL_MAX; i++) {
+        unsigned slot = (last + i) % POOL_MAX;
+        if (!atomic_load(&e->busy[slot]) && !atomic_exchange(&e->busy[slot], true)) {
+            last = slot;
+            return (int)slot;
+        }
+    }
+    return -1;
+}
+
 /* -1: every one was busy for as long as READ_WAIT_S. */
-static int take_slot(struct leat_env *e)
+static int await_slot(struct leat_env *e)
 {
     int slot = -1, rc = 0;
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += READ_WAIT_S;
     (void)pthread_mutex_lock(&e->pool_lock);
-    while (slot < 0 && rc != ETIMEDOUT) {
-        for (int i = 0; i < POOL_MAX && slot < 0; i++) {
-            if (!e->busy[i])
-                slot = i;
-        }
-        if (slot < 0)
-            rc = pthread_cond_clockwait(&e->pool_free, &e->pool_lock, CLOCK_MONOTONIC, &until);
-    }
-    if (slot >= 0)
-        e->busy[slot] = true;
+    (void)atomic_fetch_add(&e->waiting, 1); /* who gives one from now on sees this or is seen */
+    while ((slot = try_slots(e)) < 0 && rc != ETIMEDOUT)
+        rc = pthread_cond_clockwait(&e->pool_free, &e->pool_lock, CLOCK_MONOTONIC, &until);
+    (void)atomic_fetch_sub(&e->waiting, 1);
     (void)pthread_mutex_unlock(&e->pool_lock);
     return slot;
 }
 
+static int take_slot(struct leat_env *e)
+{
+    int slot = try_slots(e);
+    return slot >= 0 ? slot : await_slot(e);
+}
+
 static void give_slot(struct leat_env *e, int slot)
 {
+    atomic_store(&e->busy[slot], false);
+    if (atomic_load(&e->waiting) == 0)
+        return;
     (void)pthread_mutex_lock(&e->pool_lock);
-    e->busy[slot] = false;
     (void)pthread_cond_signal(&e->pool_free);
     (void)pthread_mutex_unlock(&e->pool_lock);
 }

@@ -2,6 +2,7 @@
 #include "projection/model.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,56 +11,77 @@
 #include "projection/model_guard.h"
 #include "projection/model_range.h"
 #include "projection/model_read.h"
+#include "projection/switches.h"
 
 #define FOLLOW_EVERY_US 250000 /* how often a handle asks Redis for a new version */
+#define LOOK_EVERY_US   100000 /* LMDB: should the folder itself have been replaced */
 #define ARENA_BYTES     2048
 
 /* One opened version; readers in flight keep it alive across a switch. */
 struct opened {
     struct leat_rows_version *version;
-    int users;
+    atomic_int users;
 };
 
+/* Reads share the lock and are many; a handle that has to look for another version takes it alone.
+ */
 struct leat_model {
     char *data_dir;
     struct leat_rows_place place;
     const struct leat_rows_backend *backend;
-    pthread_mutex_t lock;
+    pthread_rwlock_t lock;
     struct opened *now; /* holds one use itself */
     int64_t followed_us;
-    uint64_t stamp; /* LMDB: of the version it follows */
+    uint64_t stamp;                 /* LMDB: of the version it follows, */
+    struct leat_switches *switches; /* and what tells of another one; NULL: the stamp alone */
+    uint64_t count;                 /* of switches, before the stamp was taken */
 };
 
-static void opened_free(struct leat_model *m, struct opened *o)
+static void opened_release(struct leat_model *m, struct opened *o)
 {
-    if (o == NULL)
+    if (o == NULL || atomic_fetch_sub(&o->users, 1) > 1)
         return;
     m->backend->close(o->version);
     free(o);
 }
 
-/* On this machine a look costs next to nothing: a switch is one for all readers at once. */
-static bool is_followed(struct leat_model *m)
+/* Without a system call. */
+static bool is_followed(const struct leat_model *m)
 {
-    if (m->place.declared->store == LEAT_MODEL_LMDB) {
-        uint64_t stamp = leat_version_stamp(m->data_dir, m->place.declared->name);
-        bool same = m->now != NULL && stamp == m->stamp;
-        m->stamp = stamp;
-        return same;
-    }
-    int64_t now_us = leat_mono_us();
-    if (m->now != NULL && now_us - m->followed_us < FOLLOW_EVERY_US)
+    bool lmdb = m->place.declared->store == LEAT_MODEL_LMDB;
+    if (m->now == NULL ||
+        leat_mono_us() - m->followed_us >= (lmdb ? LOOK_EVERY_US : FOLLOW_EVERY_US))
+        return false;
+    if (!lmdb)
         return true;
-    m->followed_us = now_us;
+    uint64_t count = leat_switches_count(m->switches);
+    return count == m->count && (count & 1) == 0;
+}
+
+/* A switch is one for all readers of this machine at once. Held: the lock, alone. */
+static bool is_current(struct leat_model *m)
+{
+    m->followed_us = leat_mono_us();
+    if (m->place.declared->store != LEAT_MODEL_LMDB)
+        return false;
+    m->count = leat_switches_count(m->switches);
+    uint64_t stamp = leat_version_stamp(m->data_dir, m->place.declared->name);
+    if (m->now != NULL && stamp == m->stamp)
+        return true;
+    /* What was counted so far may have gone with its folder. */
+    leat_switches_free(m->switches);
+    m->switches = leat_switches_watch(m->data_dir, m->place.declared->name);
+    m->count = leat_switches_count(m->switches);
+    m->stamp = leat_version_stamp(m->data_dir, m->place.declared->name);
     return false;
 }
 
-/* Under the lock. Keeps the old version when the new one cannot be opened yet. */
+/* Held: the lock, alone. Keeps the old version when the new one cannot be opened yet. */
 static leat_status follow(struct leat_model *m, struct leat_error *err)
 {
     char version[LEAT_VERSION_BYTES];
     struct leat_rows_version *next = NULL;
-    if (is_followed(m))
+    if (is_followed(m) || is_current(m)) /* somebody else has looked meanwhile */
         return LEAT_OK;
     leat_status status = m->backend->current(&m->place, version, err);
     if (status == LEAT_OK && (m->now == NULL || strcmp(version, m->now->version->version) != 0))
@@ -67,35 +89,32 @@ static leat_status follow(struct leat_model *m, struct leat_error *err)
     if (next != NULL) {
         struct opened *o = malloc(sizeof *o);
         leat_assert(o != NULL);
-        *o = (struct opened){next, 1};
-        if (m->now != NULL && --m->now->users == 0)
-            opened_free(m, m->now);
+        o->version = next;
+        atomic_init(&o->users, 1);
+        opened_release(m, m->now);
         m->now = o;
     } else if (status != LEAT_OK) {
         m->stamp = 0; /* tried again by the next one */
+        m->count = 1;
     }
     return m->now != NULL ? LEAT_OK : status;
 }
 
 static leat_status acquire(struct leat_model *m, struct opened **ret, struct leat_error *err)
 {
-    (void)pthread_mutex_lock(&m->lock);
-    leat_status status = follow(m, err);
+    leat_status status = LEAT_OK;
+    (void)pthread_rwlock_rdlock(&m->lock);
+    if (!is_followed(m)) {
+        (void)pthread_rwlock_unlock(&m->lock);
+        (void)pthread_rwlock_wrlock(&m->lock);
+        status = follow(m, err);
+    }
     if (status == LEAT_OK) {
-        m->now->users++;
+        (void)atomic_fetch_add(&m->now->users, 1);
         *ret = m->now;
     }
-    (void)pthread_mutex_unlock(&m->lock);
+    (void)pthread_rwlock_unlock(&m->lock);
     return status;
-}
-
-static void release(struct leat_model *m, struct opened *o)
-{
-    (void)pthread_mutex_lock(&m->lock);
-    bool last = --o->users == 0;
-    (void)pthread_mutex_unlock(&m->lock);
-    if (last)
-        opened_free(m, o);
 }
 
 static leat_status unknown_model(const struct leat_topology *t, const char *model,
@@ -124,7 +143,7 @@ leat_status leat_model_open(const struct leat_topology *t, const char *model, co
                          model);
     struct leat_model *m = calloc(1, sizeof *m);
     leat_assert(m != NULL);
-    (void)pthread_mutex_init(&m->lock, NULL);
+    (void)pthread_rwlock_init(&m->lock, NULL);
     m->data_dir = strdup(data_dir);
     leat_assert(m->data_dir != NULL);
     m->backend = backend;
@@ -146,8 +165,9 @@ void leat_model_close(struct leat_model *m)
 {
     if (m == NULL)
         return;
-    opened_free(m, m->now);
-    (void)pthread_mutex_destroy(&m->lock);
+    opened_release(m, m->now);
+    leat_switches_free(m->switches);
+    (void)pthread_rwlock_destroy(&m->lock);
     free(m->data_dir);
     free(m);
 }
@@ -162,14 +182,14 @@ leat_status leat_model_begin(struct leat_model *m, struct leat_arena *arena,
     *ret = (struct leat_model_read){.model = m, .version = o->version, .arena = arena, .held = o};
     leat_status status = m->backend->begin(o->version, arena, &ret->rows, err);
     if (status != LEAT_OK)
-        release(m, o);
+        opened_release(m, o);
     return status;
 }
 
 void leat_model_end(struct leat_model_read *r)
 {
     r->version->backend->end(r->rows);
-    release(r->model, r->held);
+    opened_release(r->model, r->held);
     r->rows = NULL;
 }
 
@@ -177,6 +197,16 @@ leat_status leat_read_position(struct leat_model_read *r, struct leat_rows_posit
                                struct leat_error *err)
 {
     return r->version->backend->position(r->rows, ret, err);
+}
+
+uint64_t leat_read_state(struct leat_model_read *r)
+{
+    return r->version->backend->state(r->rows);
+}
+
+int64_t leat_read_complete_ms(struct leat_model_read *r)
+{
+    return r->version->backend->complete_ms(r->rows);
 }
 
 /* ---- rows ---- */

@@ -35,6 +35,9 @@ void leat_model_end(struct leat_model_read *r);
 LEAT_MUST_CHECK leat_status leat_read_position(struct leat_model_read *r,
                                                struct leat_rows_position *ret,
                                                struct leat_error *err);
+/* Of its parts: what differs whenever it differs (0: not known), and `complete_ms`. */
+uint64_t leat_read_state(struct leat_model_read *r);
+int64_t leat_read_complete_ms(struct leat_model_read *r);
 
 /* `fields` everywhere: names with commas, the key comes always; empty = all. */
 

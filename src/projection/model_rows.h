@@ -78,6 +78,8 @@ struct leat_rows_backend {
     uint64_t (*state)(struct leat_rows_snapshot *s);
     leat_status (*position)(struct leat_rows_snapshot *s, struct leat_rows_position *ret,
                             struct leat_error *err);
+    /* That of the position alone: cheap, a millisecond old at most. */
+    int64_t (*complete_ms)(struct leat_rows_snapshot *s);
     leat_status (*kinds)(struct leat_rows_snapshot *s, struct leat_column_kinds *ret,
                          struct leat_error *err);
     leat_status (*count)(struct leat_rows_snapshot *s, uint64_t *ret_rows, struct leat_error *err);

@@ -1,8 +1,10 @@
 /* Rows of a model in LMDB. A snapshot is a read transaction: every read of it is of one state. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "projection/model.h"
 #include "projection/model_rows.h"
 #include "projection/model_rows_redis.h"
@@ -11,6 +13,7 @@ struct version {
     struct leat_rows_version public;
     struct leat_env *env;
     int fresh_fd;
+    _Atomic(int64_t) complete_ms, read_ms; /* as read last, and when */
 };
 struct snapshot {
     struct leat_rows_snapshot public;
@@ -113,6 +116,19 @@ static uint64_t state(struct leat_rows_snapshot *s)
     return mdb_txn_id(txn_of(s)->txn);
 }
 
+/* Read again each millisecond: it is a time in them. */
+static int64_t complete_ms(struct leat_rows_snapshot *s)
+{
+    struct version *v = version_of(s);
+    int64_t now_ms = leat_now_ms();
+    if (atomic_load_explicit(&v->read_ms, memory_order_acquire) == now_ms)
+        return atomic_load_explicit(&v->complete_ms, memory_order_relaxed);
+    int64_t at = leat_fresh_read(v->fresh_fd);
+    atomic_store_explicit(&v->complete_ms, at, memory_order_relaxed);
+    atomic_store_explicit(&v->read_ms, now_ms, memory_order_release);
+    return at;
+}
+
 static leat_status position(struct leat_rows_snapshot *s, struct leat_rows_position *ret,
                             struct leat_error *err)
 {
@@ -125,7 +141,7 @@ static leat_status position(struct leat_rows_snapshot *s, struct leat_rows_posit
         seqs[k] = at[k].seq;
         stores[k] = at[k].store_id;
     }
-    *ret = (struct leat_rows_position){n, seqs, stores, leat_fresh_read(version_of(s)->fresh_fd)};
+    *ret = (struct leat_rows_position){n, seqs, stores, complete_ms(s)};
     return LEAT_OK;
 }
 
@@ -361,6 +377,7 @@ const struct leat_rows_backend leat_rows_lmdb = {
     .end = end,
     .state = state,
     .position = position,
+    .complete_ms = complete_ms,
     .kinds = kinds,
     .count = count,
     .get = get,

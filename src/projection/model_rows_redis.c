@@ -182,6 +182,11 @@ static uint64_t state(struct leat_rows_snapshot *s)
     return hash;
 }
 
+static int64_t complete_ms(struct leat_rows_snapshot *s)
+{
+    return leat_redis_snapshot_of(s)->complete_ms;
+}
+
 static leat_status position(struct leat_rows_snapshot *s, struct leat_rows_position *ret,
                             struct leat_error *err)
 {
@@ -414,6 +419,7 @@ const struct leat_rows_backend leat_rows_redis = {
     .end = end,
     .state = state,
     .position = position,
+    .complete_ms = complete_ms,
     .kinds = kinds,
     .count = count,
     .get = get,

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "projection/switches.h"
+
 #define FRESH_BYTES   8
 #define LEFT          "left"
 #define HELD          "held "
@@ -112,10 +114,15 @@ static leat_status replace_current(const char *data_dir, struct leat_str model, 
     /* Its own name per process: two projectors may switch at once. */
     LEAT_TRY(join(next, err, "%s.%ld", path, (long)getpid()), err, "switch a read model");
     LEAT_TRY(write_file(next, text, err), err, "switch a read model");
+    struct leat_switches *s = NULL;
+    LEAT_TRY(leat_switches_begin(data_dir, model, &s, err), err, "switch a read model");
     if (leat_version_current(data_dir, model, before, &absent) != LEAT_OK)
         before[0] = 0;
-    if (rename(next, path) != 0)
-        return leat_fail(err, LEAT_FATAL, "could not rename '%s': %s", next, strerror(errno));
+    int rc = rename(next, path);
+    int why = errno;
+    leat_switches_end(s);
+    if (rc != 0)
+        return leat_fail(err, LEAT_FATAL, "could not rename '%s': %s", next, strerror(why));
     note_left(data_dir, model, before, version);
     return LEAT_OK;
 }

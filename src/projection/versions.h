@@ -7,6 +7,7 @@
  *       declaration  what it is a fold by (topology/declaration.h)
  *       left         readers used it; since the file was written they use another
  *   <data_dir>/models/<name>.current         the version readers open, replaced by rename
+ *   <data_dir>/models/<name>.switches        a counter that goes with it (switches.h)
  *   <data_dir>/models/.new-*, .dropped-*     being made, being removed
  *
  * The hash is of the declaration; n counts the versions of one declaration: rebuilds asked for, and

@@ -1,7 +1,6 @@
 #include "query/admission.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,12 +97,12 @@ static bool within_limit(struct leat_request *rq)
         leat_arena_printf(rq->arena, "%s:%.*s", by_address ? "a" : "c", LEAT_STR_FMT(who));
     const struct leat_limit limit = {rate.requests, rate.window_ms};
     struct leat_limited r = leat_limits_take(a->limits, leat_str_of(key), &limit);
-    leat_answer_header(rq, "X-RateLimit-Limit", "%" PRId64, rate.requests);
-    leat_answer_header(rq, "X-RateLimit-Remaining", "%" PRId64, r.remaining);
-    leat_answer_header(rq, "X-RateLimit-Reset", "%" PRId64, (r.reset_ms + 999) / 1000);
+    leat_answer_header_int(rq, "X-RateLimit-Limit", rate.requests);
+    leat_answer_header_int(rq, "X-RateLimit-Remaining", r.remaining);
+    leat_answer_header_int(rq, "X-RateLimit-Reset", (r.reset_ms + 999) / 1000);
     if (r.allowed)
         return true;
-    leat_answer_header(rq, "Retry-After", "%" PRId64, (r.retry_after_ms + 999) / 1000);
+    leat_answer_header_int(rq, "Retry-After", (r.retry_after_ms + 999) / 1000);
     leat_answer_problem(rq, 429, "Too many requests", "rate-limit",
                         "more requests than http.limits allows", "Retry-After says when");
     return false;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "query/http.h"
 
 #define PROBLEM_TYPE "about:blank"
@@ -31,10 +32,26 @@ void leat_answer_header(struct leat_request *rq, const char *name, const char *f
         leat_answer_header_text(rq, name, leat_arena_cstr(rq->arena, leat_str_of(text)));
 }
 
+void leat_answer_header_int(struct leat_request *rq, const char *name, int64_t value)
+{
+    char room[LEAT_INT_TEXT];
+    leat_answer_header_text(rq, name, leat_arena_cstr(rq->arena, leat_int_text(value, room)));
+}
+
 void leat_answer_header_text(struct leat_request *rq, const char *name, const char *text)
 {
     if (rq->n_headers < LEAT_HEADERS_MAX) /* one too many is left out: no answer depends on it */
         rq->headers[rq->n_headers++] = (struct leat_answer_header){name, text};
+}
+
+static const char *etag_of(struct leat_request *rq)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[19] = {'"', [17] = '"'};
+    uint64_t hash = leat_hash64(rq->out.at, rq->out.len, 0);
+    for (int i = 16; i > 0; i--, hash >>= 4)
+        text[i] = digits[hash & 15];
+    return leat_arena_cstr(rq->arena, leat_str_of(text));
 }
 
 void leat_answer_tagged(struct leat_request *rq)
@@ -42,8 +59,7 @@ void leat_answer_tagged(struct leat_request *rq)
     leat_answer_json(rq, 200);
     if (rq->status != 200)
         return;
-    uint64_t hash = leat_hash64(rq->out.at, rq->out.len, 0);
-    const char *etag = leat_arena_printf(rq->arena, "\"%016llx\"", (unsigned long long)hash);
+    const char *etag = etag_of(rq);
     leat_answer_header_text(rq, "ETag", etag);
     leat_answer_header_text(rq, "Cache-Control", "no-cache"); /* kept, but asked for again */
     struct leat_str known = leat_request_header(rq, "If-None-Match");

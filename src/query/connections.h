@@ -12,7 +12,8 @@ struct leat_connections;
 struct leat_request;
 
 struct leat_connection {
-    struct leat_request *rq; /* whose head is still coming: freed by its owner, not here */
+    struct leat_request *rq;    /* whose head is still coming: freed by its owner, not here */
+    struct leat_request *spare; /* one that has ended, for the next: as above */
 };
 
 struct leat_connections *leat_connections_new(void);

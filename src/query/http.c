@@ -16,13 +16,17 @@
 #include "query/keys.h"
 #include "query/lane.h"
 
-#define THREADS              3
+#define THREADS_MIN          3
+#define THREADS_MAX          8
 #define STORES               3
 #define CONNECTIONS_MAX      512
 #define IDLE_TIMEOUT_S       20
-#define CONNECTION_BYTES     ((size_t)32 * 1024)
+#define CONNECTION_BYTES     ((size_t)16 * 1024)
+#define JWT_BYTES            ((size_t)8 * 1024)
+#define SLICE_BYTES          ((size_t)56)
 #define IDEMPOTENCY_KEYS_MAX 65536
-#define REQUEST_ARENA        2048
+#define REQUEST_ARENA        4096
+#define KEPT_BYTES           16384 /* of a body's or an answer's room */
 #define DRAIN_STEP_MS        5
 #define LISTEN_DEFAULT       "127.0.0.1:8080"
 
@@ -49,6 +53,38 @@ static void request_free(struct leat_request *rq)
     free(rq);
 }
 
+static struct leat_request *request_new(struct leat_http *h)
+{
+    struct leat_request *rq = calloc(1, sizeof *rq);
+    leat_assert(rq != NULL);
+    rq->arena = leat_arena_new(REQUEST_ARENA, REQUEST_ARENA);
+    leat_buf_init(&rq->body, (size_t)h->c.topology->http.max_body_bytes);
+    leat_buf_init(&rq->out, LEAT_ANSWER_BYTES_MAX);
+    return rq;
+}
+
+static struct leat_buf emptied(struct leat_buf buf)
+{
+    if (buf.cap > KEPT_BYTES)
+        leat_buf_done(&buf);
+    leat_buf_clear(&buf);
+    return buf;
+}
+
+/* As new, with the memory it has. */
+static void request_reset(struct leat_request *rq)
+{
+    struct leat_arena *arena = rq->arena;
+    struct leat_buf body = emptied(rq->body), out = emptied(rq->out);
+    if (rq->stream != NULL)
+        MHD_destroy_response(rq->stream);
+    leat_arena_reset(arena);
+    memset(rq, 0, sizeof *rq);
+    rq->arena = arena;
+    rq->body = body;
+    rq->out = out;
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -63,6 +99,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     if (c == NULL)
         return;
     request_free(c->rq);
+    request_free(c->spare);
     leat_connection_close(h->connections, c);
     *context = NULL;
 }
@@ -71,17 +108,15 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 static void *on_target(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct leat_http *h = arg;
-    struct leat_request *rq = calloc(1, sizeof *rq);
-    leat_assert(rq != NULL);
+    struct leat_connection *c = connection_of(connection);
+    struct leat_request *rq = c == NULL ? NULL : LEAT_TAKE(c->spare);
+    if (rq == NULL)
+        rq = request_new(h);
     rq->http = h;
     rq->connection = connection;
-    rq->arena = leat_arena_new(REQUEST_ARENA, 0);
     size_t len = strlen(uri);
     uint32_t kept = (uint32_t)(len <= LEAT_TARGET_BYTES_MAX ? len : LEAT_TARGET_BYTES_MAX + 1);
     rq->raw = leat_arena_copy(rq->arena, (struct leat_str){uri, kept});
-    leat_buf_init(&rq->body, (size_t)h->c.topology->http.max_body_bytes);
-    leat_buf_init(&rq->out, LEAT_ANSWER_BYTES_MAX);
-    struct leat_connection *c = connection_of(connection);
     if (c != NULL) {
         request_free(c->rq);
         c->rq = rq;
@@ -104,7 +139,12 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
     *con_cls = NULL;
     if (rq->counted)
         atomic_fetch_sub(&rq->http->requests, 1);
-    request_free(rq);
+    if (c == NULL || c->spare != NULL) {
+        request_free(rq);
+        return;
+    }
+    request_reset(rq);
+    c->spare = rq;
 }
 
 struct leat_str leat_request_header(const struct leat_request *rq, const char *name)
@@ -314,6 +354,21 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *t
     return strlen(text); /* params.c takes the raw target apart */
 }
 
+/* For line and headers of a request, then those of its answer: at least an address of
+ * LEAT_TARGET_BYTES_MAX. All of it is cleared after each request, so no more than that. */
+static size_t connection_bytes(const struct leat_topology *t)
+{
+    size_t bytes = CONNECTION_BYTES + (t->http.access.jwt.given ? JWT_BYTES : 0);
+    return bytes + 2 * SLICE_BYTES * (size_t)t->partitions; /* at_least and Leat-Position */
+}
+
+/* One more than processors: one waits for the store now and then. */
+static unsigned threads(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN) + 1;
+    return (unsigned)(n < THREADS_MIN ? THREADS_MIN : n > THREADS_MAX ? THREADS_MAX : n);
+}
+
 static leat_status start_daemon(struct leat_http *h, const char *listen, struct leat_error *err)
 {
     struct sockaddr_storage at;
@@ -322,12 +377,12 @@ static leat_status start_daemon(struct leat_http *h, const char *listen, struct 
     flags |= at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0U;
     h->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at, MHD_OPTION_THREAD_POOL_SIZE, threads(),
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        connection_bytes(h->c.topology), MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
         MHD_OPTION_END);
     if (h->daemon == NULL)
         return leat_fail(err, LEAT_FATAL, "could not listen on '%s': in use, or not ours", listen);
@@ -336,9 +391,9 @@ static leat_status start_daemon(struct leat_http *h, const char *listen, struct 
 
 static void http_model_done(struct leat_http_model *m)
 {
-    leat_model_close(m->model);
+    leat_model_close(atomic_load(&m->model));
     free(m->text);
-    (void)pthread_mutex_destroy(&m->lock);
+    (void)pthread_rwlock_destroy(&m->lock);
 }
 
 static void http_free(struct leat_http *h)
@@ -380,7 +435,7 @@ static struct leat_http *http_new(const struct leat_http_config *c)
     h->counts = calloc(leat_route_count * 3, sizeof *h->counts);
     leat_assert(h->data_dir != NULL && h->models != NULL && h->counts != NULL);
     for (uint32_t i = 0; i < c->topology->n_projections; i++)
-        (void)pthread_mutex_init(&h->models[i].lock, NULL);
+        (void)pthread_rwlock_init(&h->models[i].lock, NULL);
     h->stores = leat_store_pool_new(c->store, STORES);
     h->connections = leat_connections_new();
     h->keys = leat_keys_new(IDEMPOTENCY_KEYS_MAX);

@@ -100,8 +100,8 @@ struct leat_route {
 };
 
 struct leat_http_model { /* opened when first asked for */
-    struct leat_model *model;
-    pthread_mutex_t lock; /* of the last position's text */
+    struct leat_model *_Atomic model;
+    pthread_rwlock_t lock; /* of the last position's text */
     char *text;
     uint64_t state;
     char version[LEAT_VERSION_BYTES];
@@ -146,6 +146,7 @@ void leat_openapi(const struct leat_topology *t, struct leat_buf *out);
 void leat_answer_json(struct leat_request *rq, int status); /* rq->out holds the body */
 void leat_answer_header(struct leat_request *rq, const char *name, const char *fmt, ...)
     LEAT_PRINTF(3, 4);
+void leat_answer_header_int(struct leat_request *rq, const char *name, int64_t value);
 /* The same; `text` lives as long as the request. */
 void leat_answer_header_text(struct leat_request *rq, const char *name, const char *text);
 /* 200 with an ETag of the body, or 304 when the asker has it (If-None-Match). */

@@ -15,11 +15,26 @@ static int hex_value(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+/* Nothing in it is to be decoded. */
+static bool is_plain(struct leat_str raw, bool plus_is_space)
+{
+    for (uint32_t i = 0; i < raw.len; i++) {
+        unsigned char c = (unsigned char)raw.at[i];
+        if (c == 0 || c >= 0x80 || c == '%' || (c == '+' && plus_is_space))
+            return false;
+    }
+    return true;
+}
+
 static leat_status decode(struct leat_str raw, bool plus_is_space, struct leat_arena *arena,
                           struct leat_str *ret, struct leat_error *err)
 {
-    char *to = leat_arena_alloc(arena, raw.len + 1);
     uint32_t n = 0;
+    if (is_plain(raw, plus_is_space)) {
+        *ret = raw;
+        return LEAT_OK;
+    }
+    char *to = leat_arena_alloc(arena, raw.len + 1);
     for (uint32_t i = 0; i < raw.len; i++) {
         char c = raw.at[i];
         if (c == '%') {
@@ -51,6 +66,7 @@ static leat_status parse_path(struct leat_str path, struct leat_arena *arena, st
 {
     if (path.len == 0 || path.at[0] != '/')
         return leat_fail(err, LEAT_INVALID, "the address must start with '/'");
+    bool plain = is_plain(path, false);
     uint32_t start = 1;
     while (start < path.len) {
         const char *slash = memchr(path.at + start, '/', path.len - start);
@@ -60,9 +76,14 @@ static leat_status parse_path(struct leat_str path, struct leat_arena *arena, st
         uint32_t i = t->n_segments++;
         struct leat_str segment = {path.at + start, end - start};
         struct leat_str tail = {path.at + start, path.len - start};
+        start = end + 1;
+        if (plain) {
+            t->segments[i] = segment;
+            t->tails[i] = tail;
+            continue;
+        }
         LEAT_TRY(decode(segment, false, arena, &t->segments[i], err), err, "path");
         LEAT_TRY(decode(tail, false, arena, &t->tails[i], err), err, "path");
-        start = end + 1;
     }
     return LEAT_OK;
 }

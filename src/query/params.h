@@ -1,5 +1,5 @@
 /* params.h - what a request line and its headers say, taken apart. Pure: hostile text in, bounded
- * slices or a reason out. Decoded text lives in the arena. */
+ * slices or a reason out. Decoded text lives in the arena, or in what was sent. */
 #ifndef LEAT_QUERY_PARAMS_H
 #define LEAT_QUERY_PARAMS_H
 

@@ -91,7 +91,7 @@ bool leat_pattern_next(const char **at, struct leat_str *ret)
     if (**at != '/')
         return false;
     const char *start = *at + 1;
-    size_t n = strcspn(start, "/");
+    size_t n = (size_t)(strchrnul(start, '/') - start);
     *ret = (struct leat_str){start, (uint32_t)n};
     *at = start + n;
     return n > 0;
@@ -107,17 +107,31 @@ static bool takes_rest(struct leat_str part)
     return is_variable(part) && part.len > 2 && part.at[part.len - 2] == '*';
 }
 
+/* Most patterns differ from an address in its first parts: no more of them is looked at. */
+static bool takes_literal(const char **pattern, struct leat_str segment)
+{
+    const char *start = *pattern + 1;
+    if (strncmp(start, segment.at, segment.len) != 0)
+        return false;
+    *pattern = start + segment.len;
+    return segment.len > 0 && (**pattern == '/' || **pattern == 0);
+}
+
 static bool matches(const char *pattern, const struct leat_target *t)
 {
     struct leat_str part;
     uint32_t i = 0;
-    for (; leat_pattern_next(&pattern, &part); i++) {
+    for (; *pattern != 0; i++) {
         if (i >= t->n_segments)
             return false;
-        if (takes_rest(part))
+        if (pattern[1] != '{') {
+            if (!takes_literal(&pattern, t->segments[i]))
+                return false;
+        } else if (leat_pattern_next(&pattern, &part) && takes_rest(part)) {
             return t->tails[i].len > 0;
-        if (is_variable(part) ? t->segments[i].len == 0 : !leat_str_eq(part, t->segments[i]))
+        } else if (t->segments[i].len == 0) {
             return false;
+        }
     }
     return i == t->n_segments;
 }

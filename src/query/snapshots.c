@@ -1,6 +1,6 @@
 #include "query/snapshots.h"
 
-#include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,12 +40,15 @@ const struct leat_projection *leat_request_model(struct leat_request *rq, struct
 leat_status leat_http_model(struct leat_http *h, const struct leat_projection *p,
                             struct leat_model **ret, struct leat_error *err)
 {
-    (void)pthread_mutex_lock(&h->models_lock);
     struct leat_http_model *m = &h->models[p->index];
     leat_status status = LEAT_OK;
-    if (m->model == NULL)
-        status = leat_model_open(h->c.topology, p->name.at, h->data_dir, &m->model, err);
-    *ret = m->model;
+    if ((*ret = atomic_load(&m->model)) != NULL)
+        return LEAT_OK;
+    (void)pthread_mutex_lock(&h->models_lock);
+    if ((*ret = atomic_load(&m->model)) == NULL)
+        status = leat_model_open(h->c.topology, p->name.at, h->data_dir, ret, err);
+    if (status == LEAT_OK)
+        atomic_store(&m->model, *ret);
     (void)pthread_mutex_unlock(&h->models_lock);
     if (status == LEAT_ABSENT)
         err->status = status = LEAT_RETRY; /* it exists, but has not been built yet */
@@ -54,58 +57,69 @@ leat_status leat_http_model(struct leat_http *h, const struct leat_projection *p
 
 /* ---- how new it is ---- */
 
-/* The position as text; of the last state it is kept, as most requests meet the same one. */
-static const char *position_text(struct leat_request *rq, const struct leat_projection *p,
-                                 struct leat_model_read *m, const struct leat_rows_position *at)
+/* Most requests meet the same state: its text is kept. NULL: not that of this state. */
+static const char *kept_text(struct leat_request *rq, struct leat_http_model *kept,
+                             const struct leat_model_read *m, uint64_t state)
 {
-    struct leat_http_model *kept = &rq->http->models[p->index];
-    uint64_t state = m->version->backend->state(m->rows);
     const char *text = NULL;
-    struct leat_buf fresh;
-    (void)pthread_mutex_lock(&kept->lock);
+    (void)pthread_rwlock_rdlock(&kept->lock);
     if (state != 0 && kept->text != NULL && kept->state == state &&
         strcmp(kept->version, m->version->version) == 0)
         text = leat_arena_cstr(rq->arena, leat_str_of(kept->text));
-    (void)pthread_mutex_unlock(&kept->lock);
-    if (text != NULL)
-        return text;
-    leat_buf_init(&fresh, POSITION_BYTES_MAX);
-    leat_token_put(at, &fresh);
-    text = fresh.overflow ? NULL : leat_arena_cstr(rq->arena, leat_buf_str(&fresh));
-    leat_buf_done(&fresh);
-    (void)pthread_mutex_lock(&kept->lock);
-    free(kept->text);
-    kept->text = text == NULL ? NULL : strdup(text);
-    kept->state = state;
-    memcpy(kept->version, m->version->version, sizeof kept->version);
-    (void)pthread_mutex_unlock(&kept->lock);
+    (void)pthread_rwlock_unlock(&kept->lock);
     return text;
 }
 
-static int64_t age_ms(const struct leat_rows_position *at)
+static void keep_text(struct leat_http_model *kept, const struct leat_model_read *m, uint64_t state,
+                      const char *text)
 {
-    int64_t age = leat_now_ms() - at->complete_ms;
-    return at->complete_ms <= 0 ? -1 : age > 0 ? age : 0;
+    (void)pthread_rwlock_wrlock(&kept->lock);
+    free(kept->text);
+    kept->text = strdup(text);
+    kept->state = state;
+    memcpy(kept->version, m->version->version, sizeof kept->version);
+    (void)pthread_rwlock_unlock(&kept->lock);
 }
 
-static void put_headers(struct leat_request *rq, const struct leat_projection *p,
-                        struct leat_model_read *m, const struct leat_rows_position *at)
+/* NULL: it cannot be read, or is too long. */
+static const char *position_text(struct leat_request *rq, const struct leat_projection *p,
+                                 struct leat_model_read *m)
 {
-    const char *text = position_text(rq, p, m, at);
-    if (text != NULL)
-        leat_answer_header_text(rq, "Leat-Position", text);
-    if (age_ms(at) >= 0)
-        leat_answer_header(rq, "Leat-Age-Ms", "%" PRId64, age_ms(at));
-    leat_answer_header(rq, "Leat-Version", "%s", m->version->version);
+    struct leat_http_model *kept = &rq->http->models[p->index];
+    struct leat_rows_position at;
+    struct leat_buf fresh;
+    struct leat_error err = {0};
+    uint64_t state = leat_read_state(m);
+    const char *text = kept_text(rq, kept, m, state);
+    if (text != NULL || leat_read_position(m, &at, &err) != LEAT_OK)
+        return text;
+    leat_buf_init(&fresh, POSITION_BYTES_MAX);
+    leat_token_put(&at, &fresh);
+    if (!fresh.overflow) {
+        text = leat_arena_cstr(rq->arena, leat_buf_str(&fresh));
+        keep_text(kept, m, state, text);
+    }
+    leat_buf_done(&fresh);
+    return text;
+}
+
+static int64_t age_ms(int64_t complete_ms)
+{
+    int64_t age = leat_now_ms() - complete_ms;
+    return complete_ms <= 0 ? -1 : age > 0 ? age : 0;
 }
 
 void leat_snapshot_headers(struct leat_request *rq, const struct leat_projection *p,
                            struct leat_model_read *m)
 {
-    struct leat_rows_position at;
-    struct leat_error err = {0};
-    if (leat_read_position(m, &at, &err) == LEAT_OK)
-        put_headers(rq, p, m, &at);
+    const char *text = position_text(rq, p, m);
+    int64_t age = age_ms(leat_read_complete_ms(m));
+    if (text != NULL)
+        leat_answer_header_text(rq, "Leat-Position", text);
+    if (age >= 0)
+        leat_answer_header_int(rq, "Leat-Age-Ms", age);
+    text = leat_arena_cstr(rq->arena, leat_str_of(m->version->version));
+    leat_answer_header_text(rq, "Leat-Version", text);
 }
 
 leat_status leat_snapshot_json(struct leat_model_read *m, struct leat_json_writer *w,
@@ -118,8 +132,8 @@ leat_status leat_snapshot_json(struct leat_model_read *m, struct leat_json_write
     leat_token_put(&at, &text);
     leat_json_put_str(w, "position", leat_buf_str(&text));
     leat_buf_done(&text);
-    if (age_ms(&at) >= 0)
-        leat_json_put_int(w, "age_ms", age_ms(&at));
+    if (age_ms(at.complete_ms) >= 0)
+        leat_json_put_int(w, "age_ms", age_ms(at.complete_ms));
     leat_json_put_cstr(w, "version", m->version->version);
     return LEAT_OK;
 }
@@ -185,12 +199,12 @@ static bool is_new_enough(struct leat_request *rq, const struct leat_projection 
     if (state == LEAT_TOKEN_REACHED)
         return true;
     if (state == LEAT_TOKEN_GONE) {
-        put_headers(rq, p, m, &at);
+        leat_snapshot_headers(rq, p, m);
         leat_answer_problem(rq, 410, "Position of another store", "other-store",
                             "at_least names a store this model is not built from",
                             "forget the position and read again without it");
     } else if (leat_mono_us() >= rq->deadline_us) {
-        put_headers(rq, p, m, &at);
+        leat_snapshot_headers(rq, p, m);
         answer_late(rq);
     } else if (rq->on_lane) { /* another version was switched to meanwhile */
         leat_answer_header(rq, "Retry-After", "1");

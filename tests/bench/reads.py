@@ -7,7 +7,8 @@ Usage: reads.py [--rows N] [--pairs N] [--seconds N] [--connections N] [--keys N
 
 On the servers of ./dev up, with nginx and wrk from Debian. N rows are appended by SQL and folded
 into LMDB; then runs of wrk with keep-alive and random keys, leat and nginx in turns. Nothing writes
-meanwhile. nginx has two workers, no logs; leat is as it runs for everybody.
+meanwhile. nginx has two workers, no logs; leat is as it runs for everybody. The load generator has
+the same processors: where others use them too, processor time per request says more than rates.
 """
 
 import argparse
@@ -20,8 +21,10 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
-from lib import api, leat, pg, servers, wait  # noqa: E402 - found by the line above
+import machine  # noqa: E402 - found by the lines above
+from lib import api, leat, pg, servers, wait  # noqa: E402
 
 NAME = "bench_http"
 PER_STREAM = 5000
@@ -105,36 +108,51 @@ class Bench:
         except OSError:
             return -1
 
-    def wrk(self, url, path, n=1):
-        """Requests a second, and the 99th percentile in ms."""
+    def wrk(self, pid, url, path, n=1):
+        """Requests a second, the 99th percentile in ms, and us of the server's processor time
+        for each request."""
         script = os.path.join(self.dir, "ask.lua")
         with open(script, "w", encoding="utf-8") as f:
             f.write(LUA.format(n=n, rows=self.rows, path=path))
+        before_s = machine.tree_cpu_s(pid)
         text = subprocess.run(
             ["wrk", "-t1", f"-c{self.o.connections}", f"-d{self.o.seconds}s", "--latency", "-s",
              script, url], capture_output=True, text=True, check=True).stdout
+        cpu_s = machine.tree_cpu_s(pid) - before_s
         assert "Non-2xx" not in text and "Socket errors" not in text, text
         value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", text).groups()
         rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-        return rate, float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+        requests = int(re.search(r"(\d+) requests in", text).group(1))
+        return (rate, float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
+                cpu_s * 1e6 / requests)
+
+    def pair(self, leat_first):
+        """Of leat and nginx, and rows a second of many keys in a request by those one by one."""
+        rows = "/v1/models/orders/"
+        if leat_first:
+            own = self.wrk(self.process.pid, self.url, rows)
+        base = self.wrk(self.nginx.pid, self.nginx_url, rows)
+        if not leat_first:
+            own = self.wrk(self.process.pid, self.url, rows)
+        many = self.wrk(self.process.pid, self.url, "/v1/models/orders?keys=", self.o.keys)
+        return own, base, many[0] * self.o.keys / own[0]
 
     def run(self):
-        ratios, tails, many = [], [], []
+        found = {"ratio": [], "p99_ratio": [], "cpu_ratio": [], "keys_ratio": [], "cpu_us": [],
+                 "nginx_cpu_us": []}
         for i in range(self.o.pairs):
-            rate, p99 = self.wrk(self.url, "/v1/models/orders/")
-            base, base_p99 = self.wrk(self.nginx_url, "/v1/models/orders/")
-            batches, _ = self.wrk(self.url, "/v1/models/orders?keys=", self.o.keys)
-            ratios.append(rate / base)
-            tails.append(p99 / base_p99)
-            many.append(batches * self.o.keys / rate)
-            log(f"pair {i + 1}: leat {rate:.0f}/s p99 {p99:.2f} ms, nginx {base:.0f}/s "
-                f"p99 {base_p99:.2f} ms: {ratios[-1]:.2f}; {self.o.keys} keys: "
-                f"{batches * self.o.keys:.0f} rows/s, {many[-1]:.1f} times")
+            own, base, keys = self.pair(i % 2 == 0)
+            values = [a / b for a, b in zip(own, base)] + [keys, own[2], base[2]]
+            for kept, value in zip(found.values(), values):
+                kept.append(value)
+            log(f"pair {i + 1}: leat {own[0]:.0f}/s p99 {own[1]:.2f} ms {own[2]:.1f} us, nginx "
+                f"{base[0]:.0f}/s p99 {base[1]:.2f} ms {base[2]:.1f} us: rate {values[0]:.2f}, "
+                f"p99 {values[1]:.2f}, processor {values[2]:.2f}; {self.o.keys} keys at once "
+                f"{keys:.1f}")
+        figures = {name: [round(q, 2) for q in statistics.quantiles(v, n=4, method="inclusive")]
+                   for name, v in found.items()}
         return {"bench": "reads", "rows": self.rows, "connections": self.o.connections,
-                "ratio": round(statistics.median(ratios), 3),
-                "spread": [round(min(ratios), 3), round(max(ratios), 3)],
-                "p99_ratio": round(statistics.median(tails), 2),
-                "keys_ratio": round(statistics.median(many), 1)}
+                "pairs": self.o.pairs, "p25_p50_p75": figures}
 
     def close(self):
         self.nginx.terminate()
@@ -146,11 +164,14 @@ class Bench:
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     p.add_argument("--rows", type=int, default=1000000)
-    p.add_argument("--pairs", type=int, default=5)
+    p.add_argument("--pairs", type=int, default=7)
     p.add_argument("--seconds", type=int, default=4)
     p.add_argument("--connections", type=int, default=64)
     p.add_argument("--keys", type=int, default=50)
-    bench = Bench(p.parse_args())
+    o = p.parse_args()
+    if o.pairs < 2:
+        p.error("--pairs must be at least 2")
+    bench = Bench(o)
     try:
         print(json.dumps(bench.run()))
     finally:

@@ -272,3 +272,72 @@ Test(json, doubles_survive_exactly)
         leat_buf_done(&out);
     }
 }
+
+static void as_printf(double v, char text[40])
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, 40, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    if (strpbrk(text, ".e") == NULL)
+        memcpy(text + strlen(text), ".0", 3);
+}
+
+static void compare_with_printf(double v)
+{
+    char expected[40];
+    struct leat_buf out;
+    struct leat_json_writer w;
+    as_printf(v, expected);
+    leat_buf_init(&out, 100);
+    leat_json_writer_init(&w, &out);
+    leat_json_double(&w, v);
+    leat_buf_putc(&out, 0);
+    cr_assert_str_eq(out.at, expected);
+    leat_buf_done(&out);
+}
+
+Test(json, doubles_of_few_digits_are_those_of_printf)
+{
+    static const double scales[] = {1, 8, 10, 100, 1000, 4096, 1e6, 1e7, 1e-3, 3};
+    uint64_t seed = 4;
+    for (int i = 0; i < 200000; i++) {
+        double v = (double)(next_random(&seed) % 10000000) / scales[i % 10];
+        compare_with_printf(i % 3 == 0 ? -v : v);
+        compare_with_printf(nextafter(v, INFINITY));
+    }
+    static const double edges[] = {
+        0.0,    -0.0,       1e-4,     9.9e-5,  0.1 + 0.2,         999999999.5,
+        1e9,    1e15,       1e16,     0.12345, 999999999.999,     0.0001235,
+        1e-300, 123456.789, 0.999999, 1e21,    4503599627370496.5};
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        compare_with_printf(edges[i]);
+}
+
+Test(json, text_is_escaped_wherever_the_character_is)
+{
+    static const struct {
+        const char *text, *json;
+    } one[] = {{"\"", "\\\""},          {"\\", "\\\\"},   {"\n", "\\n"},
+               {"\x1f", "\\u001f"},     {"\x7f", "\x7f"}, {"\xc3\xa4", "\xc3\xa4"},
+               {"\xff", "\xef\xbf\xbd"}};
+    for (size_t c = 0; c < sizeof one / sizeof *one; c++) {
+        for (int at = 0; at < 24; at++) {
+            char text[64], expected[64];
+            struct leat_buf out;
+            struct leat_json_writer w;
+            int n = snprintf(text, sizeof text, "%.*s%s%.*s", at, "abcdefghijklmnopqrstuvwx",
+                             one[c].text, 24 - at, "ABCDEFGHIJKLMNOPQRSTUVWX");
+            (void)snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", at,
+                           "abcdefghijklmnopqrstuvwx", one[c].json, 24 - at,
+                           "ABCDEFGHIJKLMNOPQRSTUVWX");
+            leat_buf_init(&out, 100);
+            leat_json_writer_init(&w, &out);
+            leat_json_str(&w, (struct leat_str){text, (uint32_t)n});
+            leat_buf_putc(&out, 0);
+            cr_assert_str_eq(out.at, expected);
+            leat_buf_done(&out);
+        }
+    }
+}

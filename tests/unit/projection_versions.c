@@ -20,6 +20,7 @@ static const char topology_text[] =
 
 #include "projection/build_file.h"
 #include "projection/rebuild.h"
+#include "projection/switches.h"
 #include "projection/version_copy.h"
 #include "projection/version_state.h"
 #include "projection_kit.h"
@@ -165,4 +166,27 @@ Test(versions, reaching_is_by_slice_and_only_within_one_store)
     cr_assert_eq(leat_checkpoints_behind(a, b, 2), 3);
     a[1] = (struct leat_checkpoint){.store_id = other, .seq = 1};
     cr_assert(leat_checkpoints_reach(a, b, 2));
+}
+
+Test(versions, who_watches_sees_every_switch_and_one_that_was_broken_off)
+{
+    const struct leat_projection *p = &topology->projections[0];
+    char version[LEAT_VERSION_BYTES];
+    struct leat_switches *w = NULL, *s = NULL;
+    cr_assert_null(leat_switches_watch(data_dir, p->name), "there is no folder yet");
+    cr_assert_eq(leat_switches_count(NULL) & 1, 1, "look each time");
+    cr_assert_eq(leat_rebuild_make(data_dir, topology, p, version, &err), LEAT_OK, "%s", err.msg);
+    cr_assert_not_null(w = leat_switches_watch(data_dir, p->name));
+    uint64_t before = leat_switches_count(w);
+    cr_assert_eq(before & 1, 0);
+    cr_assert_eq(leat_version_switch(data_dir, p->name, version, &err), LEAT_OK, "%s", err.msg);
+    uint64_t after = leat_switches_count(w);
+    cr_assert(after != before && (after & 1) == 0);
+    cr_assert_eq(leat_switches_begin(data_dir, p->name, &s, &err), LEAT_OK, "%s", err.msg);
+    cr_assert_eq(leat_switches_count(w) & 1, 1, "being switched");
+    leat_switches_free(s); /* as the end of a process does */
+    cr_assert_eq(leat_switches_count(w) & 1, 1);
+    cr_assert_eq(leat_version_switch(data_dir, p->name, version, &err), LEAT_OK, "%s", err.msg);
+    cr_assert(leat_switches_count(w) != after && (leat_switches_count(w) & 1) == 0);
+    leat_switches_free(w);
 }

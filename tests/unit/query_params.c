@@ -55,6 +55,20 @@ Test(params, a_plus_in_a_path_is_a_plus)
     assert_str(target.segments[3], "a+b");
 }
 
+Test(params, text_is_the_same_whether_it_had_to_be_decoded)
+{
+    static const char *const paths[] = {"/v1/models/a/b", "/v1/m%6fdels/a/b", "/v1/models/a/%62"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        cr_assert_eq(parse(paths[i]), LEAT_OK);
+        cr_assert_eq(target.n_segments, 4);
+        assert_str(target.segments[1], "models");
+        assert_str(target.tails[2], "a/b");
+        assert_str(target.tails[3], "b");
+    }
+    cr_assert_neq(parse("/v1/\xff"), LEAT_OK);
+    cr_assert_neq(leat_target_parse(LEAT_STR("/v1/a\0b"), arena, &target, &err), LEAT_OK);
+}
+
 Test(params, what_is_not_text_is_refused)
 {
     static const char *const bad[] = {"",     "x",      "/%",     "/%4",           "/%zz",
@@ -114,9 +128,13 @@ Test(params, routes_by_method_and_path)
     cr_assert_eq(parse("/v1/commands/X"), LEAT_OK);
     cr_assert_str_eq(leat_route_find("POST", &target, methods)->pattern, "/v1/commands/{command}");
     cr_assert_str_eq(leat_route_find("HEAD", &target, methods)->pattern, "/v1/commands/{command}");
-    cr_assert_eq(parse("/v1"), LEAT_OK);
-    cr_assert_null(leat_route_find("GET", &target, methods));
-    cr_assert_str_eq(methods, "");
+    static const char *const none[] = {"/v1", "/v1/model/m", "/v1/modelss/m", "/v1//m",
+                                       "/v1/models"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        cr_assert_eq(parse(none[i]), LEAT_OK);
+        cr_assert_null(leat_route_find("GET", &target, methods), "%s", none[i]);
+        cr_assert_str_eq(methods, "");
+    }
 }
 
 Test(params, prefer_wait_is_found_among_others_and_bounded)
