@@ -125,7 +125,7 @@ static leat_status drop_all(struct former *f, struct leat_error *err)
 
 static int drop_former(struct leat_model_call *c)
 {
-    LEAT_AUTO(leat_buf_done) struct leat_buf json;
+    LEAT_AUTO(leat_buf_done) struct leat_buf json = {0};
     struct leat_error err = {0};
     struct former f = {.c = c};
     if (leat_parse_duration(leat_str_of(c->o->older_than), &f.older_ms) != LEAT_UNITS_OK) {
