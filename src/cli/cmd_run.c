@@ -345,8 +345,10 @@ static int run_roles(struct leat_session *s, const struct run_options *o, const 
     wait_for_signal(running, fd, o->dev);
     unblock_signals(); /* a second one ends the process at once */
     end_at_the_latest(o->stop_timeout_ms);
-    leat_roles_stop(running);
+    bool ended = leat_roles_stop(running);
     leat_log(LEAT_LOG_INFO, "run", "stopped", "stopped");
+    if (!ended)
+        _exit(LEAT_EXIT_OK); /* a handler still runs on what would be freed; nothing is lost */
     return LEAT_EXIT_OK;
 }
 

@@ -16,10 +16,23 @@
 #define ROLES_CACHE_BYTES (24u << 20)
 #define DOOR_TIMEOUT_MS   2000
 
+/* From executors, also from one that was stuck in a handler and comes back when the relay is gone.
+ */
 static void on_appended(void *arg, const struct leat_batch *batch, const struct leat_reply *reply)
 {
     struct leat_roles *r = arg;
-    leat_relay_offer(r->relay, batch, reply);
+    (void)pthread_rwlock_rdlock(&r->relay_lock);
+    if (r->relay != NULL)
+        leat_relay_offer(r->relay, batch, reply);
+    (void)pthread_rwlock_unlock(&r->relay_lock);
+}
+
+static struct leat_relay *take_relay(struct leat_roles *r)
+{
+    (void)pthread_rwlock_wrlock(&r->relay_lock);
+    struct leat_relay *relay = LEAT_TAKE(r->relay);
+    (void)pthread_rwlock_unlock(&r->relay_lock);
+    return relay;
 }
 
 /* ---- names ---- */
@@ -190,25 +203,31 @@ leat_status leat_roles_start(const struct leat_roles_config *c, struct leat_role
     leat_assert(r != NULL);
     r->c = *c;
     r->started_ms = leat_now_ms();
+    (void)pthread_rwlock_init(&r->relay_lock, NULL);
     leat_status status = start_all(r, err);
     if (status != LEAT_OK) {
-        leat_roles_stop(r);
+        (void)leat_roles_stop(r);
         return status;
     }
     *ret = r;
     return LEAT_OK;
 }
 
-void leat_roles_stop(struct leat_roles *r)
+bool leat_roles_stop(struct leat_roles *r)
 {
     if (r == NULL)
-        return;
+        return true;
+    bool ended = true;
     leat_http_stop(r->http, r->c.stop_timeout_ms);
     for (size_t i = 0; i < r->worker_count; i++)
-        leat_worker_stop(r->workers[i], r->c.stop_timeout_ms);
-    leat_relay_stop(r->relay, r->c.stop_timeout_ms);
+        ended &= leat_worker_stop(r->workers[i], r->c.stop_timeout_ms);
+    leat_relay_stop(take_relay(r), r->c.stop_timeout_ms);
     leat_projector_stop(r->projector, r->c.stop_timeout_ms);
+    if (!ended)
+        return false;
+    (void)pthread_rwlock_destroy(&r->relay_lock);
     free(r);
+    return true;
 }
 
 int leat_roles_port(const struct leat_roles *r)

@@ -44,7 +44,7 @@ LEAT_MUST_CHECK leat_status leat_roles_start(const struct leat_roles_config *c,
                                              struct leat_roles **ret, struct leat_error *err);
 /* Stops intake first (HTTP, workers), then relay and projector, so that what is committed goes out.
  */
-void leat_roles_stop(struct leat_roles *r);
+bool leat_roles_stop(struct leat_roles *r);
 /* Of a family: lets the others see how this process does. One thread. */
 void leat_roles_publish(struct leat_roles *r);
 int leat_roles_port(const struct leat_roles *r); /* HTTP; 0 = none */

@@ -2,6 +2,8 @@
 #ifndef LEAT_CLI_ROLES_INTERNAL_H
 #define LEAT_CLI_ROLES_INTERNAL_H
 
+#include <pthread.h>
+
 #include "cli/family.h"
 #include "cli/roles.h"
 #include "projection/projection.h"
@@ -11,6 +13,7 @@
 
 struct leat_roles {
     struct leat_roles_config c;
+    pthread_rwlock_t relay_lock; /* readers: executors; writer: who ends the relay */
     struct leat_relay *relay;
     struct leat_projector *projector;
     struct leat_worker *workers[ROLES_WORKERS_MAX];

@@ -1,6 +1,5 @@
 #include "relay/relay.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/units.h"
 #include "relay/relay_internal.h"
 
@@ -373,8 +373,8 @@ leat_status leat_relay_start(const struct leat_relay_config *c, struct leat_rela
     r->c = *c;
     init_memory(r);
     leat_status status = init(r, err);
-    if (status == LEAT_OK && pthread_create(&r->thread, NULL, relay_main, r) != 0)
-        status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
+    if (status == LEAT_OK)
+        status = leat_thread_start(&r->thread, relay_main, r, err);
     if (status != LEAT_OK) {
         leat_group_free(r->group, true, 1000);
         relay_done(r);

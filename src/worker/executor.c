@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "worker/executor_internal.h"
 
 #define EXECUTOR_IDLE_MS     1000
@@ -494,8 +494,8 @@ leat_status leat_executor_new(const struct leat_executor_config *c, struct leat_
     leat_status status = leat_store_open(c->worker->store, &e->store, err);
     if (status == LEAT_OK && fc.run_all != NULL)
         status = leat_pool_new(fc.runners, &e->pool, err);
-    if (status == LEAT_OK && pthread_create(&e->thread, NULL, executor_main, e) != 0)
-        status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
+    if (status == LEAT_OK)
+        status = leat_thread_start(&e->thread, executor_main, e, err);
     if (status != LEAT_OK) {
         leat_executor_done(e);
         return status;

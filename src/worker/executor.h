@@ -37,8 +37,9 @@ void leat_executor_start(struct leat_executor *e, const struct leat_executor_sta
  * (the store's fence then protects what it still does). */
 bool leat_executor_stop_all(struct leat_executor *e, int timeout_ms);
 void leat_executor_stop_lane(struct leat_executor *e, size_t lane, const char *why);
-/* Ends the thread, at most timeout_ms after its current call, and frees. */
-void leat_executor_free(struct leat_executor *e, int timeout_ms);
+/* Ends the thread, at most timeout_ms after its current call, and frees. False: it is stuck in a
+ * handler and lives on: nothing that it uses may be freed. */
+bool leat_executor_free(struct leat_executor *e, int timeout_ms);
 
 /* Lanes of partitions beyond the topology's are called "topic#1" (partition k + 1 * partitions):
  * gives topic and partition as Kafka knows them; `room` has 256 bytes. */

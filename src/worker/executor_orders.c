@@ -365,10 +365,10 @@ void leat_executor_stop_lane(struct leat_executor *e, size_t lane, const char *w
     wake(e);
 }
 
-void leat_executor_free(struct leat_executor *e, int timeout_ms)
+bool leat_executor_free(struct leat_executor *e, int timeout_ms)
 {
     if (e == NULL)
-        return;
+        return true;
     struct timespec until = leat_sync_deadline(timeout_ms);
     (void)pthread_mutex_lock(&e->mutex);
     e->quit = true;
@@ -378,15 +378,14 @@ void leat_executor_free(struct leat_executor *e, int timeout_ms)
     bool ended = e->ended;
     (void)pthread_mutex_unlock(&e->mutex);
     if (!ended) {
-        /* Stuck in a handler: the process is about to end; freeing under its feet would crash it.
-         */
         leat_log(LEAT_LOG_ERROR, "worker", "executor-stuck", "executor %d did not end in %d ms",
                  e->c.number, timeout_ms);
         (void)pthread_detach(e->thread);
-        return;
+        return false;
     }
     (void)pthread_join(e->thread, NULL);
     leat_executor_done(e);
+    return true;
 }
 
 void leat_executor_figures(struct leat_executor *e, struct leat_worker_figures *add)

@@ -1,9 +1,10 @@
 #include "worker/pool.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "base/thread.h"
 
 struct runner {
     struct leat_pool *pool;
@@ -72,10 +73,9 @@ leat_status leat_pool_new(int32_t threads, struct leat_pool **ret, struct leat_e
     for (p->started = 1; p->started < threads; p->started++) {
         struct runner *r = &p->runners[p->started];
         *r = (struct runner){.pool = p, .number = p->started};
-        if (pthread_create(&r->thread, NULL, runner_main, r) != 0) {
-            leat_status status =
-                leat_fail(err, LEAT_FATAL, "could not start thread %d of concurrency %d: %s",
-                          p->started, threads, strerror(errno));
+        leat_status status = leat_thread_start(&r->thread, runner_main, r, err);
+        if (status != LEAT_OK) {
+            leat_error_wrap(err, "thread %d of concurrency %d", p->started, threads);
             leat_pool_free(p);
             return status;
         }

@@ -1,6 +1,5 @@
 #include "worker/worker.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "worker/worker_internal.h"
+
+#define WORKER_END_MS 2000 /* for an executor that was told to, and is not in a batch */
 
 /* ---- callbacks on the group's thread ---- */
 
@@ -213,10 +215,14 @@ bool leat_worker_pause(struct leat_worker *w, int timeout_ms)
 
 /* ---- start and stop ---- */
 
-static void worker_done(struct leat_worker *w)
+/* False: an executor lives on, and all that it uses. */
+static bool worker_done(struct leat_worker *w)
 {
+    bool ended = true;
     for (int32_t i = 0; i < w->executor_count; i++)
-        leat_executor_free(w->executors[i], 2000);
+        ended &= leat_executor_free(w->executors[i], WORKER_END_MS);
+    if (!ended)
+        return false;
     leat_worker_clean_done(w);
     leat_worker_watch_done(w);
     leat_dispatch_free(w->dispatch);
@@ -236,6 +242,7 @@ static void worker_done(struct leat_worker *w)
     (void)pthread_cond_destroy(&w->changed);
     (void)pthread_mutex_destroy(&w->mutex);
     free(w);
+    return true;
 }
 
 static void init_kafka(struct leat_worker *w)
@@ -356,20 +363,20 @@ leat_status leat_worker_start(const struct leat_worker_config *c, struct leat_wo
     w->c = *c;
     leat_sync_init(&w->mutex, &w->changed);
     leat_status status = init(w, err);
-    if (status == LEAT_OK && pthread_create(&w->thread, NULL, group_main, w) != 0)
-        status = leat_fail(err, LEAT_FATAL, "could not start a thread: %s", strerror(errno));
+    if (status == LEAT_OK)
+        status = leat_thread_start(&w->thread, group_main, w, err);
     if (status != LEAT_OK) {
-        worker_done(w);
+        (void)worker_done(w); /* no handler has run yet */
         return status;
     }
     *ret = w;
     return LEAT_OK;
 }
 
-void leat_worker_stop(struct leat_worker *w, int timeout_ms)
+bool leat_worker_stop(struct leat_worker *w, int timeout_ms)
 {
     if (w == NULL)
-        return;
+        return true;
     struct timespec until = leat_sync_deadline(timeout_ms + 1000);
     (void)pthread_mutex_lock(&w->mutex);
     w->stop_timeout_ms = timeout_ms;
@@ -382,11 +389,11 @@ void leat_worker_stop(struct leat_worker *w, int timeout_ms)
     if (!ended) {
         leat_log(LEAT_LOG_ERROR, "worker", "stop-late", "%s did not stop in %d ms",
                  w->c.processor->name.at, timeout_ms);
-        (void)pthread_detach(w->thread); /* the process ends; nothing may be freed under it */
-        return;
+        (void)pthread_detach(w->thread);
+        return false;
     }
     (void)pthread_join(w->thread, NULL);
-    worker_done(w);
+    return worker_done(w);
 }
 
 void leat_worker_figures(struct leat_worker *w, struct leat_worker_figures *ret)

@@ -38,8 +38,10 @@ int32_t leat_worker_executors(const struct leat_topology *t, const struct leat_p
 
 LEAT_MUST_CHECK leat_status leat_worker_start(const struct leat_worker_config *c,
                                               struct leat_worker **ret, struct leat_error *err);
-/* Finishes the batches under way, commits offsets, leaves; at most timeout_ms. Frees. */
-void leat_worker_stop(struct leat_worker *w, int timeout_ms);
+/* Finishes the batches under way, commits offsets, leaves; at most timeout_ms. Frees. False: a
+ * handler runs on and on, and may return yet: the process is to end, and nothing of what the worker
+ * was given (topology, schemas, `arg`) may be freed before. */
+bool leat_worker_stop(struct leat_worker *w, int timeout_ms);
 
 /* A lane that has lag and makes no progress for LEAT_STALL_MS, and why; or, with lag -1, a
  * partition of the anchor topic that we do not have (-1: none of them). Times are unix ms. */
