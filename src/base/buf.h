@@ -11,8 +11,8 @@
 struct leat_buf {
     char *at;
     size_t len, cap, max;
-    bool overflow; /* something did not fit: everything after it was dropped; check once at the end
-                    */
+    bool
+        overflow; /* something did not fit, and all after it was dropped; checked once at the end */
 };
 
 void leat_buf_init(struct leat_buf *b, size_t max);

@@ -103,8 +103,8 @@ static int32_t read_hex4(const char *p, const char *end)
     return v;
 }
 
-/* Decodes \uXXXX (or a pair of them) at `p`, the byte after the backslash: the bytes taken, or 0.
- */
+/* Decodes \uXXXX (or a pair of them) at `p`, the byte after the backslash: the
+ * bytes taken, or 0. */
 static size_t read_unicode(const char *p, const char *end, uint32_t *ret_char)
 {
     int32_t high = read_hex4(p + 1, end);

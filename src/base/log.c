@@ -9,9 +9,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/json.h"
 
-/* One line is one write(2); beyond this it is cut, and says so. */
+/* One line is one write(2); what does not fit is left out. */
 #define LINE_BYTES_MAX    4096
 #define MESSAGE_BYTES_MAX 1024
 #define LIMIT_US          1000000
@@ -23,7 +24,7 @@ static _Atomic int current_level = LEAT_LOG_INFO;
 static _Atomic int current_format = LEAT_LOG_AUTO;
 static char process_name[32];
 
-bool leat_log_level_parse(struct leat_str name, leat_log_level *ret_level)
+static bool level_of(struct leat_str name, leat_log_level *ret_level)
 {
     for (int i = LEAT_LOG_ERROR; i <= LEAT_LOG_DEBUG; i++) {
         if (leat_str_eq(name, leat_str_of(level_names[i]))) {
@@ -37,9 +38,9 @@ bool leat_log_level_parse(struct leat_str name, leat_log_level *ret_level)
 static void read_environment(void)
 {
     leat_log_level level;
-    if (leat_log_level_parse(leat_str_of(getenv("LEAT_LOG")), &level))
+    if (level_of(leat_str_of(leat_env("LEAT_LOG")), &level))
         current_level = level;
-    struct leat_str format = leat_str_of(getenv("LEAT_LOG_FORMAT"));
+    struct leat_str format = leat_str_of(leat_env("LEAT_LOG_FORMAT"));
     if (leat_str_eq(format, LEAT_STR("text")))
         current_format = LEAT_LOG_TEXT;
     else if (leat_str_eq(format, LEAT_STR("json")) || isatty(STDERR_FILENO) == 0)
@@ -149,19 +150,32 @@ static void format_text(const struct line *l, struct leat_buf *b)
         leat_buf_printf(b, " (and %u more)", l->suppressed);
 }
 
+/* A line that is cut is no object any more: it goes without its fields, then without its message,
+ * each of whose bytes may take six. */
+static void format_whole_json(const struct line *l, struct leat_buf *b)
+{
+    struct line less = *l;
+    format_json(l, b);
+    less.fields = NULL;
+    if (b->overflow) {
+        leat_buf_clear(b);
+        format_json(&less, b);
+    }
+    less.message = "(too long to be logged)";
+    if (b->overflow) {
+        leat_buf_clear(b);
+        format_json(&less, b);
+    }
+}
+
 static void write_line(const struct line *l)
 {
     struct leat_buf b;
     leat_buf_init(&b, LINE_BYTES_MAX - 1);
     if (current_format == LEAT_LOG_JSON)
-        format_json(l, &b);
+        format_whole_json(l, &b);
     else
         format_text(l, &b);
-    if (b.overflow && current_format == LEAT_LOG_JSON) { /* keep the line parseable */
-        struct line bare = {l->level, l->area, l->event, l->message, NULL, l->suppressed};
-        leat_buf_clear(&b);
-        format_json(&bare, &b);
-    }
     char out[LINE_BYTES_MAX];
     size_t len = b.len;
     if (len > 0)

@@ -27,7 +27,6 @@ typedef enum leat_log_format {
 /* Before the first line: $LEAT_LOG (error warn info debug) and $LEAT_LOG_FORMAT (text json). */
 void leat_log_set_level(leat_log_level level);
 void leat_log_set_format(leat_log_format format);
-bool leat_log_level_parse(struct leat_str name, leat_log_level *ret_level);
 /* Who writes, on every line: "worker-2"; copied, at most 31 bytes; default empty. */
 void leat_log_set_process(const char *name);
 bool leat_log_enabled(leat_log_level level);
@@ -44,26 +43,21 @@ struct leat_log_field { /* borrowed for the call; the list ends with a NULL key 
     int64_t num;
 };
 
-#define LEAT_LOG_STR(key, leat_str_value)                                                          \
-    {                                                                                              \
-        (key), LEAT_LOG_KIND_STR, (leat_str_value), 0                                              \
-    }
-#define LEAT_LOG_CSTR(key, cstr)                                                                   \
-    {                                                                                              \
-        (key), LEAT_LOG_KIND_STR, leat_str_of(cstr), 0                                             \
-    }
-#define LEAT_LOG_INT(key, value)                                                                   \
-    {                                                                                              \
-        (key), LEAT_LOG_KIND_INT, {NULL, 0}, (int64_t)(value)                                      \
-    }
-#define LEAT_LOG_FIELDS(...)                                                                       \
-    (const struct leat_log_field[])                                                                \
-    {                                                                                              \
-        __VA_ARGS__,                                                                               \
-        {                                                                                          \
-            NULL, LEAT_LOG_KIND_INT, {NULL, 0}, 0                                                  \
-        }                                                                                          \
-    }
+static inline struct leat_log_field leat_log_str(const char *key, struct leat_str value)
+{
+    return (struct leat_log_field){.key = key, .kind = LEAT_LOG_KIND_STR, .str = value};
+}
+
+static inline struct leat_log_field leat_log_int(const char *key, int64_t value)
+{
+    return (struct leat_log_field){.key = key, .kind = LEAT_LOG_KIND_INT, .num = value};
+}
+
+#define LEAT_LOG_STR(key, value)  leat_log_str((key), (value))
+#define LEAT_LOG_CSTR(key, value) leat_log_str((key), leat_str_of(value))
+#define LEAT_LOG_INT(key, value)  leat_log_int((key), (int64_t)(value))
+#define LEAT_LOG_END              leat_log_int(NULL, 0)
+#define LEAT_LOG_FIELDS(...)      ((const struct leat_log_field[]){__VA_ARGS__, LEAT_LOG_END})
 
 /* `area` is the folder, `event` a fixed dashed name to search for, `fmt` the human sentence. */
 void leat_log_write(leat_log_level level, const char *area, const char *event,

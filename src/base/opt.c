@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/env.h"
 #include "base/suggest.h"
 #include "base/units.h"
 
@@ -142,7 +143,7 @@ static leat_status set_defaults(const struct parse *p)
             leat_status status = set_value(p, o, o->name, o->def);
             leat_assert(status == LEAT_OK); /* a default of the table that its own row refuses */
         }
-        const char *env = o->env == NULL ? NULL : getenv(o->env);
+        const char *env = o->env == NULL ? NULL : leat_env(o->env);
         if (env == NULL || env[0] == '\0')
             continue;
         char origin[80];

@@ -1,6 +1,6 @@
 /* status.h - error values that say what to do next and carry their own trail.
- * A function returns an error or logs it, never both. Threads: a struct leat_error has one owner.
- */
+ * A function returns an error or logs it, never both. Threads: a struct leat_error
+ * has one owner. */
 #ifndef LEAT_BASE_STATUS_H
 #define LEAT_BASE_STATUS_H
 

@@ -14,18 +14,13 @@ struct leat_at_least {
     struct leat_token token; /* read by leat_at_least_read() */
 };
 
-/* Rows for option tables; `field` is a struct leat_at_least. */
+/* The two rows for option tables; `field` is a struct leat_at_least. */
 #define LEAT_CLI_AT_LEAST(type, field)                                                             \
-    {"at-least",                                                                                   \
-     0,                                                                                            \
-     LEAT_OPT_STR,                                                                                 \
-     offsetof(type, field.position),                                                               \
-     "POSITION",                                                                                   \
-     NULL,                                                                                         \
-     NULL,                                                                                         \
-     0,                                                                                            \
-     0,                                                                                            \
-     "Wait until the model has this Leat-Position; 'now': all the store has."},                    \
+    {                                                                                              \
+        "at-least", 0, LEAT_OPT_STR, offsetof(type, field.position), "POSITION", NULL, NULL, 0, 0, \
+            "Wait until the model has this Leat-Position; 'now': all the store has."               \
+    }
+#define LEAT_CLI_WAIT(type, field)                                                                 \
     {                                                                                              \
         "wait", 0, LEAT_OPT_DURATION, offsetof(type, field.wait_ms), "DURATION", "5s", NULL, 0,    \
             3600000, "Wait so long for --at-least at most."                                        \

@@ -16,6 +16,7 @@ static const struct leat_opt options[] = {
     {"fields", 0, LEAT_OPT_STR, offsetof(struct get_options, fields), "NAMES", NULL, NULL, 0, 0,
      "Only these fields, with commas between; the key comes always."},
     LEAT_CLI_AT_LEAST(struct get_options, at_least),
+    LEAT_CLI_WAIT(struct get_options, at_least),
     LEAT_CLI_JSON(struct get_options, json),
 };
 

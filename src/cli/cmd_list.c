@@ -51,6 +51,7 @@ static const struct leat_opt options[] = {
     {"cursor", 0, LEAT_OPT_STR, FIELD(cursor), "CURSOR", NULL, NULL, 0, 0,
      "Go on where a former list ended."},
     LEAT_CLI_AT_LEAST(struct list_options, at_least),
+    LEAT_CLI_WAIT(struct list_options, at_least),
     LEAT_CLI_JSON(struct list_options, json),
 };
 

@@ -7,22 +7,19 @@
 
 int leat_cmd_new(struct leat_cli *cli, int argc, char **argv);
 
-#define FIELD(name) offsetof(struct leat_new_options, name)
-#define LIST(name, help)                                                                           \
-    {                                                                                              \
-#name, 0, LEAT_OPT_STR, FIELD(name), "TYPES", NULL, NULL, 0, 0, help                       \
-    }
+#define FIELD(name)      offsetof(struct leat_new_options, name)
+#define LIST(name, help) #name, 0, LEAT_OPT_STR, FIELD(name), "TYPES", NULL, NULL, 0, 0, help
 static const struct leat_opt options[] = {
     LEAT_CLI_TOPOLOGY(struct leat_new_options, topology),
     {"processor", 0, LEAT_OPT_STR, FIELD(processor), "NAME", NULL, NULL, 0, 0,
      "Of a topology: its first processor (default: items)."},
     {"aggregate", 0, LEAT_OPT_STR, FIELD(aggregate), "NAME", NULL, NULL, 0, 0,
      "Of a processor: whose streams it writes (default: its name in the singular)."},
-    LIST(commands, "Of a processor: what it handles (default: Create<Aggregate>)."),
-    LIST(emits, "Of a processor: what may happen then (default: <Aggregate>Created)."),
-    LIST(sends, "Of a processor: commands it may send."),
-    LIST(events, "Of a processor: makes a policy of it, which reads these."),
-    LIST(from, "Of a projection: events it reads (default: those of its aggregate)."),
+    {LIST(commands, "Of a processor: what it handles (default: Create<Aggregate>).")},
+    {LIST(emits, "Of a processor: what may happen then (default: <Aggregate>Created).")},
+    {LIST(sends, "Of a processor: commands it may send.")},
+    {LIST(events, "Of a processor: makes a policy of it, which reads these.")},
+    {LIST(from, "Of a projection: events it reads (default: those of its aggregate).")},
     {"key", 0, LEAT_OPT_STR, FIELD(key), "FIELD", NULL, NULL, 0, 0,
      "Of a projection: field that is the row's key (default: the aggregate's key)."},
     {"force", 'f', LEAT_OPT_FLAG, FIELD(force), NULL, NULL, NULL, 0, 0,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/env.h"
 #include "base/json.h"
 #include "base/suggest.h"
 #include "cli/cli.h"
@@ -64,7 +65,7 @@ static const struct leat_processor *find(const struct leat_topology *t, const ch
 static leat_status pause_it(struct leat_session *s, const struct leat_processor *p,
                             const struct pause_options *o, struct leat_error *err)
 {
-    const char *who = getenv("USER");
+    const char *who = leat_env("USER");
     bool paused = false;
     struct leat_pause pause = {.processor = p->name,
                                .reason = leat_str_of(o->reason == NULL ? "by hand" : o->reason),

@@ -268,8 +268,8 @@ static void on_late(int sig)
 }
 
 /* librdkafka 2.0.2 waits for ever in rd_kafka_destroy() when a topic that is read is deleted. What
- * is not stored by then is not done, so ending here is as good as kill -9: the next start goes on.
- */
+ * is not stored by then is not done, so ending here is as good as kill -9: the next
+ * start goes on. */
 static void end_at_the_latest(int64_t timeout_ms)
 {
     struct sigaction action = {.sa_handler = on_late};

@@ -1,5 +1,5 @@
-/* leat schema: the schemas of a topology and its store, and whether one reads what another wrote.
- */
+/* leat schema: the schemas of a topology and its store, and whether one reads what
+ * another wrote. */
 #include <stdlib.h>
 #include <string.h>
 

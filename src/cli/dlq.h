@@ -21,8 +21,8 @@ int leat_dlq_drop(struct leat_session *s, const struct leat_dlq_options *o, char
 int leat_dlq_export(struct leat_session *s, const struct leat_dlq_options *o, char **args, int n);
 int leat_dlq_import(struct leat_session *s, const struct leat_dlq_options *o, char **args, int n);
 
-/* The filter that the options make; `states` where --state is not given. The processor is checked.
- */
+/* The filter that the options make; `states` where --state is not given. The
+ * processor is checked. */
 LEAT_MUST_CHECK leat_status leat_dlq_filter(struct leat_session *s,
                                             const struct leat_dlq_options *o, uint32_t states,
                                             struct leat_dead_filter *ret, struct leat_error *err);

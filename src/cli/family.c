@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/env.h"
+
 /* "<fd>:<member>:<pid of the supervisor>"; what a child's own children may inherit names another
  * parent and is not believed. */
 #define FAMILY_VARIABLE "LEAT_RUN_FAMILY"
@@ -88,7 +90,7 @@ static bool numbers(const char *text, long *ret, size_t n)
 
 struct leat_family *leat_family_join(int *ret_member)
 {
-    const char *text = getenv(FAMILY_VARIABLE);
+    const char *text = leat_env(FAMILY_VARIABLE);
     long at[3] = {-1, 0, 0};
     bool ours = text != NULL && numbers(text, at, 3) && at[2] == (long)getppid();
     (void)unsetenv(FAMILY_VARIABLE);

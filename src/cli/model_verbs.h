@@ -30,8 +30,8 @@ struct leat_model_call {
 
 /* Reads versions and current again. */
 LEAT_MUST_CHECK leat_status leat_model_versions(struct leat_model_call *c, struct leat_error *err);
-/* The version of that name, or of a beginning of it that only one has. INVALID, with what there is.
- */
+/* The version of that name, or of a beginning of it that only one has. INVALID, with
+ * what there is. */
 LEAT_MUST_CHECK leat_status leat_model_version(const struct leat_model_call *c, const char *name,
                                                const struct leat_version **ret,
                                                struct leat_error *err);

@@ -1,5 +1,5 @@
-/* leat new processor: rows in the topology, the schemas that are not there yet, a C file, a test.
- */
+/* leat new processor: rows in the topology, the schemas that are not there yet, a
+ * C file, a test. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,8 +86,8 @@ static leat_status fill_policy(const struct leat_new_options *o, struct leat_new
     return LEAT_OK;
 }
 
-/* The starter without --commands; else what was asked for, on a new aggregate or one that is there.
- */
+/* The starter without --commands; else what was asked for, on a new aggregate or one
+ * that is there. */
 static leat_status fill_aggregate(const struct leat_new_options *o, struct leat_new_processor *p,
                                   const struct leat_topology *t, struct leat_arena *arena,
                                   struct leat_error *err)

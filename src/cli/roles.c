@@ -16,8 +16,8 @@
 #define ROLES_CACHE_BYTES (24u << 20)
 #define DOOR_TIMEOUT_MS   2000
 
-/* From executors, also from one that was stuck in a handler and comes back when the relay is gone.
- */
+/* From executors, also from one that was stuck in a handler and comes back when the
+ * relay is gone. */
 static void on_appended(void *arg, const struct leat_batch *batch, const struct leat_reply *reply)
 {
     struct leat_roles *r = arg;

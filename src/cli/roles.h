@@ -42,8 +42,8 @@ struct leat_roles;
 /* Starts everything, or nothing: on failure what had started is stopped again. */
 LEAT_MUST_CHECK leat_status leat_roles_start(const struct leat_roles_config *c,
                                              struct leat_roles **ret, struct leat_error *err);
-/* Stops intake first (HTTP, workers), then relay and projector, so that what is committed goes out.
- */
+/* Stops intake first (HTTP, workers), then relay and projector, so that what is
+ * committed goes out. */
 bool leat_roles_stop(struct leat_roles *r);
 /* Of a family: lets the others see how this process does. One thread. */
 void leat_roles_publish(struct leat_roles *r);

@@ -1,6 +1,6 @@
 /* stalled.h - lanes that have lag and make no progress, from the workers to whoever asks: as
- * metrics and in /readyz of the process that serves HTTP, and in `leat status` as that one tells.
- */
+ * metrics and in /readyz of the process that serves HTTP, and in `leat status` as
+ * that one tells. */
 #ifndef LEAT_CLI_STALLED_H
 #define LEAT_CLI_STALLED_H
 

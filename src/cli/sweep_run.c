@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -53,7 +54,7 @@ leat_status leat_sweep_ids(char **args, int n, struct leat_arena *arena, struct 
 
 struct leat_str leat_sweep_note(const char *text, struct leat_arena *arena)
 {
-    const char *user = getenv("USER");
+    const char *user = leat_env("USER");
     const struct passwd *entry = user == NULL || user[0] == '\0' ? getpwuid(getuid()) : NULL;
     if (user == NULL || user[0] == '\0')
         user = entry != NULL ? entry->pw_name : "somebody";

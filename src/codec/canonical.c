@@ -1,5 +1,5 @@
-/* canonical.c - Avro's parsing canonical form, and the 64-bit Rabin fingerprint other tools print.
- */
+/* canonical.c - Avro's parsing canonical form, and the 64-bit Rabin fingerprint
+ * other tools print. */
 #include "codec/nodes.h"
 
 struct canon {

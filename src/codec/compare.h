@@ -18,8 +18,8 @@ size_t leat_schema_compare(const struct leat_schema *writer, const struct leat_s
                            leat_compare_found found, void *arg);
 
 /* INVALID with the first reason and its path. Stricter by one rule: records, enums and fixed types
- * must have the same name or an alias, as other readers of the topic want it; leat itself does not.
- */
+ * must have the same name or an alias, as other readers of the topic want it; leat
+ * itself does not. */
 LEAT_MUST_CHECK leat_status leat_schema_reads(const struct leat_schema *reader,
                                               const struct leat_schema *writer,
                                               struct leat_error *err);

@@ -1,5 +1,5 @@
-/* encode.c - C struct -> Avro body, straight from the descriptors: they are in the schema's order.
- */
+/* encode.c - C struct -> Avro body, straight from the descriptors: they are in the
+ * schema's order. */
 #include "codec/codec.h"
 #include "codec/decimal.h"
 #include "codec/nodes.h"

@@ -120,8 +120,8 @@ static inline uint32_t leat_node_plain(const struct leat_schema *s, uint32_t nod
 }
 
 const char *leat_node_kind_name(leat_node_kind kind);
-/* What a branch is called in JSON: "string", or a named type's full name; `arena` for the latter.
- */
+/* What a branch is called in JSON: "string", or a named type's full name; `arena`
+ * for the latter. */
 struct leat_str leat_node_branch_name(const struct leat_schema *s, uint32_t node,
                                       struct leat_arena *arena);
 /* Whether a JSON key names the branch: by its full name, or by the last part of it. */

@@ -1,6 +1,6 @@
 /* plan.h - compiled decoding: what to do with each value the writer wrote, in the writer's order.
- * Private to codec. A plan owns its steps; it refers to the writer's schema, which must outlive it.
- */
+ * Private to codec. A plan owns its steps; it refers to the writer's schema, which
+ * must outlive it. */
 #ifndef LEAT_CODEC_PLAN_H
 #define LEAT_CODEC_PLAN_H
 

@@ -220,8 +220,8 @@ static leat_status walk_items(struct walk *w, struct leat_str text, leat_node_ki
     return st == LEAT_OK ? walk_type(w, raw) : st;
 }
 
-/* The type called `t`, in an object `text` or (empty) alone. Other names are of types already met.
- */
+/* The type called `t`, in an object `text` or (empty) alone. Other names are of
+ * types already met. */
 static leat_status walk_name(struct walk *w, const struct leat_json_token *t, struct leat_str text)
 {
     if (leat_json_token_is(t, LEAT_STR("record")) || leat_json_token_is(t, LEAT_STR("error")))

@@ -43,8 +43,8 @@ struct leat_str leat_priority(const struct leat_ctx *ctx); /* name: hot, warm, c
 void *leat_alloc(struct leat_ctx *ctx, size_t bytes);
 struct leat_str leat_text(struct leat_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The processor's `options` from the topology: text of `key`, or `fallback`. Valid for the process.
- */
+/* The processor's `options` from the topology: text of `key`, or `fallback`. Valid
+ * for the process. */
 const char *leat_option(const struct leat_ctx *ctx, const char *key, const char *fallback);
 /* What the module's `open` returned (rules read from a file and the like), or NULL. */
 void *leat_module_data(const struct leat_ctx *ctx);
@@ -143,8 +143,8 @@ void leat_effect_done(struct leat_ctx *ctx, const char *name, uint32_t n, struct
  * itself for a claim whose leat_call_begin() was refused. */
 void leat_effect_undone(struct leat_ctx *ctx, const char *name, uint32_t n);
 
-/* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the module loads ----
- */
+/* ---- registration: filled in by LEAT_PROCESSOR and LEAT_AGGREGATE, run when the
+ * module loads ---- */
 
 /* One message type a processor handles. Generated ON_<TYPE>(fn) makes it and refuses, at compile
  * time, a function of another type: `call` takes the message's and the state's own struct types,

@@ -48,8 +48,8 @@ struct leat_field {
 
 /* What `leat gen` writes for a record of plain fields, out of the lines of wire.h: reads (writes)
  * the fields from the `from`-th on, as long as each is plain, well formed and fits before `end`
- * (`limit`). Answers the field it stopped before, `field_count` after all; *ret_at is moved there.
- */
+ * (`limit`). Answers the field it stopped before, `field_count` after all; *ret_at
+ * is moved there. */
 typedef uint32_t leat_read_fn(const uint8_t **ret_at, const uint8_t *end, uint32_t from,
                               void *value);
 typedef uint32_t leat_write_fn(uint8_t **ret_at, const uint8_t *limit, uint32_t from,

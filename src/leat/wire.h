@@ -61,8 +61,8 @@ static inline const uint8_t *leat_read_bool(const uint8_t *p, const uint8_t *end
     return p + 1;
 }
 
-/* Of known size: float, double, fixed; little-endian like the wire, as every machine leat runs on.
- */
+/* Of known size: float, double, fixed; little-endian like the wire, as every
+ * machine leat runs on. */
 static inline const uint8_t *leat_read_raw(const uint8_t *p, const uint8_t *end, void *at,
                                            uint32_t size)
 {

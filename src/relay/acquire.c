@@ -107,17 +107,13 @@ static const char *compare_end(struct leat_relay *r, const struct leat_published
                                const struct leat_record *last, leat_status *ret_status,
                                struct leat_error *err)
 {
-    struct leat_str seq_text = {0}, id_text = {0}, store_text = {0};
+    struct leat_str id_text = {0};
     struct leat_uuid id, store_id;
-    char digits[24] = {0};
-    if (!leat_headers_find(last->packed_headers, LEAT_STR("leat-seq"), &seq_text) ||
+    int64_t seq = 0;
+    if (!leat_relay_position_of(last, &store_id, &seq) ||
         !leat_headers_find(last->packed_headers, LEAT_STR("ce_id"), &id_text) ||
-        !leat_headers_find(last->packed_headers, LEAT_STR("leat-store"), &store_text) ||
-        seq_text.len >= sizeof digits || !leat_uuid_parse(id_text, &id) ||
-        !leat_uuid_parse(store_text, &store_id))
+        !leat_uuid_parse(id_text, &id))
         return "the topic's last record is not one of ours";
-    memcpy(digits, seq_text.at, seq_text.len);
-    int64_t seq = strtoll(digits, NULL, 10);
     switch (leat_lineage_judge(&r->lineage, p->slice, &store_id, seq)) {
     case LEAT_DESCENT_OURS:
         return compare_event(r, p->slice, seq, &id, ret_status, err);

@@ -89,16 +89,22 @@ static void renew_producer(struct leat_relay *r, int64_t now_ms)
 
 /* ---- the topic's end ---- */
 
+bool leat_relay_position_of(const struct leat_record *record, struct leat_uuid *ret_store_id,
+                            int64_t *ret_seq)
+{
+    struct leat_str seq = {0}, store = {0};
+    return leat_headers_find(record->packed_headers, LEAT_STR("leat-seq"), &seq) &&
+           leat_headers_find(record->packed_headers, LEAT_STR("leat-store"), &store) &&
+           leat_parse_int(seq, ret_seq) == LEAT_UNITS_OK && *ret_seq >= 1 &&
+           leat_uuid_parse(store, ret_store_id);
+}
+
 int64_t leat_relay_seq_of(const struct leat_relay *r, int32_t slice,
                           const struct leat_record *record)
 {
-    struct leat_str text = {0}, store_text = {0};
     struct leat_uuid store_id;
     int64_t seq = 0;
-    if (!leat_headers_find(record->packed_headers, LEAT_STR("leat-seq"), &text) ||
-        !leat_headers_find(record->packed_headers, LEAT_STR("leat-store"), &store_text) ||
-        leat_parse_int(text, &seq) != LEAT_UNITS_OK || seq < 1 ||
-        !leat_uuid_parse(store_text, &store_id))
+    if (!leat_relay_position_of(record, &store_id, &seq))
         return -1;
     return leat_lineage_judge(&r->lineage, slice, &store_id, seq) == LEAT_DESCENT_OURS ? seq : -1;
 }

@@ -60,11 +60,10 @@ struct relay_slice {
     int64_t polled_events, polled_outbox; /* heads at the poll before */
     bool failed;                          /* a delivery failed: send again from the store */
     /* Of the events topic's partition, which may lose what it has acknowledged. */
-    int64_t end; /* offset behind the last acknowledged record */
-    int64_t
-        lost_at;   /* where it was seen to have gone on though it had been further; -1 = nowhere */
-    bool unsure;   /* its end is looked at before anything more goes out */
-    char *stopped; /* why nothing is published any more, until somebody looks; NULL = flows */
+    int64_t end;     /* offset behind the last acknowledged record */
+    int64_t lost_at; /* where it went on although it had been further; -1 = nowhere */
+    bool unsure;     /* its end is looked at before anything more goes out */
+    char *stopped;   /* why nothing is published any more, until somebody looks; NULL = flows */
 };
 
 struct leat_relay {
@@ -130,6 +129,9 @@ void leat_relay_progress(struct relay_slice *s, int64_t now_ms);
 /* Says that events first..last go out again. */
 void leat_relay_say_again(struct leat_relay *r, int32_t slice, int64_t first, int64_t last);
 bool leat_relay_stalls(const struct leat_window *w, const struct relay_progress *p, int64_t now_ms);
+/* False: the record is none of leat's. */
+bool leat_relay_position_of(const struct leat_record *record, struct leat_uuid *ret_store_id,
+                            int64_t *ret_seq);
 /* -1 = the record is not one of ours, or void. */
 int64_t leat_relay_seq_of(const struct leat_relay *r, int32_t slice,
                           const struct leat_record *record);

@@ -39,8 +39,8 @@ struct leat_tail {
 
 /* `records` are in offset order, without holes, up to the topic's end. `ids` are all events of the
  * store from `ids[0].seq` on up to the highest seq among the records. The lost ones are moved to
- * the front, by seq, each once; fills everything but slice, head_seq, published_seq and store_id.
- */
+ * the front, by seq, each once; fills everything but slice, head_seq,
+ * published_seq and store_id. */
 void leat_tail_compare(struct leat_tail *t, struct leat_tail_record *records, size_t n,
                        const struct leat_event_id *ids, size_t n_ids);
 

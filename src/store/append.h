@@ -26,15 +26,13 @@ typedef enum leat_outcome {
 struct leat_batch_fence { /* each (k) once */
     int32_t k;
     int64_t epoch; /* -1: no fence asked (append_events, import, admin) */
-    int64_t
-        since; /* head seq as of which all expected versions of slice k are right; -1 = look up */
+    int64_t since; /* head seq as of which all its expected versions are right; -1 = look up */
 };
 struct leat_batch_lane { /* each (topic, k) once; k has a fence row in the batch */
     struct leat_str topic;
     int32_t k;
-    int64_t
-        first_offset;    /* must equal lanes.next_offset (an absent row counts as `first_offset`) */
-    int64_t next_offset; /* where the lane stands when everything in the batch is settled */
+    int64_t first_offset; /* must equal lanes.next_offset, where there is a row */
+    int64_t next_offset;  /* where the lane stands when everything in the batch is settled */
     uint64_t fingerprint;
     int64_t next_seq; /* lanes on events topics, else 0 */
 };

@@ -13,9 +13,8 @@ struct leat_plan {
     int32_t *wait_at;    /* per row of the waiting room: the same */
     int32_t *events_of;  /* per sorted fence: events, outbox rows */
     int32_t *outbox_of;
-    int32_t *first,
-        *last;          /* per command: its events relative to the head; none: all of the slice */
-    int32_t *event_rel; /* per event */
+    int32_t *first, *last; /* per command: its events relative to the head; none: the slice's */
+    int32_t *event_rel;    /* per event */
     int64_t *event_version;
     int32_t *outbox_rel; /* per outbox row */
     int32_t *order;      /* stored commands from 1, by (fence, id): neighbours in the index */

@@ -41,8 +41,8 @@ struct leat_store_counts {
     uint64_t write_trips, read_trips, batches;
 };
 struct leat_store_counts leat_store_counts(const struct leat_store *s);
-/* After a call that waited for a lock in vain: the Postgres process that may hold it, once; else 0.
- */
+/* After a call that waited for a lock in vain: the Postgres process that may hold
+ * it, once; else 0. */
 int32_t leat_store_blocked_by(struct leat_store *s);
 
 /* ---- ownership of (processor, k): one fence row for all priorities ---- */
@@ -73,8 +73,8 @@ struct leat_fence_answer { /* in the arena; fences parallel to ks */
     size_t lane_count;
     struct leat_str paused; /* why the processor is to handle nothing; "" = it is to */
 };
-/* The topic the processor's group subscribes to: the first one ever given stays. Text in the arena.
- */
+/* The topic the processor's group subscribes to: the first one ever given stays.
+ * Text in the arena. */
 LEAT_MUST_CHECK leat_status leat_store_anchor(struct leat_store *s, struct leat_str processor,
                                               struct leat_str topic, struct leat_arena *arena,
                                               struct leat_str *ret_topic, struct leat_error *err);

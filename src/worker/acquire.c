@@ -180,8 +180,8 @@ static void step_read(struct leat_worker *w, struct step *s)
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
-/* The offsets committed are those the store held: what lag tools see is never ahead of the truth.
- */
+/* The offsets committed are those the store held: what lag tools see is never
+ * ahead of the truth. */
 static void step_confirm(struct leat_worker *w, struct step *s)
 {
     struct leat_error err = {0};

@@ -252,8 +252,8 @@ static struct leat_str headers_of(struct leat_ctx *ctx, const struct leat_made_c
     return leat_arena_copy(ctx->call->arena, leat_buf_str(out));
 }
 
-/* The priority travels by name: the processor that handles the command may number them otherwise.
- */
+/* The priority travels by name: the processor that handles the command may number
+ * them otherwise. */
 static uint32_t priority_there(const struct leat_ctx *ctx, const struct dispatch_out *out)
 {
     struct leat_str name = ctx->send_priority >= 0 ? ctx->send_priority_name : leat_priority(ctx);

@@ -17,8 +17,8 @@
 
 struct leat_dispatch;
 
-/* Checks that the module's handlers and the topology agree (all mismatches named) and calls open().
- */
+/* Checks that the module's handlers and the topology agree (all mismatches named)
+ * and calls open(). */
 LEAT_MUST_CHECK leat_status leat_dispatch_new(const struct leat_topology *t,
                                               const struct leat_processor *processor,
                                               struct leat_schemas *schemas,

@@ -95,8 +95,7 @@ void leat_effect_done(struct leat_ctx *ctx, const char *name, uint32_t n, struct
     struct call_effect *e = own_claim(ctx, "leat_effect_done", name, n);
     if (e == NULL)
         return;
-    if (result.len >
-        EFFECT_RESULT_MAX) { /* it was made: what came of it is kept as far as it fits */
+    if (result.len > EFFECT_RESULT_MAX) { /* it was made: kept as far as it fits */
         leat_ctx_fail(ctx, "too-large", "leat_effect_done: a result of %u bytes, allowed are %d",
                       result.len, EFFECT_RESULT_MAX);
         result.len = EFFECT_RESULT_MAX;

@@ -40,8 +40,8 @@ struct flow_lane {
     int32_t batch_lane; /* index in batch.lanes, -1 = none */
     bool cut;           /* the batch ends, for this lane, before some record */
     int64_t batch_seq;  /* EVENTS: next seq as far as the batch goes */
-    uint64_t owed; /* fingerprint of the record before `committed`, which the store lacks since a
-                      conflict stopped the lane there; 0 = none */
+    uint64_t owed;      /* fingerprint of the record before `committed`, which the store lacks
+                           since a conflict stopped the lane there; 0 = none */
     /* EVENTS: seqs missing before the first record on hand; to 0 = none */
     int64_t hole_from, hole_to;
 };
@@ -49,10 +49,9 @@ struct flow_lane {
 struct flow_slice {
     int64_t epoch; /* 0 = not ours */
     int64_t head_seen;
-    int64_t
-        sole_since; /* from here to head_seen nobody else wrote: entries as_of >= it are right */
-    int64_t lost;   /* the epoch under which it was; 0 = it is not */
-    size_t room;    /* its lane of the waiting room */
+    int64_t sole_since; /* from here on nobody else wrote: entries as_of >= it are right */
+    int64_t lost;       /* the epoch under which it was; 0 = it is not */
+    size_t room;        /* its lane of the waiting room */
     /* in the batch under way */
     int64_t tickets; /* given so far */
     int32_t fence;   /* index in batch.fences, -1 = none */

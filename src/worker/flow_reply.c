@@ -76,8 +76,7 @@ static void count_stored(struct leat_flow *f, const struct leat_batch_command *c
 
 static void work_replied(struct leat_flow *f, const struct leat_reply *reply)
 {
-    f->conflicts_pending = 0;
-    f->lock_next = false;
+    flow_no_conflicts(f);
     for (size_t i = 0; i < f->work_count; i++) {
         struct flow_work *w = &f->work[i];
         if (w->batch_command < 0) {
@@ -170,8 +169,7 @@ void leat_flow_unknown(struct leat_flow *f)
 {
     for (size_t i = 0; i < f->batch.fence_count; i++)
         leat_flow_lose(f, f->batch.fences[i].k);
-    f->conflicts_pending = 0;
-    f->lock_next = false;
+    flow_no_conflicts(f);
     flow_batch_reset(f);
 }
 

@@ -9,8 +9,8 @@
  * `module` as a path, or as <name>.so in $LEAT_MODULES, <topology dir>/modules,
  * <exe dir>/modules/<topology>, <exe dir>/modules, <exe dir>/../lib/leat/modules. Aggregates come
  * first: a processor that its aggregate's module registers needs no module of its own. INVALID
- * names the module and the places looked at. They stay loaded. Main thread, before anything runs.
- */
+ * names the module and the places looked at. They stay loaded. Main thread, before
+ * anything runs. */
 LEAT_MUST_CHECK leat_status leat_modules_load(const struct leat_topology *t,
                                               const struct leat_str *processors, size_t n,
                                               struct leat_error *err);

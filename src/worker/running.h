@@ -61,8 +61,7 @@ void leat_running_leave(struct leat_running_slot *slot);
 
 /* ---- the supervisor ---- */
 
-struct leat_running_clock { /* of one process: how long its calls have run, by the watcher's ticks
-                             */
+struct leat_running_clock { /* how long the calls of a process have run, by the watcher's ticks */
     uint64_t turn[LEAT_RUNNING_SLOTS];
     int64_t ran_ms[LEAT_RUNNING_SLOTS];
 };

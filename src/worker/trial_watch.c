@@ -171,19 +171,16 @@ static char *watched_strndup(const char *s, size_t n)
     return no_memory("strndup") ? NULL : strndup(s, n);
 }
 
-#define WATCHED(name)                                                                              \
-    {                                                                                              \
-#name, (void (*)(void))watched_##name                                                      \
-    }
+#define WATCHED(function) .name = #function, .with = (void (*)(void))watched_##function
 static const struct {
     const char *name;
     void (*with)(void);
 } replaced[] = {
-    WATCHED(time),    WATCHED(clock_gettime), WATCHED(gettimeofday), WATCHED(clock),
-    WATCHED(rand),    WATCHED(random),        WATCHED(drand48),      WATCHED(getrandom),
-    WATCHED(getpid),  WATCHED(getenv),        WATCHED(fopen),        WATCHED(open),
-    WATCHED(socket),  WATCHED(fork),          WATCHED(malloc),       WATCHED(calloc),
-    WATCHED(realloc), WATCHED(strdup),        WATCHED(strndup),
+    {WATCHED(time)},    {WATCHED(clock_gettime)}, {WATCHED(gettimeofday)}, {WATCHED(clock)},
+    {WATCHED(rand)},    {WATCHED(random)},        {WATCHED(drand48)},      {WATCHED(getrandom)},
+    {WATCHED(getpid)},  {WATCHED(getenv)},        {WATCHED(fopen)},        {WATCHED(open)},
+    {WATCHED(socket)},  {WATCHED(fork)},          {WATCHED(malloc)},       {WATCHED(calloc)},
+    {WATCHED(realloc)}, {WATCHED(strdup)},        {WATCHED(strndup)},
 };
 
 /* ---- a module's table of addresses ---- */

@@ -117,8 +117,8 @@ static leat_status join_group(struct leat_worker *w, struct leat_error *err)
     return LEAT_OK;
 }
 
-/* False: an executor is still busy with records of the group, which therefore can't be freed yet.
- */
+/* False: an executor is still busy with records of the group, which therefore
+ * can't be freed yet. */
 static bool leave_group(struct leat_worker *w, bool leave, int timeout_ms)
 {
     if (w->group == NULL)
@@ -301,7 +301,7 @@ static void on_circuit(void *arg, const struct leat_external_call *service,
         LEAT_LOG_INT("failures_in_window", change->failures_in),
         LEAT_LOG_INT("calls_in_window", change->calls_in),
         LEAT_LOG_INT("again_in_ms", change->until_ms > now_ms ? change->until_ms - now_ms : 0),
-        {NULL, LEAT_LOG_KIND_INT, {NULL, 0}, 0}};
+        LEAT_LOG_END};
     leat_log_kv(change->to == LEAT_BREAKER_OPEN ? LEAT_LOG_WARN : LEAT_LOG_INFO, "worker",
                 "circuit", fields, "the circuit of '%s' is %s: %s", service->name.at,
                 leat_breaker_state_name(change->to),

@@ -212,8 +212,7 @@ void leat_worker_watch(struct leat_worker *w)
                 say_quiet(w, &o);
             if (leat_executor_looked(w->executors[i], &o, found))
                 restart(w, &o);
-            return; /* a look takes its time: the others at the next turn, after the group's events
-                     */
+            return; /* a look takes its time: the others after the group's events */
         }
 }
 

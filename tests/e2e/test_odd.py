@@ -148,6 +148,17 @@ def what_can_never_be_handled_is_dead_with_its_bytes_and_stops_nobody():
 
 
 @check.test
+def a_time_that_no_store_can_keep_stops_nobody():
+    system()
+    key = "timeless"
+    p = partition_of(key)
+    kafka.produce(COLD, [(key, command(key, 1), headers(), p, -2**62)])
+    kafka.produce(COLD, [(key, command(key, 2), headers(), p)])
+    wait.equals(lambda: value_of(key), 2)
+    check.equal(events(f"stream = 'thing-{key}'"), 2)
+
+
+@check.test
 def a_command_sent_again_in_any_priority_takes_effect_once():
     system()
     h = headers()

@@ -1,6 +1,6 @@
 /* check.h - what must hold: some of it at every commit, the rest when all is quiet.
- * Nothing here uses leat's own protocol code; the model's fold alone is shared with the handlers.
- */
+ * Nothing here uses leat's own protocol code; the model's fold alone is shared
+ * with the handlers. */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 

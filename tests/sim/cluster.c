@@ -396,8 +396,8 @@ static void made_again(struct sim *w, void *who, void *data)
     int32_t topic = c->recreated.topic, k = c->recreated.k;
     const struct sim_lane *l = sim_store_lane(w->store, topic, k, topic / SIM_PRIORITIES);
     struct sim_partition *p = sim_log_partition(w, topic, k);
-    /* The same records in another order: some known ids, other places; more or fewer than before.
-     */
+    /* The same records in another order: some known ids, other places; more or
+     * fewer than before. */
     int64_t n = p->end;
     p->end = sim_rng_in(&w->trouble, 0, n);
     for (int64_t i = 0; i < n && p->end < SIM_RECORDS_MAX; i++) {

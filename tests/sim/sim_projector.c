@@ -192,8 +192,8 @@ static bool failed(struct sim_projector *p, const struct sim_call *c)
     return true;
 }
 
-/* The slice is of another store than the checkpoint: of a fork of it that has all we have, or not.
- */
+/* The slice is of another store than the checkpoint: of a fork of it that has all
+ * we have, or not. */
 static void fork_or_rebuild(struct sim_projector *p, const struct sim_call *c)
 {
     struct reading *r = &p->at[p->k];

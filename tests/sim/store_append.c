@@ -383,8 +383,8 @@ static void step_lane(struct append *a, size_t index)
                                   .processor = a->c->processor,
                                   .next_offset = l->first_offset};
     }
-    /* The fingerprint belongs to the record before next_offset: known only where all has settled.
-     */
+    /* The fingerprint belongs to the record before next_offset: known only where
+     * all has settled. */
     bool whole = next == l->next_offset;
     if (next != have->next_offset && !whole)
         have->bare_epoch = a->b->fences[a->fence_of[l->k]].epoch;

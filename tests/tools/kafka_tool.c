@@ -6,10 +6,11 @@
  *   kafka_tool <brokers> configs <topic>         name, value of those set for the topic
  *   kafka_tool <brokers> offsets <topic>         partition, low, high
  *   kafka_tool <brokers> consume <topic>         partition, offset, time, key, value, headers
- *   kafka_tool <brokers> produce <topic>         reads: partition or -, key, value, headers
+ *   kafka_tool <brokers> produce <topic>         reads: partition or -, key, value, headers and, if
+ *                                                not now, time
  *   kafka_tool <brokers> abort <topic>           the same in a transaction, which is then aborted
- *   kafka_tool <brokers> feed <topic>            as produce; a record that is not taken is sent
- * again kafka_tool <brokers> leaders                 topic, partition, leader, replicas, in sync
+ *   kafka_tool <brokers> feed <topic>            as produce; what is not taken is sent again
+ *   kafka_tool <brokers> leaders                 topic, partition, leader, replicas, in sync
  * Headers are name=base64, comma separated. */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -330,14 +331,15 @@ static rd_kafka_headers_t *parse_headers(char *text)
 
 static void produce_line(rd_kafka_t *rk, const char *topic, char *line)
 {
-    char *field[4] = {line, NULL, NULL, NULL};
-    for (int i = 1; i < 4; i++) {
-        char *tab = strchr(field[i - 1], '\t');
-        if (tab == NULL)
-            die("input", "a line has four fields");
+    char time_now[] = "0";
+    char *field[5] = {line, NULL, NULL, NULL, time_now};
+    int n = 1;
+    for (char *tab; n < 5 && (tab = strchr(field[n - 1], '\t')) != NULL; n++) {
         *tab = '\0';
-        field[i] = tab + 1;
+        field[n] = tab + 1;
     }
+    if (n < 4)
+        die("input", "a line has four fields or five");
     size_t key_n = 0;
     size_t value_n = 0;
     char *key = take_bytes(field[1], &key_n);
@@ -349,7 +351,8 @@ static void produce_line(rd_kafka_t *rk, const char *topic, char *line)
         rd_kafka_resp_err_t e = rd_kafka_producev(
             rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
             RD_KAFKA_V_KEY(key, key_n), RD_KAFKA_V_VALUE(value, value_n),
-            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_TIMESTAMP(strtoll(field[4], NULL, 10)),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
             break;
         if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL)

@@ -65,6 +65,20 @@ Test(log, a_line_too_long_is_still_an_object)
     expect_member(logged(), "message", "m");
 }
 
+Test(log, a_message_that_grows_when_written_is_still_an_object)
+{
+    char message[1000];
+    memset(message, 1, sizeof message - 1);
+    message[sizeof message - 1] = '\0';
+    catch_stderr();
+    leat_log_set_format(LEAT_LOG_JSON);
+    leat_log(LEAT_LOG_WARN, "base", "odd", "%s", message);
+    struct leat_str line = logged();
+    cr_expect_eq(line.at[line.len - 1], '\n');
+    expect_member(line, "event", "odd");
+    expect_member(line, "message", "(too long to be logged)");
+}
+
 Test(log, text_holds_no_control_characters)
 {
     catch_stderr();

@@ -72,14 +72,15 @@ def configs(topic):
 
 
 def produce(topic, records, verb="produce"):
-    """Sends (key, value) or (key, value, headers) or (key, value, headers, partition) tuples;
+    """Sends (key, value), with headers, partition and time in ms behind them as far as wanted;
     returns when all are acknowledged. Without a partition: murmur2 of the key, as Java does."""
     lines = []
     for record in records:
-        key, value, headers, partition = (*record, None, None)[:4]
+        left_out = (None, None, None, None, 0)[len(record):]
+        key, value, headers, partition, time_ms = (*record, *left_out)
         packed = ",".join(f"{name}{_encode(v)}" for name, v in (headers or {}).items())
         number = "-" if partition is None else str(partition)
-        lines.append(f"{number}\t{_encode(key)}\t{_encode(value)}\t{packed}\n")
+        lines.append(f"{number}\t{_encode(key)}\t{_encode(value)}\t{packed}\t{time_ms}\n")
     _tool(verb, topic, stdin="".join(lines))
 
 
