@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #define READERS_MAX     512 /* slots in the lock file, shared by all processes */
 #define POOL_MAX        16  /* reading transactions at once in this process */
 #define READ_WAIT_S     5   /* for one of them */
+#define FULL_BYTES      ((uint64_t)1 << 20)
 #define FOLDER_MODE     0750
 #define FILE_MODE       0640
 
@@ -41,10 +43,21 @@ static struct leat_env *registry;
 
 static const char *const db_names[LEAT_DB_COUNT] = {"rows", "index", "meta", "skipped"};
 
+/* LMDB says EIO when the disk took only a part of what it wrote. */
+static bool is_disk_full(struct leat_env *e)
+{
+    const char *path = NULL;
+    struct statvfs disk;
+    return mdb_env_get_path(e->mdb, &path) == 0 && statvfs(path, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < FULL_BYTES;
+}
+
 leat_status leat_env_fail(struct leat_env *e, int rc, struct leat_error *err, const char *doing)
 {
     if (rc == MDB_MAP_FULL && e != NULL)
         e->map_full = true;
+    if (rc == EIO && e != NULL && is_disk_full(e))
+        rc = ENOSPC;
     leat_status status = rc == MDB_NOTFOUND || rc == ENOENT ? LEAT_ABSENT : LEAT_FATAL;
     return leat_fail(err, status, "could not %s: %s", doing, mdb_strerror(rc));
 }
