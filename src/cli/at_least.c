@@ -51,7 +51,7 @@ static leat_status judge(leat_token_state state, struct leat_error *err)
 }
 
 /* ABSENT: not built yet. RETRY: behind. */
-static leat_status begin(const struct leat_session *s, const char *model,
+static leat_status begin(const struct leat_session *s, const char *model, struct leat_str cursor,
                          const struct leat_token *token, struct leat_model_read *ret,
                          struct leat_error *err)
 {
@@ -60,7 +60,7 @@ static leat_status begin(const struct leat_session *s, const char *model,
     leat_status status = leat_model_open(s->topology, model, s->data_dir, &m, err);
     if (status != LEAT_OK)
         return status;
-    status = leat_model_begin(m, s->arena, ret, err);
+    status = leat_model_begin_page(m, cursor, s->arena, ret, err);
     if (status != LEAT_OK) {
         leat_model_close(m);
         return status;
@@ -75,13 +75,13 @@ static leat_status begin(const struct leat_session *s, const char *model,
 }
 
 leat_status leat_at_least_begin(const struct leat_session *s, const char *model,
-                                const struct leat_at_least *a, struct leat_model_read *ret,
-                                struct leat_error *err)
+                                struct leat_str cursor, const struct leat_at_least *a,
+                                struct leat_model_read *ret, struct leat_error *err)
 {
     struct leat_poll poll = leat_poll_start(a->wait_ms);
     leat_status status = LEAT_OK;
     do {
-        status = begin(s, model, &a->token, ret, err);
+        status = begin(s, model, cursor, &a->token, ret, err);
     } while ((status == LEAT_ABSENT || status == LEAT_RETRY) && a->token.n > 0 &&
              leat_poll_again(&poll));
     return status;

@@ -29,8 +29,10 @@ struct leat_at_least {
 /* 'now' asks the store. */
 LEAT_MUST_CHECK leat_status leat_at_least_read(struct leat_session *s, struct leat_at_least *a,
                                                struct leat_error *err);
-/* Opens the model and begins a snapshot of it that has what is asked for. RETRY: not in time. */
+/* Opens the model and begins a snapshot, in which the page `cursor` (or "") goes on, that has what
+ * is asked for. RETRY: not in time. */
 LEAT_MUST_CHECK leat_status leat_at_least_begin(const struct leat_session *s, const char *model,
+                                                struct leat_str cursor,
                                                 const struct leat_at_least *a,
                                                 struct leat_model_read *ret,
                                                 struct leat_error *err);

@@ -66,7 +66,8 @@ int leat_view_read(const struct leat_session *s, const struct leat_projection *m
     struct leat_model_read snapshot;
     struct leat_buf json;
     struct leat_error err = {0};
-    if (leat_at_least_begin(s, model->name.at, at_least, &snapshot, &err) != LEAT_OK)
+    if (leat_at_least_begin(s, model->name.at, leat_read_cursor(read), at_least, &snapshot, &err) !=
+        LEAT_OK)
         return leat_cli_fail(&err);
     leat_buf_init(&json, LEAT_VIEW_BYTES_MAX);
     leat_status status = leat_read_run(read, &snapshot, &json, &err);

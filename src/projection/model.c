@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "projection/model_cursor.h"
 #include "projection/model_guard.h"
 #include "projection/model_range.h"
 #include "projection/model_read.h"
@@ -174,16 +175,60 @@ void leat_model_close(struct leat_model *m)
 
 /* ---- snapshots ---- */
 
-leat_status leat_model_begin(struct leat_model *m, struct leat_arena *arena,
-                             struct leat_model_read *ret, struct leat_error *err)
+static leat_status begin(struct leat_model *m, struct opened *o, struct leat_arena *arena,
+                         struct leat_model_read *ret, struct leat_error *err)
 {
-    struct opened *o = NULL;
-    LEAT_TRY(acquire(m, &o, err), err, "model '%.*s'", LEAT_STR_FMT(m->place.declared->name));
     *ret = (struct leat_model_read){.model = m, .version = o->version, .arena = arena, .held = o};
     leat_status status = m->backend->begin(o->version, arena, &ret->rows, err);
     if (status != LEAT_OK)
         opened_release(m, o);
     return status;
+}
+
+leat_status leat_model_begin(struct leat_model *m, struct leat_arena *arena,
+                             struct leat_model_read *ret, struct leat_error *err)
+{
+    struct opened *o = NULL;
+    LEAT_TRY(acquire(m, &o, err), err, "model '%.*s'", LEAT_STR_FMT(m->place.declared->name));
+    return begin(m, o, arena, ret, err);
+}
+
+/* Opened for this page alone: it is dropped as soon as somebody wants it gone. */
+static leat_status open_former(struct leat_model *m, const char *named, struct opened **ret,
+                               struct leat_error *err)
+{
+    char version[LEAT_VERSION_BYTES];
+    struct leat_rows_version *opened = NULL;
+    leat_status status = m->backend->former(&m->place, named, version, err);
+    if (status == LEAT_OK)
+        status = m->backend->open(&m->place, version, &opened, err);
+    if (status == LEAT_ABSENT) {
+        (void)leat_fail(err, LEAT_ABSENT,
+                        "the cursor is of a former declaration of the model, whose rows are gone");
+        leat_error_hint(err, "start again without the cursor");
+    }
+    if (status != LEAT_OK)
+        return status;
+    struct opened *o = malloc(sizeof *o);
+    leat_assert(o != NULL);
+    *o = (struct opened){opened, 1};
+    *ret = o;
+    return LEAT_OK;
+}
+
+leat_status leat_model_begin_page(struct leat_model *m, struct leat_str cursor,
+                                  struct leat_arena *arena, struct leat_model_read *ret,
+                                  struct leat_error *err)
+{
+    char version[LEAT_VERSION_BYTES];
+    struct opened *o = NULL;
+    leat_status status = leat_model_begin(m, arena, ret, err);
+    if (status != LEAT_OK || cursor.len == 0 || !leat_model_cursor_version(cursor, version) ||
+        leat_model_cursor_fits(version, ret->version->version))
+        return status;
+    leat_model_end(ret);
+    status = open_former(m, version, &o, err);
+    return status == LEAT_OK ? begin(m, o, arena, ret, err) : status;
 }
 
 void leat_model_end(struct leat_model_read *r)

@@ -75,11 +75,23 @@ void leat_model_cursor_put(struct leat_str list, const char *version, struct lea
     put_text(bytes, SEAL_BYTES + len + entry.len, out);
 }
 
-/* "<hash>[-<n>]": versions of one declaration hold the same rows in the same order. */
-static bool is_of_one_declaration(const char *a, const char *b)
+bool leat_model_cursor_fits(const char *version, const char *other)
 {
-    size_t n = strcspn(a, "-");
-    return n == strcspn(b, "-") && memcmp(a, b, n) == 0;
+    size_t n = strcspn(version, "-"); /* "<hash>[-<n>]" */
+    return n == strcspn(other, "-") && memcmp(version, other, n) == 0;
+}
+
+bool leat_model_cursor_version(struct leat_str text, char ret[LEAT_VERSION_BYTES])
+{
+    uint8_t bytes[BYTES_MAX];
+    size_t n = 0;
+    if (text.len > LEAT_CURSOR_BYTES_MAX || !read_text(text, bytes, &n) || n <= SEAL_BYTES)
+        return false;
+    const uint8_t *body = bytes + SEAL_BYTES, *end = memchr(body, 0, n - SEAL_BYTES);
+    if (end == NULL || end - body >= LEAT_VERSION_BYTES)
+        return false;
+    memcpy(ret, body, (size_t)(end - body) + 1);
+    return leat_version_hash(ret) != 0;
 }
 
 leat_status leat_model_cursor_read(struct leat_str text, struct leat_str list, const char *version,
@@ -101,10 +113,13 @@ leat_status leat_model_cursor_read(struct leat_str text, struct leat_str list, c
                              "parameters; start again without it");
         return status;
     }
-    if (!is_of_one_declaration((const char *)body, version)) {
-        return leat_fail(err, LEAT_INVALID,
-                         "the model was declared anew since that page: start again without the "
-                         "cursor");
+    if (!leat_model_cursor_fits((const char *)body, version)) {
+        leat_status status =
+            leat_fail(err, LEAT_INVALID,
+                      "the cursor is of a former declaration of the model: start again "
+                      "without it");
+        leat_error_hint(err, "or ask for that page alone, not together with others");
+        return status;
     }
     ret_entry->len = (uint32_t)left;
     memcpy(ret_entry->bytes, end + 1, left);

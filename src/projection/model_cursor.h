@@ -15,6 +15,10 @@
 /* `list` = what the list was asked for, in any fixed form; `entry`: the last one looked at. */
 void leat_model_cursor_put(struct leat_str list, const char *version, struct leat_str entry,
                            struct leat_buf *out);
+/* The version whose list it goes on in; false when it is no cursor, or of no version. */
+bool leat_model_cursor_version(struct leat_str text, char ret[LEAT_VERSION_BYTES]);
+/* Versions of one declaration hold the same rows in the same order. */
+bool leat_model_cursor_fits(const char *version, const char *other);
 /* INVALID: not a cursor of that list, or of a version of another declaration. */
 LEAT_MUST_CHECK leat_status leat_model_cursor_read(struct leat_str text, struct leat_str list,
                                                    const char *version,

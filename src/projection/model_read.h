@@ -31,6 +31,12 @@ struct leat_model_read {
 /* What the snapshot borrows lives in `arena`, until the arena is reset. */
 LEAT_MUST_CHECK leat_status leat_model_begin(struct leat_model *m, struct leat_arena *arena,
                                              struct leat_model_read *ret, struct leat_error *err);
+/* The version that a page's cursor goes on in: the current one if it is of the same declaration (or
+ * the cursor is none), else the one it names, as long as it is there. ABSENT: it was dropped. */
+LEAT_MUST_CHECK leat_status leat_model_begin_page(struct leat_model *m, struct leat_str cursor,
+                                                  struct leat_arena *arena,
+                                                  struct leat_model_read *ret,
+                                                  struct leat_error *err);
 void leat_model_end(struct leat_model_read *r);
 LEAT_MUST_CHECK leat_status leat_read_position(struct leat_model_read *r,
                                                struct leat_rows_position *ret,

@@ -64,6 +64,9 @@ struct leat_rows_backend {
     /* The version readers use. ABSENT: none was ever switched to. */
     leat_status (*current)(const struct leat_rows_place *place,
                            char ret_version[LEAT_VERSION_BYTES], struct leat_error *err);
+    /* A whole version of the same declaration as `version`. ABSENT: there is none (any more). */
+    leat_status (*former)(const struct leat_rows_place *place, const char *version,
+                          char ret_version[LEAT_VERSION_BYTES], struct leat_error *err);
     /* Fills backend, declared, shape and version too. */
     leat_status (*open)(const struct leat_rows_place *place, const char *version,
                         struct leat_rows_version **ret, struct leat_error *err);

@@ -46,6 +46,20 @@ static leat_status current(const struct leat_rows_place *place,
     return leat_version_current(place->data_dir, place->declared->name, ret_version, err);
 }
 
+static leat_status former(const struct leat_rows_place *place, const char *version,
+                          char ret_version[LEAT_VERSION_BYTES], struct leat_error *err)
+{
+    LEAT_AUTO(leat_versions_free) struct leat_versions all = {0};
+    struct leat_str name = place->declared->name;
+    LEAT_TRY(leat_versions_list(place->data_dir, name, &all, err), err, "read model '%.*s'",
+             LEAT_STR_FMT(name));
+    const struct leat_version *v = leat_versions_newest(&all, leat_version_hash(version), true);
+    if (v == NULL || !v->has_data)
+        return leat_fail(err, LEAT_ABSENT, "version '%s' is not there", version);
+    memcpy(ret_version, v->name, LEAT_VERSION_BYTES);
+    return LEAT_OK;
+}
+
 static void version_close(struct leat_rows_version *public)
 {
     struct version *v = (struct version *)public;
@@ -371,6 +385,7 @@ static leat_status skipped(struct leat_rows_snapshot *s, int32_t limit, struct l
 const struct leat_rows_backend leat_rows_lmdb = {
     .name = "lmdb",
     .current = current,
+    .former = former,
     .open = version_open,
     .close = version_close,
     .begin = begin,

@@ -58,6 +58,16 @@ static leat_status current(const struct leat_rows_place *place,
     return status;
 }
 
+/* A declaration has one version there; leat_rows_backend.open says whether it still has. */
+static leat_status former(const struct leat_rows_place *place, const char *version,
+                          char ret_version[LEAT_VERSION_BYTES], struct leat_error *err)
+{
+    (void)place;
+    (void)err;
+    (void)snprintf(ret_version, LEAT_VERSION_BYTES, "%s", version);
+    return LEAT_OK;
+}
+
 static void version_close(struct leat_rows_version *public)
 {
     struct leat_redis_version *v = (struct leat_redis_version *)public;
@@ -413,6 +423,7 @@ static leat_status skipped(struct leat_rows_snapshot *s, int32_t limit, struct l
 const struct leat_rows_backend leat_rows_redis = {
     .name = "redis",
     .current = current,
+    .former = former,
     .open = version_open,
     .close = version_close,
     .begin = begin,

@@ -94,7 +94,7 @@ static bool begin_all(struct batch *b)
         const struct leat_projection *p = b->of[i];
         if (p == NULL || b->open[p->index])
             continue;
-        if (!leat_snapshot_begin(b->rq, p, &b->snapshots[p->index])) {
+        if (!leat_snapshot_begin(b->rq, p, (struct leat_str){NULL, 0}, &b->snapshots[p->index])) {
             end_all(b);
             return false;
         }

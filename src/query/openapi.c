@@ -232,7 +232,8 @@ static void put_read_responses(struct leat_json_writer *w, bool tagged)
     static const struct response all[] = {
         {"304", "Still what the asker has", NULL, NULL, true},
         {"404", "There is no such row, model or query", PROBLEM, NULL, false},
-        {"410", "at_least is of another store: forget it", PROBLEM, NULL, false},
+        {"410", "at_least is of another store, or the cursor of a version that is gone", PROBLEM,
+         NULL, false},
         {"412", "at_least is not reached, and wait=0", PROBLEM, NULL, false},
         {"504", "at_least was not reached in time", PROBLEM, NULL, false}};
     for (size_t i = tagged ? 0 : 1; i < sizeof all / sizeof *all; i++)

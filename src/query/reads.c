@@ -25,6 +25,14 @@ const char *leat_read_params(leat_read_kind kind, const struct leat_query *q,
     return kind == LEAT_READ_QUERY ? leat_query_params(q, arena) : params[kind];
 }
 
+struct leat_str leat_read_cursor(const struct leat_read *r)
+{
+    struct leat_str cursor = {NULL, 0};
+    if (r->kind == LEAT_READ_LIST || r->kind == LEAT_READ_QUERY)
+        (void)leat_target_param(r->given, "cursor", &cursor);
+    return cursor;
+}
+
 bool leat_read_is_heavy(const struct leat_read *r)
 {
     return r->kind == LEAT_READ_COUNT || r->kind == LEAT_READ_SUMS || r->kind == LEAT_READ_TOP;

@@ -34,6 +34,8 @@ struct leat_read {
 /* Names of the parameters, comma-separated; in the arena for a QUERY. */
 const char *leat_read_params(leat_read_kind kind, const struct leat_query *q,
                              struct leat_arena *arena);
+/* Of a page behind the first one; "" else. */
+struct leat_str leat_read_cursor(const struct leat_read *r);
 /* May look at every row of the model: not for a thread that others wait for. */
 bool leat_read_is_heavy(const struct leat_read *r);
 /* "a,\"b,c\"" -> keys in the arena. INVALID: none, too many, an empty one. */

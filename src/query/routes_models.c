@@ -12,7 +12,7 @@ void leat_answer_read(struct leat_request *rq, const struct leat_projection *p,
 {
     struct leat_error err = {0};
     struct leat_model_read m;
-    if (!leat_snapshot_begin(rq, p, &m))
+    if (!leat_snapshot_begin(rq, p, leat_read_cursor(read), &m))
         return;
     leat_status status = LEAT_OK;
     if (leat_read_is_heavy(read) && !rq->on_lane) {

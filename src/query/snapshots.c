@@ -215,8 +215,14 @@ static bool is_new_enough(struct leat_request *rq, const struct leat_projection 
     return false;
 }
 
+/* The rows that a page would go on with are gone. */
+static void answer_gone(struct leat_request *rq, const struct leat_error *err)
+{
+    leat_answer_problem(rq, 410, "Version that is gone", "version-gone", err->msg, err->hint);
+}
+
 bool leat_snapshot_begin(struct leat_request *rq, const struct leat_projection *p,
-                         struct leat_model_read *ret)
+                         struct leat_str cursor, struct leat_model_read *ret)
 {
     struct leat_error err = {0};
     struct leat_model *model = NULL;
@@ -230,10 +236,12 @@ bool leat_snapshot_begin(struct leat_request *rq, const struct leat_projection *
     }
     if (status == LEAT_OK)
         status = leat_http_model(rq->http, p, &model, &err);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK && cursor.len == 0)
         status = leat_model_begin(model, rq->arena, ret, &err);
+    else if (status == LEAT_OK)
+        status = leat_model_begin_page(model, cursor, rq->arena, ret, &err);
     if (status != LEAT_OK) {
-        leat_answer_error(rq, &err);
+        status == LEAT_ABSENT ? answer_gone(rq, &err) : leat_answer_error(rq, &err);
         return false;
     }
     if (rq->token.n == 0 || is_new_enough(rq, p, model, ret)) {

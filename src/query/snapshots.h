@@ -18,10 +18,11 @@ const struct leat_projection *leat_request_model(struct leat_request *rq, struct
 /* The handle of a model, opened once. RETRY: not built yet. */
 LEAT_MUST_CHECK leat_status leat_http_model(struct leat_http *h, const struct leat_projection *p,
                                             struct leat_model **ret, struct leat_error *err);
-/* A snapshot that has what `at_least` (or the header Leat-At-Least) asks for. False: the answer is
- * set, or the request waits and its handler runs again when there is something new. */
+/* A snapshot of the version that the page `cursor` (or "") goes on in, and that has what `at_least`
+ * (or the header Leat-At-Least) asks for. False: the answer is set, or the request waits and its
+ * handler runs again when there is something new. */
 bool leat_snapshot_begin(struct leat_request *rq, const struct leat_projection *p,
-                         struct leat_model_read *ret);
+                         struct leat_str cursor, struct leat_model_read *ret);
 /* Leat-Position, Leat-Age-Ms and Leat-Version. */
 void leat_snapshot_headers(struct leat_request *rq, const struct leat_projection *p,
                            struct leat_model_read *m);

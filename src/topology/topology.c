@@ -113,6 +113,8 @@ static void prepare(struct leat_loader *l)
     leat_load_defaults(l, LEAT_SECTION_LIMITS, l->t);
     leat_load_defaults(l, LEAT_SECTION_STORE, &l->t->store);
     leat_load_defaults(l, LEAT_SECTION_REDIS, &l->t->redis);
+    leat_load_defaults(l, LEAT_SECTION_HTTP, &l->t->http); /* of `leat run --listen`, too */
+    l->t->http.listen = NULL;
     l->t->name = (struct leat_str){"", 0};
     l->t->partitions = 1;
 }

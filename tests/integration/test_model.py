@@ -297,9 +297,16 @@ def a_changed_declaration_is_built_from_the_store_and_the_old_one_stays_fed():
     reader.start()
     pages = api.get(f"{url}/v1/models/card?limit=1").json["cursor"]
     wait.until(lambda: current(h) != old, 60, "the switch")
-    declared_anew = api.get(f"{url}/v1/models/card?limit=1&cursor={pages}")
-    check.equal((declared_anew.status, "declared anew" in declared_anew.json["detail"]),
-                (400, True), declared_anew.body)
+    page = f"/v1/models/card?limit=1&cursor={pages}"
+    went_on = api.get(url + page)
+    check.equal((went_on.status, went_on.headers["Leat-Version"]), (200, old), went_on.body)
+    assert "called" not in went_on.json["rows"][0], "the list goes on in the version it began in"
+    check.equal(h.must_json("list", "card", "--limit", "1", "--cursor", pages)["rows"],
+                went_on.json["rows"])
+    batch = api.post(url + "/v1/batch", {"reads": [
+        {"read": "list", "model": "card", "limit": 1, "cursor": pages}]})
+    check.equal((batch.status, batch.json["answers"][0]["status"]), (200, 400), batch.body)
+    check.contains(batch.json["answers"][0]["detail"], "former declaration")
     new = current(h)
     append_many(2000, 500)
     wait.until(lambda: sum(r["n"] or 0 for r in rows(h, "card")) == 2500 * 9 // 10, 60, "all rows")
@@ -319,6 +326,12 @@ def a_changed_declaration_is_built_from_the_store_and_the_old_one_stays_fed():
     check.equal(h.must_json("model", "status", "card")["held"], True)
     h.must("model", "switch", "card", new)
     check.equal(current(h), new)
+    wait.until(lambda: api.get(url + page).status == 200, 60, "the page, in the old version")
+    h.must("model", "drop", "card", old)
+    gone = api.get(url + page)
+    check.equal((gone.status, gone.json["code"]), (410, "version-gone"), gone.body)
+    check.contains(gone.json["hint"], "start again without")
+    check.contains(h.cli("list", "card", "--cursor", pages).stderr, "whose rows are gone")
     p.stop()
 
 

@@ -119,6 +119,17 @@ Test(topology_access, mistakes_are_told_with_the_nearest_name)
     expect_said("{auth: {rolles: {a: {}}, anonymous: a}}", "did you mean 'roles'");
 }
 
+/* For `leat run --listen`. */
+Test(topology_access, without_a_section_its_defaults_hold)
+{
+    struct outcome o;
+    load(&o, HEAD);
+    cr_assert_not_null(o.t, "%s", o.text);
+    cr_expect_eq(o.t->http.max_body_bytes, 1 << 20);
+    cr_expect_null(o.t->http.listen);
+    done(&o);
+}
+
 /* A secret that came in by a variable is in no message. */
 Test(topology_access, a_short_secret_is_not_repeated)
 {
