@@ -1,4 +1,4 @@
-/* leat model: versions of read models on this machine. */
+/* leat model: versions of read models, on this machine and in Redis. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +82,7 @@ enum {
     BACKUP = 1 << 8,
     CHECK = 1 << 9,
     COMPACT = 1 << 10,
+    OF_FILES = BACKUP | CHECK | COMPACT,
 };
 
 static const struct leat_word words[] = {
@@ -108,21 +109,6 @@ static int (*const runs[])(struct leat_model_call *c) = {
 
 /* ---- helpers of the words ---- */
 
-leat_status leat_model_versions(struct leat_model_call *c, struct leat_error *err)
-{
-    struct leat_error absent = {0};
-    leat_versions_free(&c->versions);
-    c->current[0] = 0;
-    LEAT_TRY(leat_versions_list(c->s.data_dir, c->projection->name, &c->versions, err), err,
-             "model '%s'", c->projection->name.at);
-    leat_status status =
-        leat_version_current(c->s.data_dir, c->projection->name, c->current, &absent);
-    if (status == LEAT_OK || status == LEAT_ABSENT)
-        return LEAT_OK;
-    *err = absent;
-    return status;
-}
-
 leat_status leat_model_version(const struct leat_model_call *c, const char *name,
                                const struct leat_version **ret, struct leat_error *err)
 {
@@ -146,19 +132,9 @@ leat_status leat_model_version(const struct leat_model_call *c, const char *name
     return LEAT_INVALID;
 }
 
-leat_status leat_model_look(const struct leat_model_call *c, const char *version,
-                            char ret_dir[LEAT_MODEL_PATH_BYTES], struct leat_version_state *ret,
-                            struct leat_error *err)
-{
-    LEAT_TRY(leat_version_dir(c->s.data_dir, c->projection->name, version, ret_dir, err), err,
-             "version");
-    return leat_version_look(ret_dir, c->s.arena, ret, err);
-}
-
 static leat_status look_behind(struct leat_model_call *c, const char *version, int64_t *ret_behind,
                                struct leat_error *err)
 {
-    char dir[LEAT_MODEL_PATH_BYTES];
     struct leat_version_state current = {0}, other = {0};
     struct leat_error gone = {0};
     *ret_behind = 0;
@@ -166,9 +142,9 @@ static leat_status look_behind(struct leat_model_call *c, const char *version, i
         return err->status;
     const struct leat_version *v = leat_versions_find(&c->versions, c->current);
     /* What readers have may be damaged, or of a history that is gone: nothing to wait for. */
-    if (v == NULL || v->refused || leat_model_look(c, c->current, dir, &current, &gone) != LEAT_OK)
+    if (v == NULL || v->refused || leat_model_peek(c, c->current, &current, &gone) != LEAT_OK)
         return LEAT_OK;
-    LEAT_TRY(leat_model_look(c, version, dir, &other, err), err, "version %s", version);
+    LEAT_TRY(leat_model_peek(c, version, &other, err), err, "version %s", version);
     if (!other.has_data)
         return leat_fail(err, LEAT_INVALID, "version %s has no data", version);
     int32_t n = current.partitions < other.partitions ? current.partitions : other.partitions;
@@ -197,27 +173,22 @@ leat_status leat_model_await(struct leat_model_call *c, const char *version, int
     return LEAT_RETRY;
 }
 
-leat_status leat_model_make_current(const struct leat_model_call *c, const struct leat_version *v,
-                                    struct leat_error *err)
-{
-    const struct leat_projection *p = c->projection;
-    if (v->hash == p->hash)
-        return leat_version_switch(c->s.data_dir, p->name, v->name, err);
-    return leat_version_hold(c->s.data_dir, p->name, v->name, p->hash, err);
-}
-
 /* ---- the verb ---- */
 
-static leat_status find_model(struct leat_model_call *c, const char *name, struct leat_error *err)
+static leat_status find_model(struct leat_model_call *c, const struct leat_word *word,
+                              const char *name, struct leat_error *err)
 {
     struct leat_suggest near;
     const struct leat_topology *t = c->s.topology;
     c->projection = leat_topology_projection(t, leat_str_of(name));
-    if (c->projection != NULL && c->projection->store == LEAT_MODEL_LMDB)
-        return leat_model_versions(c, err);
+    if (c->projection != NULL && leat_model_in_redis(c) && (word->bit & OF_FILES) != 0) {
+        (void)leat_fail(err, LEAT_INVALID, "model '%s' is kept in Redis; leat model %s is of files",
+                        name, word->name);
+        leat_error_hint(err, "Redis copies itself (BGSAVE); leat replay compares with the store.");
+        return LEAT_INVALID;
+    }
     if (c->projection != NULL)
-        return leat_fail(err, LEAT_INVALID, "model '%s' is kept in Redis, not on this machine",
-                         name);
+        return leat_model_versions(c, err);
     leat_suggest_start(&near, leat_str_of(name));
     for (uint32_t i = 0; i < t->n_projections; i++)
         leat_suggest_offer(&near, t->projections[i].name);
@@ -254,7 +225,7 @@ static int run(struct leat_model_call *c, int word, int args, char **argv)
         leat_error_hint(&err, "As 30s or 5m.");
         return leat_cli_fail(&err);
     }
-    if (args > 1 && find_model(c, argv[2], &err) != LEAT_OK)
+    if (args > 1 && find_model(c, &words[word], argv[2], &err) != LEAT_OK)
         return leat_cli_fail(&err);
     c->args = argv + 3;
     c->n_args = args > 2 ? args - 2 : 0;

@@ -6,9 +6,12 @@
 
 #include "base/clock.h"
 #include "cli/model_verbs.h"
+#include "cli/replay.h"
 #include "projection/compare.h"
+#include "projection/redis_copy.h"
 
 #define LOOK_EVERY_MS 5
+#define COPY_EVERY_MS 50
 #define SHOWN_MAX     ((size_t)4 << 20)
 
 struct side {
@@ -63,6 +66,8 @@ static leat_status choose(struct diff *d, struct leat_error *err)
 static leat_status open_side(const struct diff *d, struct side *s, struct leat_error *err)
 {
     char dir[LEAT_MODEL_PATH_BYTES];
+    if (leat_model_in_redis(d->c))
+        return LEAT_OK; /* copied when both stand at one position */
     LEAT_TRY(leat_version_dir(d->c->s.data_dir, d->c->projection->name, s->version, dir, err), err,
              "diff");
     return leat_env_open(dir, false, 0, &s->env, err);
@@ -106,6 +111,58 @@ static bool at_one_position(const struct diff *d)
     }
     return true;
 }
+
+/* ---- Redis: copies of both ---- */
+
+static leat_status copy_side(const struct diff *d, struct side *s, struct leat_error *err)
+{
+    char dir[LEAT_MODEL_PATH_BYTES];
+    const struct leat_model_call *c = d->c;
+    close_side(s);
+    s->env = NULL;
+    s->shape = NULL;
+    s->at = NULL;
+    LEAT_TRY(leat_scratch_folder(dir, err), err, "diff");
+    leat_status status =
+        leat_redis_copy(c->s.topology, c->projection, s->version, dir, &s->env, err);
+    leat_scratch_folder_remove(dir);
+    return status == LEAT_OK ? look(d, s, err) : status;
+}
+
+static leat_status positions_meet(const struct diff *d, bool *ret, struct leat_error *err)
+{
+    struct leat_version_state left = {0}, right = {0};
+    LEAT_TRY(leat_model_peek(d->c, d->left.version, &left, err), err, "diff");
+    LEAT_TRY(leat_model_peek(d->c, d->right.version, &right, err), err, "diff");
+    if (!left.has_data || !right.has_data)
+        return leat_fail(err, LEAT_ABSENT, "version %s has no data",
+                         left.has_data ? d->right.version : d->left.version);
+    *ret = left.partitions != right.partitions;
+    bool same = !*ret;
+    for (int32_t k = 0; k < left.partitions && same; k++)
+        same = left.at[k].seq == right.at[k].seq;
+    *ret = *ret || same;
+    return LEAT_OK;
+}
+
+static leat_status meet_copies(struct diff *d, struct leat_error *err)
+{
+    int64_t until_us = leat_mono_us() + d->c->wait_ms * 1000;
+    for (;;) {
+        bool met = false, late = leat_mono_us() >= until_us;
+        LEAT_TRY(positions_meet(d, &met, err), err, "diff");
+        if (met || late) {
+            LEAT_TRY(copy_side(d, &d->left, err), err, "diff");
+            LEAT_TRY(copy_side(d, &d->right, err), err, "diff");
+            d->same_position = at_one_position(d);
+            if (d->same_position || late)
+                return LEAT_OK;
+        }
+        (void)poll(NULL, 0, COPY_EVERY_MS);
+    }
+}
+
+/* ---- LMDB ---- */
 
 /* The projector writes one after the other: between two batches they are equally far. */
 static leat_status meet(struct diff *d, struct leat_error *err)
@@ -254,7 +311,7 @@ int leat_model_diff_run(struct leat_model_call *c)
     if (status == LEAT_OK)
         status = open_side(&d, &d.right, &err);
     if (status == LEAT_OK)
-        status = meet(&d, &err);
+        status = leat_model_in_redis(c) ? meet_copies(&d, &err) : meet(&d, &err);
     if (status == LEAT_OK)
         status = compare(&d, &err);
     int code = 0;

@@ -28,7 +28,7 @@ static int drop_one(struct leat_model_call *c)
                               "declaration is begun again.");
     }
     if (status == LEAT_OK && !c->o->dry_run)
-        status = leat_version_drop(c->s.data_dir, c->projection->name, v->name, &err);
+        status = leat_model_drop_version(c, v->name, &err);
     return status == LEAT_OK ? leat_model_say(c, "dropped", v->name, "") : leat_cli_fail(&err);
 }
 
@@ -92,8 +92,8 @@ static leat_status drop_version(struct former *f, const struct leat_version *v,
         return LEAT_OK;
     }
     if (!c->o->dry_run)
-        LEAT_TRY(leat_version_drop(c->s.data_dir, c->projection->name, v->name, err), err,
-                 "model '%s'", c->projection->name.at);
+        LEAT_TRY(leat_model_drop_version(c, v->name, err), err, "model '%s'",
+                 c->projection->name.at);
     f->n++;
     tell(f, v, "dropped", (int64_t)s.figures.used_bytes);
     return LEAT_OK;
@@ -117,7 +117,7 @@ static leat_status drop_all(struct former *f, struct leat_error *err)
     leat_status status = LEAT_OK;
     for (uint32_t i = 0; i < c->s.topology->n_projections && status == LEAT_OK; i++) {
         c->projection = &c->s.topology->projections[i];
-        if (c->projection->store == LEAT_MODEL_LMDB && (only == NULL || only == c->projection))
+        if (only == NULL || only == c->projection)
             status = drop_of_model(f, err);
     }
     return status;

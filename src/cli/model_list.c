@@ -79,7 +79,7 @@ static void put_version(struct leat_model_call *c, const struct leat_version *v,
     if (details) {
         leat_json_put_int(w, "skipped", (int64_t)s.skipped);
         leat_json_put_int(w, "complete_ms", s.complete_ms);
-        leat_json_put_cstr(w, "folder", dir);
+        leat_json_put_cstr(w, leat_model_in_redis(c) ? "keys" : "folder", dir);
         if (err.msg[0] != 0)
             leat_json_put_cstr(w, "error", err.msg);
         if (s.building)
@@ -111,8 +111,14 @@ static leat_status put_all(struct leat_model_call *c, struct leat_json_writer *w
     leat_json_begin_array(w);
     for (uint32_t i = 0; i < c->s.topology->n_projections && status == LEAT_OK; i++) {
         c->projection = &c->s.topology->projections[i];
-        if (c->projection->store == LEAT_MODEL_LMDB && (only == NULL || only == c->projection))
-            status = put_model(c, c->o->json, w, err);
+        if (only != NULL && only != c->projection)
+            continue;
+        status = put_model(c, c->o->json, w, err);
+        if (status == LEAT_RETRY && only == NULL) { /* Redis is away: the others are there */
+            (void)fprintf(stderr, "leat: %s\n", err->msg);
+            *err = (struct leat_error){0};
+            status = LEAT_OK;
+        }
     }
     leat_json_end_array(w);
     return status;
@@ -167,9 +173,9 @@ static leat_status put_status(struct leat_model_call *c, struct leat_json_writer
     leat_json_begin_object(w);
     leat_json_put_str(w, "model", c->projection->name);
     leat_json_put_cstr(w, "current", c->current);
-    leat_json_put_bool(
-        w, "held", leat_version_is_held(c->s.data_dir, c->projection->name, c->projection->hash));
-    put_readers(c, w);
+    leat_json_put_bool(w, "held", leat_model_is_held(c));
+    if (!leat_model_in_redis(c))
+        put_readers(c, w);
     leat_json_key(w, LEAT_STR("versions"));
     leat_json_begin_array(w);
     LEAT_TRY(put_model(c, true, w, err), err, "status");

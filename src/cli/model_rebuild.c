@@ -9,7 +9,6 @@
 #include "base/units.h"
 #include "cli/model_verbs.h"
 #include "cli/sweep_run.h"
-#include "projection/rebuild.h"
 
 #define LINE_EVERY_US 5000000
 
@@ -65,19 +64,10 @@ static const struct leat_version *unfinished(const struct leat_model_call *c)
     return found;
 }
 
-static leat_status set_pace(const struct leat_model_call *c, const char *version, int64_t per_s,
-                            struct leat_error *err)
-{
-    char dir[LEAT_MODEL_PATH_BYTES];
-    LEAT_TRY(leat_version_dir(c->s.data_dir, c->projection->name, version, dir, err), err,
-             "throttle");
-    return leat_build_pace(dir, per_s, err);
-}
-
 static leat_status drop_unfinished(struct leat_model_call *c, const struct leat_version *v,
                                    struct leat_error *err)
 {
-    LEAT_TRY(leat_version_drop(c->s.data_dir, c->projection->name, v->name, err), err, "restart");
+    LEAT_TRY(leat_model_drop_version(c, v->name, err), err, "restart");
     return leat_model_versions(c, err);
 }
 
@@ -101,12 +91,11 @@ static leat_status choose(struct leat_model_call *c, int64_t per_s, char ret[LEA
     }
     v = unfinished(c);
     if (v == NULL) {
-        LEAT_TRY(leat_rebuild_make(c->s.data_dir, c->s.topology, c->projection, ret, err), err,
-                 "model '%s'", c->projection->name.at);
+        LEAT_TRY(leat_model_make(c, ret, err), err, "model '%s'", c->projection->name.at);
     } else {
         (void)snprintf(ret, LEAT_VERSION_BYTES, "%s", v->name);
     }
-    return per_s > 0 ? set_pace(c, ret, per_s, err) : LEAT_OK;
+    return per_s > 0 ? leat_model_set_pace(c, ret, per_s, err) : LEAT_OK;
 }
 
 /* ---- output ---- */
@@ -177,7 +166,7 @@ static leat_status build(struct leat_model_call *c, const char *version,
                                      .tell = tell,
                                      .arg = &p};
     catch_signals();
-    leat_status status = leat_rebuild_run(&rc, ret, err);
+    leat_status status = leat_model_build(c, &rc, ret, err);
     if (p.terminal)
         (void)fputs("\r\033[K", stderr);
     if (status == LEAT_RETRY)
@@ -204,7 +193,7 @@ static leat_status rebuild(struct leat_model_call *c, int64_t per_s, int *ret_co
     struct leat_rebuild_result r = {0};
     LEAT_TRY(choose(c, per_s, version, &alive, err), err, "rebuild");
     if (alive && per_s > 0) {
-        LEAT_TRY(set_pace(c, version, per_s, err), err, "throttle");
+        LEAT_TRY(leat_model_set_pace(c, version, per_s, err), err, "throttle");
         (void)printf("%s: version %s is built at most at %" PRId64 "/s from now on\n",
                      c->projection->name.at, version, per_s);
         return LEAT_OK;
@@ -234,7 +223,6 @@ int leat_model_rebuild_run(struct leat_model_call *c)
 
 static int ask(struct leat_model_call *c, bool pause)
 {
-    char dir[LEAT_MODEL_PATH_BYTES];
     struct leat_error err = {0};
     const struct leat_version *found = NULL;
     for (size_t i = 0; i < c->versions.n; i++) {
@@ -246,9 +234,7 @@ static int ask(struct leat_model_call *c, bool pause)
         status = leat_fail(&err, LEAT_ABSENT, "no version of model '%s' is being built",
                            c->projection->name.at);
     if (status == LEAT_OK)
-        status = leat_version_dir(c->s.data_dir, c->projection->name, found->name, dir, &err);
-    if (status == LEAT_OK)
-        status = leat_build_pause(dir, pause, &err);
+        status = leat_model_set_pause(c, found->name, pause, &err);
     if (status != LEAT_OK)
         return leat_cli_fail(&err);
     if (c->o->json)

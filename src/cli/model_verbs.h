@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/session.h"
+#include "projection/rebuild.h"
+#include "projection/redis_versions.h"
 #include "projection/version_state.h"
 
 #define LEAT_MODEL_OUTPUT_MAX (64U << 20)
@@ -21,10 +23,33 @@ struct leat_model_call {
     const struct leat_projection *projection; /* NULL: all (list) */
     struct leat_versions versions;            /* of the projection */
     char current[LEAT_VERSION_BYTES];         /* "" = none */
+    uint64_t held;                            /* Redis: against that declaration; 0 = not */
     char **args;                              /* behind the model's name */
     int n_args;
     int64_t wait_ms;
 };
+
+/* ---- model_place.c: LMDB or Redis ---- */
+
+bool leat_model_in_redis(const struct leat_model_call *c);
+struct leat_redis_model leat_model_redis(const struct leat_model_call *c);
+bool leat_model_is_held(const struct leat_model_call *c);
+LEAT_MUST_CHECK leat_status leat_model_drop_version(const struct leat_model_call *c,
+                                                    const char *version, struct leat_error *err);
+/* A new version of the declaration, marked as being built. */
+LEAT_MUST_CHECK leat_status leat_model_make(const struct leat_model_call *c,
+                                            char ret_version[LEAT_VERSION_BYTES],
+                                            struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_model_build(const struct leat_model_call *c,
+                                             const struct leat_rebuild_config *rc,
+                                             struct leat_rebuild_result *ret,
+                                             struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_model_set_pace(const struct leat_model_call *c,
+                                                const char *version, int64_t per_s,
+                                                struct leat_error *err);
+LEAT_MUST_CHECK leat_status leat_model_set_pause(const struct leat_model_call *c,
+                                                 const char *version, bool pause,
+                                                 struct leat_error *err);
 
 /* ---- for all of them ---- */
 
@@ -35,13 +60,17 @@ LEAT_MUST_CHECK leat_status leat_model_versions(struct leat_model_call *c, struc
 LEAT_MUST_CHECK leat_status leat_model_version(const struct leat_model_call *c, const char *name,
                                                const struct leat_version **ret,
                                                struct leat_error *err);
+/* ret_where: its folder, or the beginning of its keys. */
 LEAT_MUST_CHECK leat_status leat_model_look(const struct leat_model_call *c, const char *version,
-                                            char ret_dir[LEAT_MODEL_PATH_BYTES],
+                                            char ret_where[LEAT_MODEL_PATH_BYTES],
                                             struct leat_version_state *ret, struct leat_error *err);
 /* Waits until `version` is at or past the current one, at most wait_ms. *ret_behind: events that it
  * still lacks. RETRY when it does not come to be. */
 LEAT_MUST_CHECK leat_status leat_model_await(struct leat_model_call *c, const char *version,
                                              int64_t *ret_behind, struct leat_error *err);
+/* The same without what takes time: rows and sizes may be 0. */
+LEAT_MUST_CHECK leat_status leat_model_peek(const struct leat_model_call *c, const char *version,
+                                            struct leat_version_state *ret, struct leat_error *err);
 /* Makes it current; held when the topology declares another one. */
 LEAT_MUST_CHECK leat_status leat_model_make_current(const struct leat_model_call *c,
                                                     const struct leat_version *v,

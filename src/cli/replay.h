@@ -5,12 +5,18 @@
 #include "cli/cli.h"
 #include "cli/session.h"
 #include "projection/compare.h"
+#include "projection/versions.h"
 
 struct leat_replay_options {
     const char *topology, *data, *at_seq, *at_time, *keep, *stream;
     int64_t at_version, limit;
     bool json;
 };
+
+/* A folder of its own under $TMPDIR for LMDB files, and away with it and them. */
+LEAT_MUST_CHECK leat_status leat_scratch_folder(char ret[LEAT_MODEL_PATH_BYTES],
+                                                struct leat_error *err);
+void leat_scratch_folder_remove(const char *dir);
 
 /* Where to stop: at_seq and at_time, parsed. */
 struct leat_replay_end {

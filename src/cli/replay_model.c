@@ -67,7 +67,7 @@ static leat_status fold_to(struct replay *r, const int64_t *seqs, struct leat_er
 
 /* ---- the scratch folder ---- */
 
-static leat_status make_folder(char ret[LEAT_MODEL_PATH_BYTES], struct leat_error *err)
+leat_status leat_scratch_folder(char ret[LEAT_MODEL_PATH_BYTES], struct leat_error *err)
 {
     const char *base = leat_env("TMPDIR");
     int n = snprintf(ret, LEAT_MODEL_PATH_BYTES, "%s/leat-replay-XXXXXX",
@@ -79,7 +79,7 @@ static leat_status make_folder(char ret[LEAT_MODEL_PATH_BYTES], struct leat_erro
 
 static leat_status make_temporary(struct replay *r, struct leat_error *err)
 {
-    LEAT_TRY(make_folder(r->dir, err), err, "scratch copy");
+    LEAT_TRY(leat_scratch_folder(r->dir, err), err, "scratch copy");
     r->temporary = true;
     return LEAT_OK;
 }
@@ -108,7 +108,7 @@ static leat_status choose_folder(struct replay *r, struct leat_error *err)
 }
 
 /* The files stay usable through their descriptors: nothing is left behind, however this ends. */
-static void remove_folder(const char *dir)
+void leat_scratch_folder_remove(const char *dir)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb"};
     char path[LEAT_MODEL_PATH_BYTES + 16];
@@ -122,7 +122,7 @@ static void remove_folder(const char *dir)
 static void remove_temporary(struct replay *r)
 {
     if (r->temporary)
-        remove_folder(r->dir);
+        leat_scratch_folder_remove(r->dir);
     r->temporary = false;
 }
 
@@ -161,9 +161,9 @@ static leat_status live_version(const struct replay *r, char ret[LEAT_VERSION_BY
 static leat_status open_copy(struct replay *r, const char *version, struct leat_error *err)
 {
     char dir[LEAT_MODEL_PATH_BYTES];
-    LEAT_TRY(make_folder(dir, err), err, "copy of the live model");
+    LEAT_TRY(leat_scratch_folder(dir, err), err, "copy of the live model");
     leat_status status = leat_redis_copy(r->s.topology, r->projection, version, dir, &r->live, err);
-    remove_folder(dir);
+    leat_scratch_folder_remove(dir);
     return status;
 }
 

@@ -290,16 +290,20 @@ static struct leat_projector *projector_new(const struct leat_projector_config *
     return p;
 }
 
-static leat_status add_redis_models(struct leat_projector *p, struct leat_error *err)
+static leat_status check_redis_models(struct leat_projector *p, struct leat_error *err)
 {
     for (uint32_t i = 0; i < p->topology->n_projections; i++) {
         const struct leat_projection *decl = &p->topology->projections[i];
         if (decl->store != LEAT_MODEL_REDIS || decl->module != NULL)
             continue; /* leat_topology_unsupported() has said so */
-        struct leat_projector_model *m = &p->models[p->n_models++];
-        leat_projector_model_init(p, m, decl);
-        LEAT_TRY(leat_projector_open_model(p, m, err), err, "read model '%.*s'",
+        struct leat_redis_fold_config fc = {.topology = p->topology,
+                                            .projection = decl,
+                                            .version = "",
+                                            .declaration = LEAT_STR("")};
+        struct leat_fold *f = NULL; /* which versions there are is asked for later */
+        LEAT_TRY(leat_redis_fold_open(&fc, &f, err), err, "read model '%.*s'",
                  LEAT_STR_FMT(decl->name));
+        leat_fold_close(f);
     }
     return LEAT_OK;
 }
@@ -331,7 +335,7 @@ static leat_status start_redis(const struct leat_projector_config *c, struct lea
         return LEAT_OK;
     LEAT_AUTO(projector_freep) struct leat_projector *p = projector_new(c);
     LEAT_TRY(leat_projector_redis_new(p, c, err), err, "start the projector");
-    LEAT_TRY(add_redis_models(p, err), err, "start the projector");
+    LEAT_TRY(check_redis_models(p, err), err, "start the projector");
     LEAT_TRY(start_thread(p, err), err, "start the projector");
     *ret = LEAT_TAKE(p);
     return LEAT_OK;

@@ -22,6 +22,7 @@ struct leat_projector_model { /* one version that is kept up to date */
     char dir[LEAT_MODEL_PATH_BYTES];
     int fresh_fd;
     bool current;          /* readers use this version */
+    bool wants;            /* Redis: to be that, once it is as far */
     bool refused;          /* this version must be given up: reason in `why` */
     int32_t refused_slice; /* Redis: of this slice */
     char why[256];
@@ -90,6 +91,8 @@ LEAT_MUST_CHECK leat_status leat_projector_open_model(struct leat_projector *p,
                                                       struct leat_projector_model *m,
                                                       struct leat_error *err);
 void leat_projector_close_model(struct leat_projector_model *m);
+/* The version is fed no more; another model may take its place in the array. */
+void leat_projector_let_go(struct leat_projector *p, struct leat_projector_model *m);
 /* What it holds in memory, not its files. */
 void leat_projector_model_init(const struct leat_projector *p, struct leat_projector_model *m,
                                const struct leat_projection *projection);
@@ -113,6 +116,8 @@ void leat_projector_redis_free(struct leat_projector *p);
 LEAT_MUST_CHECK leat_status leat_projector_redis_open_model(struct leat_projector *p,
                                                             struct leat_projector_model *m,
                                                             struct leat_error *err);
+/* Feeds all versions there are, and lets go of those that were dropped. RETRY: Redis is away. */
+leat_status leat_projector_redis_follow(struct leat_projector *p, struct leat_error *err);
 /* Takes on and hands over slices; false while there is nothing to fold, after a short wait.
  * *ret_moved: `slices` is not what it was. */
 bool leat_projector_redis_works(struct leat_projector *p, bool *ret_moved);

@@ -71,6 +71,19 @@ void leat_projector_close_model(struct leat_projector_model *m)
     m->fresh_fd = -1;
 }
 
+void leat_projector_let_go(struct leat_projector *p, struct leat_projector_model *m)
+{
+    leat_projector_close_model(m);
+    p->gone.applied += m->before.applied;
+    p->gone.dropped += m->before.dropped;
+    p->gone.transactions += m->before.transactions;
+    leat_projector_model_done(m);
+    struct leat_projector_model *last = &p->models[--p->n_models];
+    if (m != last)
+        *m = *last;
+    memset(last, 0, sizeof *last);
+}
+
 leat_status leat_projector_open_model(struct leat_projector *p, struct leat_projector_model *m,
                                       struct leat_error *err)
 {

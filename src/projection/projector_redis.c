@@ -1,6 +1,5 @@
 /* projector_redis.c - what is different about models in Redis: a share of the slices instead of all
  * of them, slices that are loaded and looked after one by one, a server that may be away. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,29 +37,6 @@ void leat_projector_redis_free(struct leat_projector *p)
     free(r->complete_ms);
     free(r);
     p->redis = NULL;
-}
-
-static size_t count_models(const struct leat_topology *t)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < t->n_projections; i++)
-        n += t->projections[i].store == LEAT_MODEL_REDIS;
-    return n;
-}
-
-leat_status leat_projector_redis_open_model(struct leat_projector *p,
-                                            struct leat_projector_model *m, struct leat_error *err)
-{
-    (void)snprintf(m->version, sizeof m->version, "%016" PRIx64, m->projection->hash);
-    struct leat_redis_fold_config c = {.topology = p->topology,
-                                       .projection = m->projection,
-                                       .version = m->version,
-                                       .cache_bytes = (size_t)p->topology->redis.cache_bytes /
-                                                      count_models(p->topology)};
-    LEAT_TRY(leat_redis_fold_open(&c, &m->fold, err), err, "open");
-    for (int32_t k = 0; k < p->partitions; k++)
-        m->checked_seq[k] = -1;
-    return LEAT_OK;
 }
 
 bool leat_projector_takes(const struct leat_projector *p, const struct leat_projector_model *m,
@@ -132,6 +108,11 @@ bool leat_projector_redis_works(struct leat_projector *p, bool *ret_moved)
         leat_projector_wait(p, AGAIN_MS);
         return false;
     }
+    if (p->n_models == 0 && leat_projector_redis_follow(p, &err) != LEAT_OK) {
+        p->store_lag = -1;
+        (void)redis_is_away(p, &err);
+        return false;
+    }
     for (size_t i = 0; i < p->n_models; i++) {
         struct leat_projector_model *m = &p->models[i];
         if (m->fold == NULL || load(p, m, &err) == LEAT_OK)
@@ -190,7 +171,7 @@ static leat_status look(struct leat_projector *p, struct leat_projector_model *m
     LEAT_TRY(leat_redis_fold_look(m->fold, ks, n, r->complete_ms, err), err, "model '%.*s'",
              LEAT_STR_FMT(m->projection->name));
     tell_what_was_found(p, m);
-    if (m->current)
+    if (m->current || !m->wants)
         return LEAT_OK;
     LEAT_TRY(leat_redis_fold_switch(m->fold, &m->current, &switched, err), err, "model '%.*s'",
              LEAT_STR_FMT(m->projection->name));
@@ -205,7 +186,12 @@ static leat_status look(struct leat_projector *p, struct leat_projector_model *m
 
 void leat_projector_redis_check(struct leat_projector *p)
 {
+    struct leat_error away = {0};
     leat_projector_commit(p, true);
+    if (leat_projector_redis_follow(p, &away) != LEAT_OK) {
+        (void)redis_is_away(p, &away);
+        return;
+    }
     for (size_t i = 0; i < p->n_models; i++) {
         struct leat_projector_model *m = &p->models[i];
         struct leat_error err = {0};

@@ -54,19 +54,6 @@ static struct leat_projector_model *fed(struct leat_projector *p, const struct d
     return NULL;
 }
 
-static void let_go(struct leat_projector *p, struct leat_projector_model *m)
-{
-    leat_projector_close_model(m);
-    p->gone.applied += m->before.applied;
-    p->gone.dropped += m->before.dropped;
-    p->gone.transactions += m->before.transactions;
-    leat_projector_model_done(m);
-    struct leat_projector_model *last = &p->models[--p->n_models];
-    if (m != last)
-        *m = *last;
-    memset(last, 0, sizeof *last);
-}
-
 void leat_projector_give_up(struct leat_projector *p, struct leat_projector_model *m)
 {
     struct leat_error err = {0};
@@ -83,7 +70,7 @@ void leat_projector_give_up(struct leat_projector *p, struct leat_projector_mode
         d->wants = true;
         d->stamp = leat_version_stamp(p->data_dir, d->projection->name);
     }
-    let_go(p, m);
+    leat_projector_let_go(p, m);
 }
 
 /* What an older version is a fold by: *ret_owner holds it. */
@@ -204,7 +191,7 @@ static void let_go_of_gone(struct leat_projector *p, const struct declared *d,
                     LEAT_LOG_FIELDS(LEAT_LOG_STR("model", d->projection->name),
                                     LEAT_LOG_CSTR("version", m->version)),
                     "this version was dropped");
-        let_go(p, m);
+        leat_projector_let_go(p, m);
     }
 }
 
@@ -475,7 +462,7 @@ void leat_projector_reopen(struct leat_projector *p)
 {
     struct leat_projector_versions *v = p->versions;
     while (p->n_models > 0)
-        let_go(p, &p->models[p->n_models - 1]);
+        leat_projector_let_go(p, &p->models[p->n_models - 1]);
     for (size_t i = 0; i < v->n; i++) {
         v->at[i].wants = true;
         v->at[i].stamp = leat_version_stamp(p->data_dir, v->at[i].projection->name);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "projection/redis_fold_internal.h"
 #include "projection/versions.h"
 
@@ -217,6 +218,29 @@ leat_status leat_redis_fold_clear(struct leat_fold *f, int32_t k, struct leat_er
     return leat_redis_clear_marked(f, err);
 }
 
+leat_status leat_redis_fold_remove(struct leat_fold *f, struct leat_error *err)
+{
+    struct leat_redis_place *p = leat_redis_place_of(f);
+    LEAT_TRY(leat_redis_fold_ready(f, err), err, "remove");
+    for (int32_t k = 0; k < f->partitions; k++) {
+        const struct leat_redis_slice_keys *s = &p->keys.slices[k];
+        const struct leat_str keys[] = {s->rows, s->order, s->skipped, s->fresh};
+        leat_redis_forget_rows(p, k, false);
+        for (size_t i = 0; i < sizeof keys / sizeof *keys + p->keys.n_indexes; i++) {
+            leat_redis_command(p->redis, 2);
+            leat_redis_arg(p->redis, LEAT_STR("UNLINK"));
+            leat_redis_arg(p->redis, i < 4 ? keys[i] : s->indexes[i - 4]);
+        }
+        LEAT_TRY(leat_redis_finish(p->redis, err), err, "remove slice %d", (int)k);
+    }
+    return LEAT_OK;
+}
+
+void leat_redis_fold_set_current(struct leat_fold *f, bool current)
+{
+    leat_redis_place_of(f)->is_current = current;
+}
+
 uint64_t leat_redis_fold_cleared(const struct leat_fold *f)
 {
     return leat_redis_place_of(f)->cleared;
@@ -266,23 +290,20 @@ static void send_look(struct leat_fold *f, int32_t k, int64_t complete_ms)
     leat_redis_arg_int(p->redis, complete_ms);
 }
 
+/* The pointer may be lost like anything else. */
 static void send_version(struct leat_redis_place *p)
 {
-    leat_redis_command(p->redis, 3);
-    leat_redis_arg(p->redis, LEAT_STR("SET"));
+    leat_redis_script(p->redis, LEAT_SCRIPT_VERSION, 5, 5);
     leat_redis_arg(p->redis, p->keys.shape);
-    leat_redis_arg(p->redis, p->shape_text);
-    leat_redis_command(p->redis, 3);
-    leat_redis_arg(p->redis, LEAT_STR("SADD"));
     leat_redis_arg(p->redis, p->keys.versions);
-    leat_redis_arg(p->redis, leat_str_of(p->version));
-    if (!p->is_current)
-        return;
-    leat_redis_command(p->redis, 4); /* the pointer may be lost like anything else */
-    leat_redis_arg(p->redis, LEAT_STR("SET"));
     leat_redis_arg(p->redis, p->keys.current);
+    leat_redis_arg(p->redis, p->keys.dropped);
+    leat_redis_arg(p->redis, p->keys.about);
     leat_redis_arg(p->redis, leat_str_of(p->version));
-    leat_redis_arg(p->redis, LEAT_STR("NX"));
+    leat_redis_arg(p->redis, p->shape_text);
+    leat_redis_arg(p->redis, p->declaration);
+    leat_redis_arg(p->redis, p->is_current ? LEAT_STR("1") : LEAT_STR("0"));
+    leat_redis_arg_int(p->redis, leat_now_ms());
 }
 
 leat_status leat_redis_fold_look(struct leat_fold *f, const int32_t *ks, size_t n,
@@ -363,6 +384,32 @@ static leat_status caught_up(struct leat_fold *f, const char *current, bool *ret
     return status;
 }
 
+/* `from` "" = there was none. */
+static void send_switch(struct leat_fold *f, const char *from)
+{
+    struct leat_redis_place *p = leat_redis_place_of(f);
+    leat_buf_clear(&p->text);
+    leat_buf_printf(&p->text, "about:%s", from);
+    leat_buf_putc(&p->text, 0);
+    struct leat_str about =
+        leat_redis_model_key(p->topology->name, f->projection->name, p->text.at, f->batch->work);
+    if (from[0] != 0) {
+        leat_redis_command(p->redis, 4);
+        leat_redis_arg(p->redis, LEAT_STR("HSET"));
+        leat_redis_arg(p->redis, about);
+        leat_redis_arg(p->redis, LEAT_STR("left"));
+        leat_redis_arg_int(p->redis, leat_now_ms());
+    }
+    leat_redis_command(p->redis, 3);
+    leat_redis_arg(p->redis, LEAT_STR("HDEL"));
+    leat_redis_arg(p->redis, p->keys.about);
+    leat_redis_arg(p->redis, LEAT_STR("left"));
+    leat_redis_command(p->redis, 3);
+    leat_redis_arg(p->redis, LEAT_STR("SET"));
+    leat_redis_arg(p->redis, p->keys.current);
+    leat_redis_arg(p->redis, leat_str_of(p->version));
+}
+
 leat_status leat_redis_fold_switch(struct leat_fold *f, bool *ret_current, bool *ret_switched,
                                    struct leat_error *err)
 {
@@ -385,11 +432,8 @@ leat_status leat_redis_fold_switch(struct leat_fold *f, bool *ret_current, bool 
         LEAT_TRY(caught_up(f, current, &reached, err), err, "switch");
     if (!reached)
         return LEAT_OK;
-    leat_redis_command(p->redis, 3);
-    leat_redis_arg(p->redis, LEAT_STR("SET"));
-    leat_redis_arg(p->redis, p->keys.current);
-    leat_redis_arg(p->redis, leat_str_of(p->version));
-    LEAT_TRY(leat_redis_reply(p->redis, &reply, err), err, "switch");
+    send_switch(f, current);
+    LEAT_TRY(leat_redis_finish(p->redis, err), err, "switch");
     *ret_current = *ret_switched = p->is_current = true;
     return LEAT_OK;
 }
@@ -429,6 +473,7 @@ static struct leat_redis_place *place_new(const struct leat_redis_fold_config *c
     leat_assert(p->slices != NULL);
     leat_buf_init(&p->text, (size_t)64 * 1024);
     leat_buf_init(&p->packed, LEAT_ROW_BYTES_MAX);
+    p->declaration = leat_arena_copy(p->arena, c->declaration);
     struct leat_redis_keys_config kc = {.topology = c->topology->name,
                                         .model = c->projection->name,
                                         .version = c->version,

@@ -25,7 +25,8 @@ struct leat_redis_fold_config {
     const struct leat_topology *topology;
     const struct leat_projection *projection;
     const char *version;
-    size_t cache_bytes; /* for rows written lately, which then need not be fetched */
+    struct leat_str declaration; /* kept beside the rows, as declaration.h writes it */
+    size_t cache_bytes;          /* for rows written lately, which then need not be fetched */
 };
 /* Does not connect. INVALID: the declaration. */
 LEAT_MUST_CHECK leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c,
@@ -46,7 +47,10 @@ LEAT_MUST_CHECK leat_status leat_redis_fold_look(struct leat_fold *f, const int3
 /* Removes the slice's rows: it is folded again from the first event. */
 LEAT_MUST_CHECK leat_status leat_redis_fold_clear(struct leat_fold *f, int32_t k,
                                                   struct leat_error *err);
-uint64_t leat_redis_fold_cleared(const struct leat_fold *f); /* slices, so far */
+/* Removes all its slices: the version was dropped. */
+LEAT_MUST_CHECK leat_status leat_redis_fold_remove(struct leat_fold *f, struct leat_error *err);
+void leat_redis_fold_set_current(struct leat_fold *f, bool current); /* as is known elsewhere */
+uint64_t leat_redis_fold_cleared(const struct leat_fold *f);         /* slices, so far */
 
 /* Makes the version the one readers use when there is none yet, or it is at or past that one in
  * every slice, whoever folds it. */

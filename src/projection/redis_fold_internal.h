@@ -30,7 +30,7 @@ struct leat_redis_place {
     struct leat_row_names names;
     struct leat_redis_slice *slices;
     struct leat_row_cache *cache; /* rows as of `at`; NULL: no rule reads rows */
-    struct leat_str shape_text;
+    struct leat_str shape_text, declaration;
     const char *version;
     bool is_current; /* readers use it, as far as we know */
     uint64_t cleared;

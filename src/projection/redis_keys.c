@@ -60,10 +60,20 @@ static const char script_clear[] = "local have = redis.call('HGET', KEYS[1], '')
                                    "redis.call('UNLINK', unpack(KEYS))\n"
                                    "return {1, ''}\n";
 
+static const char script_version[] =
+    "if redis.call('SISMEMBER', KEYS[4], ARGV[1]) == 1 then return 0 end\n"
+    "redis.call('SET', KEYS[1], ARGV[2])\n"
+    "redis.call('SADD', KEYS[2], ARGV[1])\n"
+    "if ARGV[4] == '1' then redis.call('SET', KEYS[3], ARGV[1], 'NX') end\n"
+    "redis.call('HSETNX', KEYS[5], 'made', ARGV[5])\n"
+    "if ARGV[3] ~= '' then redis.call('HSETNX', KEYS[5], 'declaration', ARGV[3]) end\n"
+    "return 1\n";
+
 const char *const leat_redis_scripts[LEAT_SCRIPT_COUNT] = {
     [LEAT_SCRIPT_APPLY] = script_apply,
     [LEAT_SCRIPT_LOOK] = script_look,
     [LEAT_SCRIPT_CLEAR] = script_clear,
+    [LEAT_SCRIPT_VERSION] = script_version,
 };
 
 /* ---- names ---- */
@@ -95,10 +105,13 @@ void leat_redis_keys_of(const struct leat_redis_keys_config *c, struct leat_aren
                         struct leat_redis_keys *ret)
 {
     const char *shape = leat_arena_printf(arena, "shape:%s", c->version);
+    const char *about = leat_arena_printf(arena, "about:%s", c->version);
     *ret = (struct leat_redis_keys){
         .current = leat_redis_model_key(c->topology, c->model, "current", arena),
         .versions = leat_redis_model_key(c->topology, c->model, "versions", arena),
         .shape = leat_redis_model_key(c->topology, c->model, shape, arena),
+        .dropped = leat_redis_model_key(c->topology, c->model, "dropped", arena),
+        .about = leat_redis_model_key(c->topology, c->model, about, arena),
         .partitions = c->shape->partitions,
         .n_indexes = c->by_stream ? c->shape->n_indexes : 0,
     };

@@ -21,7 +21,7 @@ struct leat_redis_slice_keys {
     struct leat_str *indexes; /* as many as the model has entries kept for */
 };
 struct leat_redis_keys {
-    struct leat_str current, versions, shape;
+    struct leat_str current, versions, shape, dropped, about;
     struct leat_redis_slice_keys *slices;
     int32_t partitions;
     uint32_t n_indexes;
@@ -75,6 +75,10 @@ typedef enum leat_redis_script_no {
     LEAT_SCRIPT_APPLY,
     LEAT_SCRIPT_LOOK,  /* ARGV: checkpoint expected; unix ms to write as fresh, or 0 */
     LEAT_SCRIPT_CLEAR, /* ARGV: checkpoint expected */
+    /* KEYS: shape, versions, current, dropped, about; ARGV: version, shape, declaration, "1" when
+     * it is current as far as is known, unix ms. Says that the version is there; 0: it was dropped.
+     */
+    LEAT_SCRIPT_VERSION,
     LEAT_SCRIPT_COUNT,
 } leat_redis_script_no;
 

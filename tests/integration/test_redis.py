@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 
 from lib import check, leat, pg, redis, servers, store, wait
 
@@ -318,6 +319,82 @@ def a_changed_declaration_is_a_version_beside_the_old_one():
     p.stop()
     with open(h.path, "w", encoding="utf-8") as f:
         f.write(text)
+
+
+def versions(h, model="card"):
+    return {v["version"]: v for v in h.must_json("model", "list", model)}
+
+
+def current(h, model="card"):
+    return h.must_json("model", "status", model)["current"]
+
+
+@check.test
+def a_version_is_rebuilt_beside_the_one_in_use_switched_compared_dropped():
+    h, p = running()
+    old = current(h)
+    events = len(stored())
+    built = h.must_json("model", "rebuild", "card", "--switch")
+    new = built["version"]
+    check.equal((built["switched"], built["events"], current(h)), (True, events, new))
+    append("k1", [paid("k1", 9)])
+    publish(stored()[-4:])
+    equals_fold(h)
+    same = h.must_json("model", "diff", "card", old, new)
+    check.equal((same["equal"], same["same_position"]), (True, True), "both are fed")
+    row = next(key for key in server().keys(f"{{{NAME}.card.{old}.*}}:rows")
+               if server().ask("HEXISTS", key, "k1"))
+    server().ask("HSET", row, "k1", server().ask("HGET", row, "k1").replace(b'"n":', b'"n":9'))
+    other = h.cli("model", "diff", "card", old, "--json")
+    check.equal((other.returncode, [d["key"] for d in json.loads(other.stdout)["differences"]]),
+                (3, ["k1"]))
+    h.must("model", "switch", "card", old)
+    check.equal(current(h), old)
+    h.must("model", "switch", "card")
+    check.equal({n: v["state"] for n, v in versions(h).items()}, {old: "former", new: "current"})
+    check.equal({v["rows"] for v in versions(h).values()}, {len(fold()[0])})
+    for call, code, text in ((("drop", "card", new), 2, "readers use"),
+                             (("drop", "card", "ffff"), 2, "no version 'ffff'"),
+                             (("compact", "card"), 2, "kept in Redis")):
+        done = h.cli("model", *call)
+        check.equal((done.returncode, text in done.stderr), (code, True), done.stderr)
+    h.must("model", "drop", "card", old)
+    check.equal(list(versions(h)), [new])
+    p.await_log("this version was dropped", 60)
+    check.equal(server().keys(f"{{{NAME}.card.{old}.*"), [])
+    append("k1", [paid("k1", 10)])
+    publish(stored()[-4:])
+    equals_fold(h)
+    server().ask("FLUSHALL")
+    equals_fold(h)
+    check.equal((current(h), list(versions(h))), (new, [new]))
+
+
+@check.test
+def a_rebuild_that_was_killed_is_gone_on_with():
+    h, _ = running()
+    events = len(stored())
+    build = subprocess.Popen(
+        [servers.BIN, "model", "rebuild", "totals", "--throttle", "20/s"], cwd=h.dir, env=h.env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def state():
+        return [v["state"] for v in versions(h, "totals").values() if v["state"] != "current"]
+
+    wait.equals(state, ["building"], 60)
+    second = h.cli("model", "rebuild", "totals")
+    check.equal((second.returncode, "built by another process" in second.stderr), (1, True),
+                second.stderr)
+    h.must("model", "pause", "totals")
+    wait.equals(state, ["paused"], 60)
+    build.kill()
+    build.wait()
+    wait.equals(state, ["broken off"], 60)
+    h.must("model", "resume", "totals")
+    built = h.must_json("model", "rebuild", "totals", "--throttle", "1000000/s", "--switch")
+    check.equal((built["events"] + built["resumed"], current(h, "totals")),
+                (events, built["version"]))
+    equals_fold(h)
 
 
 @check.test
