@@ -50,6 +50,7 @@ SCHEMAS = {
     "Named": [("id", "string"), ("name", "string")],
     "Gone": [("id", "string")],
 }
+CARD, TOTALS = ("sum", "n", "most", "last", "name", "by"), ("sum", "n", "least", "who")
 _home, _server, _running = [], [], []
 
 
@@ -99,10 +100,12 @@ def some_events(keys=12, each=6, name="n"):
                ([("Gone", {"id": key})] if i % 5 == 4 else []))
 
 
-def fold():
-    """What the models must hold, computed by Python from SQL."""
+def fold(upto=None):
+    """What the models must hold, computed by Python from SQL; up to these seqs of the slices."""
     cards, totals = {}, {}
     for e in stored():
+        if upto is not None and int(e["seq"]) > upto[int(e["slice"])]:
+            continue
         p = json.loads(e["payload"])
         card = cards.setdefault(p["id"], {})
         if e["type"] == "Named":
@@ -181,6 +184,36 @@ def digest_of(rows, fields):
     return d.hex()
 
 
+def vector(position):
+    """slice -> seq of a position as text."""
+    pairs = (pair.split("=") for group in position.split(";")
+             for pair in group.partition(":")[2].split(","))
+    return {int(k): int(seq) for k, seq in pairs}
+
+
+@check.test
+def on_its_way_a_model_is_the_fold_up_to_its_vector_in_both_stores():
+    h = home()
+    some_events()
+    heads = {int(e["slice"]): int(e["seq"]) for e in stored()}
+    upto = {k: heads.get(k, 0) * (k + 2) // (PARTITIONS + 2) for k in range(PARTITIONS)}
+    store.publish(NAME, [e for e in stored() if int(e["seq"]) <= upto[int(e["slice"])]])
+    for k, seq in upto.items():
+        pg.execute(f"update {NAME}.published set seq = {seq} where slice = {k}")
+    _running[:] = [(h, projector(h))]
+    wait.equals(lambda: (models(h), models(h, "lmdb_")), (fold(upto), fold(upto)), 90,
+                "both stores to hold a part")
+    cards, totals = fold(upto)
+    assert cards and len(cards) < len(fold()[0]), "a part"
+    for prefix in ("", "lmdb_"):
+        for model, rows, fields in (("card", cards, CARD), ("totals", totals, TOTALS)):
+            got = h.must_json("replay", prefix + model)
+            check.equal((vector(got["position"]), got["live"]["digest"], got["digest"]),
+                        (upto, *[digest_of(rows, fields)] * 2), prefix + model)
+    publish([e for e in stored() if int(e["seq"]) > upto[int(e["slice"])]])
+    equals_fold(h)
+
+
 def slice_keys(kind):
     return server().keys(f"{{{NAME}.card.*}}:{kind}")
 
@@ -212,9 +245,7 @@ def both_stores_hold_the_same_and_any_client_reads_it():
 def a_replay_has_the_digest_of_a_fold_in_python():
     h, _ = running()
     cards, totals = fold()
-    for model, rows, fields in (
-            ("card", cards, ("sum", "n", "most", "last", "name", "by")),
-            ("totals", totals, ("sum", "n", "least", "who"))):
+    for model, rows, fields in (("card", cards, CARD), ("totals", totals, TOTALS)):
         got = h.must_json("replay", model)
         check.equal((got["digest"], got["live"]["equal"]), (digest_of(rows, fields), True), model)
         check.equal(got["live"]["digest"], h.must_json("replay", f"lmdb_{model}")["digest"])
