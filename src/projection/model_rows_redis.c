@@ -268,11 +268,6 @@ void leat_redis_send_row(struct leat_redis_snapshot *s, int32_t slice, struct le
     leat_redis_arg(s->redis, db_key);
 }
 
-static uint32_t bound_of(leat_row_op op)
-{
-    return op == LEAT_ROW_COLLECT ? LEAT_COLLECT_MAX : LEAT_APPEND_MAX;
-}
-
 /* Operations that commute join what each slice has folded: the sum of sums, the set of sets. */
 void leat_redis_join(const struct leat_redis_form *form, uint32_t n, struct leat_cell *cells,
                      const struct leat_cell *more, struct leat_arena *arena)
@@ -287,11 +282,11 @@ void leat_redis_join(const struct leat_redis_form *form, uint32_t n, struct leat
             continue;
         }
         if (op != LEAT_ROW_COLLECT) {
-            (void)leat_row_apply(&cells[i], op, &more[i], bound_of(op), arena);
+            (void)leat_row_apply(&cells[i], op, &more[i], form->bound[i], arena);
             continue;
         }
         while (more[i].kind == LEAT_CELL_LIST && leat_cell_next(&rest, &item))
-            (void)leat_row_apply(&cells[i], op, &item, bound_of(op), arena);
+            (void)leat_row_apply(&cells[i], op, &item, form->bound[i], arena);
     }
 }
 

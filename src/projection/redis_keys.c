@@ -122,7 +122,7 @@ void leat_redis_keys_of(const struct leat_redis_keys_config *c, struct leat_aren
 
 /* ---- what a version says of itself ---- */
 
-#define FORM_VERSION 1
+#define FORM_VERSION 2 /* 1: without bounds */
 #define FORM_HEAD    6 /* version, by_stream, key parts, stream part, u16 fields */
 
 static leat_row_op merge_op(leat_op_kind kind)
@@ -152,8 +152,10 @@ void leat_redis_form_of(const struct leat_projection *p, struct leat_redis_form 
     for (uint32_t i = 0; i < p->n_from; i++) {
         for (uint32_t j = 0; j < p->from[i].n_ops; j++) {
             const struct leat_op *op = &p->from[i].ops[j];
-            if (op->field < LEAT_ROW_FIELDS_MAX && ret->merge[op->field] == LEAT_ROW_SET)
-                ret->merge[op->field] = (uint8_t)merge_op(op->kind);
+            if (op->field >= LEAT_ROW_FIELDS_MAX || ret->merge[op->field] != LEAT_ROW_SET)
+                continue;
+            ret->merge[op->field] = (uint8_t)merge_op(op->kind);
+            ret->bound[op->field] = (uint16_t)op->bound;
         }
     }
 }
@@ -169,6 +171,10 @@ void leat_redis_form_text(const struct leat_redis_form *form, const struct leat_
                                      (uint8_t)(shape->n_fields >> 8)};
     leat_buf_put(out, head, sizeof head);
     leat_buf_put(out, form->merge, shape->n_fields);
+    for (uint32_t i = 0; i < shape->n_fields; i++) {
+        leat_buf_putc(out, (char)(uint8_t)form->bound[i]);
+        leat_buf_putc(out, (char)(uint8_t)(form->bound[i] >> 8));
+    }
     leat_shape_text(shape, out);
 }
 
@@ -176,16 +182,21 @@ bool leat_redis_form_read(struct leat_str text, struct leat_redis_form *ret,
                           struct leat_shape **ret_shape)
 {
     const uint8_t *at = (const uint8_t *)text.at;
-    if (text.len < FORM_HEAD || at[0] != FORM_VERSION)
+    if (text.len < FORM_HEAD || at[0] < 1 || at[0] > FORM_VERSION)
         return false;
     uint32_t n = at[4] | (uint32_t)at[5] << 8;
-    if (n > LEAT_ROW_FIELDS_MAX || text.len < FORM_HEAD + n)
+    uint32_t head = FORM_HEAD + (at[0] == 1 ? n : 3 * n);
+    if (n > LEAT_ROW_FIELDS_MAX || text.len < head)
         return false;
     *ret =
         (struct leat_redis_form){.by_stream = at[1] != 0, .key_parts = at[2], .stream_part = at[3]};
     memcpy(ret->merge, at + FORM_HEAD, n);
-    return leat_shape_of_text((struct leat_str){text.at + FORM_HEAD + n, text.len - FORM_HEAD - n},
-                              ret_shape);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t *bound = at + FORM_HEAD + n + (size_t)2 * i;
+        ret->bound[i] =
+            at[0] == 1 ? LEAT_COLLECT_BOUND : (uint16_t)(bound[0] | (uint32_t)bound[1] << 8);
+    }
+    return leat_shape_of_text((struct leat_str){text.at + head, text.len - head}, ret_shape);
 }
 
 /* ---- the checkpoint ---- */

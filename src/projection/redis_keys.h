@@ -45,8 +45,9 @@ struct leat_str leat_redis_model_key(struct leat_str topology, struct leat_str m
 
 struct leat_redis_form {
     bool by_stream;
-    uint8_t key_parts, stream_part;     /* by_stream: that part of a key tells the slice */
-    uint8_t merge[LEAT_ROW_FIELDS_MAX]; /* else: leat_row_op by which values of slices join */
+    uint8_t key_parts, stream_part;      /* by_stream: that part of a key tells the slice */
+    uint8_t merge[LEAT_ROW_FIELDS_MAX];  /* else: leat_row_op by which values of slices join */
+    uint16_t bound[LEAT_ROW_FIELDS_MAX]; /* and how many items stay */
 };
 void leat_redis_form_of(const struct leat_projection *p, struct leat_redis_form *ret);
 void leat_redis_form_text(const struct leat_redis_form *form, const struct leat_shape *shape,

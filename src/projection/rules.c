@@ -39,7 +39,7 @@ static leat_status compile_ops(struct leat_eval_compiler *c, const struct leat_f
         to->field = op->field;
         to->op = row_op(op->kind);
         to->clear = op->kind == LEAT_OP_DELETE;
-        to->bound = op->kind == LEAT_OP_COLLECT ? LEAT_COLLECT_MAX : LEAT_APPEND_MAX;
+        to->bound = op->bound;
         if (!to->clear)
             LEAT_TRY(leat_eval_compile(c, op->value, &to->value, err), err, "field %u", op->field);
     }

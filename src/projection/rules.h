@@ -7,9 +7,7 @@
 #include "projection/coded.h"
 #include "projection/eval.h"
 
-#define LEAT_APPEND_MAX  100  /* items of a list field */
-#define LEAT_COLLECT_MAX 1000 /* items of a set field */
-#define LEAT_PICKERS_MAX 16   /* schemas of one event type met by a projector */
+#define LEAT_PICKERS_MAX 16 /* schemas of one event type met by a projector */
 
 struct leat_rule_test {
     leat_compare compare;

@@ -53,6 +53,36 @@ static bool is_number_op(leat_op_kind kind)
     return kind == LEAT_OP_ADD;
 }
 
+/* `{value: $.x, max: 20}`: what goes into the list, and how much stays there. */
+static const struct leat_yaml *load_bound(struct leat_loader *l, const struct leat_yaml *n,
+                                          const char *path, struct leat_op *op)
+{
+    const struct leat_yaml *value = leat_yaml_get(n, LEAT_STR("value"));
+    const struct leat_yaml *max = leat_yaml_get(n, LEAT_STR("max"));
+    if (value == NULL || n->n != (max == NULL ? 1u : 2u)) {
+        leat_load_error(l, &n->place, "%s takes a value, or {value, max}", path);
+        return NULL;
+    }
+    int64_t bound = op->bound;
+    if (max != NULL &&
+        !leat_load_int(l, max, leat_load_path(l, path, LEAT_STR("max")), 1, LEAT_BOUND_MAX, &bound))
+        return NULL;
+    op->bound = (uint32_t)bound;
+    return value;
+}
+
+/* Which items stay must not depend on which event came last. */
+static void check_bound(struct leat_loader *l, const struct leat_op *op,
+                        const struct leat_place *place, const char *path)
+{
+    struct leat_bound *b = &l->bounds[op->field];
+    if (b->bound != 0 && (b->bound != op->bound || b->kind != op->kind)) {
+        leat_load_error(l, place, "%s: another rule keeps %u items of it", path, b->bound);
+        leat_report_hint(l->report, "one operation and one `max` per field");
+    }
+    *b = (struct leat_bound){op->kind, op->bound};
+}
+
 void leat_load_ops(struct leat_loader *l, const struct leat_key *key, const struct leat_yaml *n,
                    const char *path, void *target)
 {
@@ -63,9 +93,16 @@ void leat_load_ops(struct leat_loader *l, const struct leat_key *key, const stru
         const struct leat_yaml_pair *pair = &n->pairs[i];
         struct leat_op op = {.kind = (leat_op_kind)key->min};
         const char *at = leat_load_path(l, path, pair->key);
-        if (!leat_load_field_index(l, pair->key, &pair->place, path, &op.field) ||
-            !leat_load_expr(l, pair->value, at, &op.value))
+        const struct leat_yaml *value = pair->value;
+        bool bounded = op.kind == LEAT_OP_APPEND || op.kind == LEAT_OP_COLLECT;
+        op.bound = op.kind == LEAT_OP_COLLECT ? LEAT_COLLECT_BOUND : LEAT_APPEND_BOUND;
+        if (bounded && value->kind == LEAT_YAML_MAP)
+            value = load_bound(l, value, at, &op);
+        if (value == NULL || !leat_load_field_index(l, pair->key, &pair->place, path, &op.field) ||
+            !leat_load_expr(l, value, at, &op.value))
             continue;
+        if (bounded)
+            check_bound(l, &op, &pair->place, at);
         if (is_number_op(op.kind) &&
             (op.value->kind == LEAT_EXPR_STRING || op.value->kind == LEAT_EXPR_BOOL ||
              op.value->kind == LEAT_EXPR_NULL))
@@ -81,7 +118,7 @@ LEAT_KEY_LOADER(leat_load_delete)
     const struct leat_yaml *const *items;
     const struct leat_yaml *single;
     if (n->kind == LEAT_YAML_SCALAR && n->plain && leat_str_eq(n->text, LEAT_STR("true"))) {
-        add_op(l, (struct leat_op){LEAT_OP_DELETE, LEAT_FIELD_ROW, NULL});
+        add_op(l, (struct leat_op){LEAT_OP_DELETE, LEAT_FIELD_ROW, 0, NULL});
         return;
     }
     uint32_t count = leat_load_items(n, &items, &single);
@@ -258,6 +295,7 @@ static void load_projection(struct leat_loader *l, const struct leat_yaml_pair *
     p->source = pair->value;
     l->fields = NULL;
     l->n_fields = l->cap_fields = 0;
+    l->bounds = leat_arena_zalloc(l->arena, FIELDS_MAX, sizeof *l->bounds);
     l->coded = leat_yaml_get(pair->value, LEAT_STR("row")) != NULL;
     leat_load_section(l, LEAT_SECTION_PROJECTION, pair->value, path, p);
     if (pair->value->kind == LEAT_YAML_MAP)

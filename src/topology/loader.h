@@ -24,6 +24,11 @@ struct leat_mark { /* see leat_topology_place() */
     struct leat_place place;
 };
 
+struct leat_bound { /* of a field; 0: none yet */
+    leat_op_kind kind;
+    uint32_t bound;
+};
+
 struct leat_loader {
     struct leat_arena *arena; /* the topology's */
     struct leat_report *report;
@@ -37,8 +42,9 @@ struct leat_loader {
     size_t n_used, cap_used;
     struct leat_str *fields; /* of the projection being loaded */
     size_t n_fields, cap_fields;
-    bool coded;          /* it is written in C */
-    struct leat_op *ops; /* of the rule being loaded */
+    struct leat_bound *bounds; /* of its fields */
+    bool coded;                /* it is written in C */
+    struct leat_op *ops;       /* of the rule being loaded */
     size_t n_ops, cap_ops;
     const struct leat_key **misspelt; /* keys that unknown ones were near to */
     size_t n_misspelt, cap_misspelt;

@@ -31,8 +31,13 @@ typedef enum leat_op_kind {
 struct leat_op {
     leat_op_kind kind;
     uint32_t field;                /* index of projection.fields, or LEAT_FIELD_ROW */
+    uint32_t bound;                /* append, collect: items that stay */
     const struct leat_expr *value; /* NULL for delete */
 };
+/* Items of append and collect where nothing is said, and at most. */
+#define LEAT_APPEND_BOUND  100
+#define LEAT_COLLECT_BOUND 1000
+#define LEAT_BOUND_MAX     4000
 
 struct leat_from {
     struct leat_place place;

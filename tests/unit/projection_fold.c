@@ -30,11 +30,31 @@ static const char topology_text[] =
     "    store: lmdb\n"
     "    key: [$.tier, \"day($meta.recorded_at)\"]\n"
     "    from: {Scored: {add: {n: 1, sum: $.score}, collect: {ids: $.id}}}\n"
+    "  few:\n"
+    "    key: $.id\n"
+    "    from:\n"
+    "      Scored: {append: {last: {value: $.score, max: 3}}, collect: {least: {value: $.score, "
+    "max: 2}}}\n"
     "http: {listen: '127.0.0.1:0'}\n";
 
 #include "projection_kit.h"
 
 TestSuite(fold, .init = set_up, .fini = tear_down);
+
+Test(fold, lists_keep_as_much_as_is_declared)
+{
+    static const int scores[] = {5, 9, 2, 7, 4, 2};
+    struct leat_fold *f = open_fold("few", 0);
+    for (int i = 0; i < 6; i++) {
+        char *json = NULL;
+        cr_assert_gt(asprintf(&json, "{\"id\":\"a\",\"score\":%d}", scores[i]), 0);
+        cr_assert_eq(take(f, 1, i + 1, "Scored", json), LEAT_SEQ_APPLY);
+        commit(f);
+        free(json);
+    }
+    assert_row("few", "a", "{\"key\":\"a\",\"last\":[7,4,2],\"least\":[2,4]}");
+    leat_fold_close(f);
+}
 
 Test(fold, every_operation_over_several_commits)
 {

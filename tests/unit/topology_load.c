@@ -179,6 +179,39 @@ Test(topology, a_projection_in_c)
     done(&o);
 }
 
+Test(topology, bounds_of_lists)
+{
+    static const struct {
+        const char *ops, *finding;
+    } cases[] = {
+        {"{append: {b: {value: $.b, max: 0}}}", "max"},
+        {"{append: {b: {value: $.b, max: 4001}}}", "max"},
+        {"{collect: {b: {max: 3}}}", "takes a value, or {value, max}"},
+        {"{collect: {b: {value: $.b, maxx: 3}}}", "takes a value, or {value, max}"},
+        {"{append: {b: {value: $.b, max: 3}}, collect: {b: $.b}}", "another rule keeps 3 items"},
+        {"{set: {b: {value: $.b, max: 3}}}", "m.from.E.set.b"},
+        {"{append: {b: {value: $.b, max: 4000}}}", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct outcome o;
+        char text[1000];
+        struct leat_buf found;
+        leat_buf_init(&found, 65536);
+        (void)snprintf(text, sizeof text, "%sprojections: {m: {key: $.id, from: {E: %s}}}\n", IN_C,
+                       cases[i].ops);
+        load(&o, text);
+        leat_report_text(&o.report, &found);
+        leat_buf_putc(&found, '\0');
+        if (cases[i].finding == NULL)
+            cr_expect_eq(o.t->projections[0].from[0].ops[0].bound, 4000);
+        else
+            cr_expect(o.t == NULL && strstr(found.at, cases[i].finding) != NULL, "%s: %s",
+                      cases[i].ops, found.at);
+        leat_buf_done(&found);
+        done(&o);
+    }
+}
+
 Test(topology, what_a_projection_in_c_cannot_be)
 {
     static const struct {
