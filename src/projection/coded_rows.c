@@ -21,6 +21,7 @@ struct undo { /* a row as it was before the call */
     uint32_t row;
     struct leat_cell *cells;
     bool exists, touched;
+    int64_t until;
 };
 
 struct leat_rows {
@@ -91,11 +92,14 @@ static struct leat_fold_row *row_of(struct leat_rows *r, struct leat_str key)
 {
     bool fresh = false;
     struct leat_fold_row *row = leat_fold_row_for(r->f, r->change->slice, key, &fresh);
-    if (!fresh)
-        return row;
-    link_row(r, row);
-    r->status = r->fetch(r->f, r->arg, row, r->err);
-    return r->status == LEAT_OK ? row : NULL;
+    if (fresh) {
+        link_row(r, row);
+        r->status = r->fetch(r->f, r->arg, row, r->err);
+    }
+    if (r->status != LEAT_OK)
+        return NULL;
+    leat_fold_row_at(r->f, row, r->change->clock_ms);
+    return row;
 }
 
 /* ---- keys ---- */
@@ -309,14 +313,15 @@ static void write_row(struct leat_rows *r, struct leat_str key, struct leat_cell
             return;
         }
         r->undo = leat_arena_grow(b->work, r->undo, sizeof *r->undo, &r->cap_undo, r->n_undo + 1);
-        r->undo[r->n_undo++] =
-            (struct undo){(uint32_t)(row - b->rows), row->cells, row->exists, row->touched};
+        r->undo[r->n_undo++] = (struct undo){(uint32_t)(row - b->rows), row->cells, row->exists,
+                                             row->touched, row->until};
         row->call = b->calls;
     }
     if (cells != NULL)
         row->cells = cells;
     row->exists = cells != NULL;
     row->touched = true;
+    leat_fold_row_touched(r->f, row, r->change, NULL);
 }
 
 void leat_rows_put(struct leat_rows *r, const struct leat_type *type, const void *row)
@@ -444,6 +449,7 @@ static void undo(struct leat_rows *r)
         row->cells = r->undo[i].cells;
         row->exists = r->undo[i].exists;
         row->touched = r->undo[i].touched;
+        row->until = r->undo[i].until;
     }
 }
 

@@ -41,7 +41,7 @@ struct leat_env {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct leat_env *registry;
 
-static const char *const db_names[LEAT_DB_COUNT] = {"rows", "index", "meta", "skipped"};
+static const char *const db_names[LEAT_DB_COUNT] = {"rows", "index", "meta", "skipped", "expiry"};
 
 /* LMDB says EIO when the disk took only a part of what it wrote. */
 static bool is_disk_full(struct leat_env *e)
@@ -87,8 +87,11 @@ static int open_dbs(struct leat_env *e, bool create)
 {
     MDB_txn *txn = NULL;
     int rc = mdb_txn_begin(e->mdb, NULL, create ? 0 : MDB_RDONLY, &txn);
-    for (int i = 0; rc == 0 && i < LEAT_DB_COUNT; i++)
+    for (int i = 0; rc == 0 && i < LEAT_DB_COUNT; i++) {
         rc = mdb_dbi_open(txn, db_names[i], create ? MDB_CREATE : 0, &e->dbi[i]);
+        if (rc == MDB_NOTFOUND && i == LEAT_DB_EXPIRY)
+            rc = 0; /* made before there was one */
+    }
     if (rc == 0)
         return mdb_txn_commit(txn);
     if (txn != NULL)

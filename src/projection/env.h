@@ -23,6 +23,7 @@ typedef enum leat_env_db {
     LEAT_DB_INDEX,
     LEAT_DB_META,
     LEAT_DB_SKIPPED,
+    LEAT_DB_EXPIRY, /* of rows with a `ttl`: when each goes; readers do without */
     LEAT_DB_COUNT,
 } leat_env_db;
 

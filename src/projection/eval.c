@@ -217,6 +217,24 @@ static struct leat_cell day_or_hour(const struct leat_eval *e, const struct leat
     return cell_of_text(leat_str_of(text));
 }
 
+bool leat_eval_is_period(const struct leat_eval *e)
+{
+    return e->kind == EVAL_CALL && (e->fn == LEAT_FN_DAY || e->fn == LEAT_FN_HOUR);
+}
+
+int64_t leat_eval_period_end(const struct leat_eval *e, const struct leat_eval_scope *scope)
+{
+    struct leat_cell time = leat_eval(e->args[0], scope);
+    int64_t unit = e->fn == LEAT_FN_DAY ? S_PER_DAY : S_PER_HOUR;
+    if (time.kind != LEAT_CELL_INT)
+        return 0;
+    int64_t s = floor_div(time.i, MS_PER_S);
+    int64_t local_end = (floor_div(s + leat_zone_offset(e->zone, s), unit) + 1) * unit;
+    int64_t end = local_end - leat_zone_offset(e->zone, s);
+    end = local_end - leat_zone_offset(e->zone, end); /* the clocks may change before it */
+    return end * MS_PER_S;
+}
+
 /* ASCII letters only: what a domain or an e-mail address needs, the same under every locale. */
 static struct leat_cell lower(const struct leat_cell *cell, struct leat_arena *arena)
 {

@@ -44,6 +44,10 @@ LEAT_MUST_CHECK leat_status leat_eval_compile(struct leat_eval_compiler *c,
                                               const struct leat_eval **ret, struct leat_error *err);
 /* What does not make sense (day of a text) is null. */
 struct leat_cell leat_eval(const struct leat_eval *e, const struct leat_eval_scope *scope);
+/* day() or hour(): a part of a key that names a time; then when that time is over, unix ms, of the
+ * event's; 0: of a value that is no time. */
+bool leat_eval_is_period(const struct leat_eval *e);
+int64_t leat_eval_period_end(const struct leat_eval *e, const struct leat_eval_scope *scope);
 /* null is equal to null only, and neither less nor greater than anything. */
 bool leat_eval_condition(leat_compare compare, const struct leat_cell *left,
                          const struct leat_cell *right);

@@ -159,8 +159,11 @@ static void keep_change(struct leat_fold *f, const struct leat_fold_event *e,
         return;
     }
     b->changes = grown(b->changes, sizeof *b->changes, &b->cap_changes, b->n_changes + 1);
-    b->changes[b->n_changes++] = (struct leat_fold_change){
-        .slice = e->slice, .rule = rule, .picked = picked, .meta = e->meta};
+    b->changes[b->n_changes++] = (struct leat_fold_change){.slice = e->slice,
+                                                           .rule = rule,
+                                                           .picked = picked,
+                                                           .meta = e->meta,
+                                                           .clock_ms = f->seen[e->slice].time_ms};
     b->changes[b->n_changes - 1].meta.seq = e->at.seq;
 }
 
@@ -172,6 +175,8 @@ leat_seq_verdict leat_fold_take(struct leat_fold *f, const struct leat_fold_even
     leat_seq_verdict verdict = leat_seqrule_judge(seen, &e->at, ret_hole);
     switch (verdict) {
     case LEAT_SEQ_APPLY:
+        if (e->meta.recorded_at_ms > seen->time_ms)
+            seen->time_ms = e->meta.recorded_at_ms;
         keep_change(f, e, schemas);
         leat_seqrule_advance(seen, &e->at);
         f->batch->n_kept++;

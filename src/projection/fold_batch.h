@@ -13,6 +13,7 @@ struct leat_fold_change { /* one event that a rule follows */
     const struct leat_rule *rule;
     const struct leat_value *picked;
     struct leat_event_meta meta; /* meta.seq = its seq */
+    int64_t clock_ms;            /* of its slice, as of this event */
 };
 
 struct leat_fold_skip {
@@ -33,7 +34,9 @@ struct leat_fold_row { /* a row touched by the batch */
     bool touched;            /* a change was applied to it */
     struct leat_str encoded; /* what is to be written; private to the backend */
     int todo;
-    uint32_t call;      /* in C: the last call that wrote it */
+    int32_t home;             /* with a ttl: whose clock it goes by */
+    int64_t until, old_until; /* when it goes, unix ms; 0 = never */
+    uint32_t call;            /* in C: the last call that wrote it */
     uint32_t of_stream; /* in C: the next row of its stream in the batch, or LEAT_FOLD_NO_ROW */
 };
 
@@ -46,6 +49,7 @@ struct leat_fold_index_op {
     struct leat_str key; /* in the work arena */
     bool remove;
 };
+#define LEAT_EXPIRY_HEAD 11 /* bytes of an expiry entry before the row's key */
 
 /* Where rows are. */
 struct leat_fold_backend {
@@ -114,6 +118,21 @@ void leat_fold_start_rows(struct leat_fold_batch *b);
 /* The same as leat_fold_rows() for a projection in C (coded_rows.c). */
 LEAT_MUST_CHECK leat_status leat_coded_rows(struct leat_fold *f, leat_fold_fetch fetch, void *arg,
                                             const int64_t *skip_below, struct leat_error *err);
+/* fold_ttl.c: rows that go by themselves. Not by the wall clock: each slice's events are the clock,
+ * so that a model at a vector of seqs stays a function of the store. */
+#define LEAT_EXPIRY_NO 0xff /* first byte of the entries: no index has that number */
+/* A row as an event finds it: gone, if its time was over before. */
+void leat_fold_row_at(const struct leat_fold *f, struct leat_fold_row *row, int64_t clock_ms);
+/* The event has touched it. `scope` NULL: of a projection in C. */
+void leat_fold_row_touched(const struct leat_fold *f, struct leat_fold_row *row,
+                           const struct leat_fold_change *c, const struct leat_eval_scope *scope);
+/* The clock by which rows of `home` go, after the batch: of the slice, or the latest of all. */
+int64_t leat_fold_clock(const struct leat_fold *f, int32_t home);
+/* Rows of the batch whose time is over by then. */
+void leat_fold_expire_rows(struct leat_fold *f);
+/* Entry of a row's end, in their order: LEAT_EXPIRY_NO, home, until, db_key. */
+void leat_expiry_key(int32_t home, int64_t until, struct leat_str db_key,
+                     struct leat_index_key *ret);
 /* fold.c: lists the event of a change as skipped; takes back what the last try has listed. */
 void leat_fold_skip_change(struct leat_fold *f, const struct leat_fold_change *c,
                            const char *reason);

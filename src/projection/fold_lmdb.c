@@ -27,6 +27,7 @@ static leat_status fetch_row(struct leat_fold *f, void *arg, struct leat_fold_ro
         return leat_fail(err, LEAT_FATAL, "row of %u bytes in model '%.*s' is damaged", bytes.len,
                          LEAT_STR_FMT(f->projection->name));
     }
+    row->until = row->old_until = leat_row_until(row->old);
     leat_fold_row_filled(f, row);
     return LEAT_OK;
 }
@@ -92,7 +93,7 @@ static leat_status flush_row(struct leat_fold *f, struct leat_env_txn *t, MDB_cu
     leat_buf_clear(&b->encoded);
     struct leat_str kept = row->shortened ? row->key : (struct leat_str){NULL, 0};
     if (row->exists)
-        leat_row_encode(row->cells, f->shape->n_fields, kept, &b->encoded);
+        leat_row_encode_until(row->cells, f->shape->n_fields, kept, row->until, &b->encoded);
     if (b->encoded.overflow) { /* an event cannot stop the model: the row stays as it was */
         b->misfits++;
         return LEAT_OK;
@@ -134,13 +135,19 @@ static int apply_index_op(MDB_cursor *cursor, const struct leat_fold_index_op *o
 static leat_status flush_index(struct leat_fold *f, struct leat_env_txn *t, struct leat_error *err)
 {
     struct leat_fold_batch *b = f->batch;
-    MDB_cursor *cursor = NULL;
+    MDB_cursor *cursor = NULL, *expiry = NULL;
     if (b->n_index_ops == 0)
         return LEAT_OK;
     qsort(b->index_ops, b->n_index_ops, sizeof *b->index_ops, by_index_key);
     int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_INDEX], &cursor);
-    for (size_t i = 0; i < b->n_index_ops && rc == 0; i++)
-        rc = apply_index_op(cursor, &b->index_ops[i]);
+    if (rc == 0 && f->projection->ttl_ms > 0)
+        rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_EXPIRY], &expiry);
+    for (size_t i = 0; i < b->n_index_ops && rc == 0; i++) {
+        bool ends = (uint8_t)b->index_ops[i].key.at[0] == LEAT_EXPIRY_NO;
+        rc = apply_index_op(ends ? expiry : cursor, &b->index_ops[i]);
+    }
+    if (expiry != NULL)
+        mdb_cursor_close(expiry);
     if (cursor != NULL)
         mdb_cursor_close(cursor);
     return rc == 0 ? LEAT_OK : leat_env_fail(t->env, rc, err, "write an index");
@@ -162,6 +169,60 @@ static leat_status flush(struct leat_fold *f, struct leat_env_txn *t, struct lea
         status = flush_row(f, t, cursor, &b->rows[i], err);
     mdb_cursor_close(cursor);
     return status == LEAT_OK ? flush_index(f, t, err) : status;
+}
+
+/* ---- rows whose time is over ---- */
+
+static leat_status end_one(struct leat_fold *f, struct leat_env_txn *t, int32_t home,
+                           struct leat_str db_key, struct leat_error *err)
+{
+    struct leat_str key = db_key, bytes;
+    bool fresh = false;
+    if (db_key.len >= LEAT_ROW_KEY_MAX) {
+        LEAT_TRY(leat_env_get(t, LEAT_DB_ROWS, db_key, &bytes, err), err, "row");
+        LEAT_TRY(leat_row_decode(bytes, NULL, 0, &key, err), err, "row");
+    }
+    struct leat_fold_row *row =
+        leat_fold_row_for(f, home, leat_arena_copy(f->batch->work, key), &fresh);
+    if (fresh)
+        LEAT_TRY(fetch_row(f, t, row, err), err, "row");
+    return LEAT_OK;
+}
+
+/* Fetches the rows of one home that go; which of them the batch has touched again is seen later. */
+static leat_status fetch_ending(struct leat_fold *f, struct leat_env_txn *t, int32_t home,
+                                struct leat_error *err)
+{
+    struct leat_index_key from, to;
+    MDB_cursor *cursor = NULL;
+    leat_status status = LEAT_OK;
+    leat_expiry_key(home, 0, (struct leat_str){NULL, 0}, &from);
+    leat_expiry_key(home, leat_fold_clock(f, home) + 1, (struct leat_str){NULL, 0}, &to);
+    MDB_val k = {.mv_size = from.len, .mv_data = from.bytes}, v;
+    int rc = mdb_cursor_open(t->txn, t->dbi[LEAT_DB_EXPIRY], &cursor);
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (rc == 0 && status == LEAT_OK && k.mv_size > LEAT_EXPIRY_HEAD &&
+           memcmp(k.mv_data, to.bytes, LEAT_EXPIRY_HEAD) < 0) {
+        struct leat_str db_key = {(const char *)k.mv_data + LEAT_EXPIRY_HEAD,
+                                  (uint32_t)k.mv_size - LEAT_EXPIRY_HEAD};
+        status = end_one(f, t, home, db_key, err);
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    if (status != LEAT_OK || rc == 0 || rc == MDB_NOTFOUND)
+        return status;
+    return leat_env_fail(t->env, rc, err, "read what expires");
+}
+
+static leat_status expire(struct leat_fold *f, struct leat_env_txn *t, struct leat_error *err)
+{
+    int32_t homes = f->projection->keyed_by_stream ? f->partitions : 1;
+    for (int32_t home = 0; home < homes; home++)
+        LEAT_TRY(fetch_ending(f, t, home, err), err, "expiry");
+    leat_fold_expire_rows(f);
+    return leat_clocks_write(t, f->partitions, f->batch->next, err);
 }
 
 /* ---- the transaction ---- */
@@ -222,8 +283,10 @@ static leat_status commit_body(struct leat_env_txn *t, void *arg, struct leat_er
     b->kinds = b->kinds_in_file;
     LEAT_TRY(reconcile(f, t, skip_below, err), err, "model '%.*s'",
              LEAT_STR_FMT(f->projection->name));
-    if (b->n_changes > 0) {
+    if (b->n_changes > 0 || f->projection->ttl_ms > 0) {
         LEAT_TRY(leat_fold_rows(f, fetch_row, t, skip_below, err), err, "fold");
+        if (f->projection->ttl_ms > 0)
+            LEAT_TRY(expire(f, t, err), err, "expire");
         LEAT_TRY(flush(f, t, err), err, "write rows");
     }
     LEAT_TRY(write_skips(f, t, skip_below, err), err, "commit");

@@ -91,6 +91,7 @@ struct leat_fold_row *leat_fold_row_for(struct leat_fold *f, int32_t slice, stru
     if (!*ret_fresh)
         return row;
     name_row(b, row);
+    row->home = f->projection->keyed_by_stream ? slice : 0;
     row->cells = leat_arena_alloc(b->work, f->shape->n_fields * sizeof *row->cells);
     return row;
 }
@@ -141,10 +142,13 @@ static void apply_ops(struct leat_fold *f, struct leat_fold_row *row, const stru
 static void apply_change(struct leat_fold *f, const struct leat_fold_change *c,
                          struct leat_fold_row *row, struct leat_eval_scope *scope)
 {
+    leat_fold_row_at(f, row, c->clock_ms);
     scope->row = row->cells;
     row->touched = true;
-    if (leat_rule_holds(c->rule, scope))
-        apply_ops(f, row, c->rule, scope);
+    if (!leat_rule_holds(c->rule, scope))
+        return;
+    apply_ops(f, row, c->rule, scope);
+    leat_fold_row_touched(f, row, c, scope);
 }
 
 static struct leat_eval_scope scope_of(struct leat_fold *f, const struct leat_fold_change *c)
@@ -260,8 +264,26 @@ static void plan_index(struct leat_fold *f, uint32_t index_no, const struct leat
         keep_index_op(f->batch, &after, false);
 }
 
+static void plan_expiry(struct leat_fold *f, const struct leat_fold_row *row)
+{
+    struct leat_index_key before = {.len = 0}, after = {.len = 0};
+    bool had = row->existed && row->old_until > 0, has = row->exists && row->until > 0;
+    if (had)
+        leat_expiry_key(row->home, row->old_until, row->db_key, &before);
+    if (has)
+        leat_expiry_key(row->home, row->until, row->db_key, &after);
+    if (had && has && row->old_until == row->until)
+        return;
+    if (had)
+        keep_index_op(f->batch, &before, true);
+    if (has)
+        keep_index_op(f->batch, &after, false);
+}
+
 void leat_fold_plan_index(struct leat_fold *f, const struct leat_fold_row *row)
 {
+    if (f->projection->ttl_ms > 0)
+        plan_expiry(f, row);
     for (uint32_t i = 0; i < f->shape->n_indexes; i++)
         plan_index(f, i, row);
 }

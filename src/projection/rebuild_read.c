@@ -168,6 +168,8 @@ static void skip_event(struct leat_rebuild_block *b, const struct leat_fold_even
 static void decode_event(struct reader *t, struct leat_rebuild_block *b,
                          const struct leat_stored_event *stored)
 {
+    if (stored->recorded_at_us / 1000 > b->at.time_ms)
+        b->at.time_ms = stored->recorded_at_us / 1000;
     struct leat_rule *rule = leat_rules_find(t->rules, stored->type);
     const struct leat_value *picked = NULL;
     struct leat_error why = {0};
@@ -179,8 +181,11 @@ static void decode_event(struct reader *t, struct leat_rebuild_block *b,
         return;
     }
     const struct leat_rules *own = t->all->c.fold->rules;
-    b->changes[b->n_changes++] = (struct leat_fold_change){
-        .slice = e.slice, .rule = &own->at[rule - t->rules->at], .picked = picked, .meta = e.meta};
+    b->changes[b->n_changes++] = (struct leat_fold_change){.slice = e.slice,
+                                                           .rule = &own->at[rule - t->rules->at],
+                                                           .picked = picked,
+                                                           .meta = e.meta,
+                                                           .clock_ms = b->at.time_ms};
 }
 
 /* Arrays for all it may hold, so that a block grows nothing. */

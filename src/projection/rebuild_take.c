@@ -29,14 +29,19 @@ leat_status leat_fold_take_block(struct leat_fold *f, const struct leat_rebuild_
         with_room(b->changes, sizeof *b->changes, &b->cap_changes, b->n_changes + block->n_changes);
     if (block->n_changes > 0)
         memcpy(b->changes + b->n_changes, block->changes, block->n_changes * sizeof *b->changes);
+    for (size_t i = 0; i < block->n_changes; i++) {
+        struct leat_fold_change *c = &b->changes[b->n_changes + i];
+        c->clock_ms = c->clock_ms > seen->time_ms ? c->clock_ms : seen->time_ms;
+    }
     b->n_changes += block->n_changes;
     f->figures.skipped += block->n_skips;
     b->skips = with_room(b->skips, sizeof *b->skips, &b->cap_skips, b->n_skips + block->n_skips);
     for (size_t i = 0; i < block->n_skips && b->skipped_in_file + b->n_skips < SKIPPED_MAX; i++)
         b->skips[b->n_skips++] = block->skips[i];
-    int64_t offset = seen->next_offset;
+    int64_t offset = seen->next_offset, time_ms = seen->time_ms;
     *seen = block->at;
     seen->next_offset = offset;
+    seen->time_ms = time_ms > seen->time_ms ? time_ms : seen->time_ms;
     b->n_kept += block->events;
     return LEAT_OK;
 }

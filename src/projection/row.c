@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_VERSION  1
-#define ROW_HAS_KEY  1
-#define LIST_DEPTH   4 /* lists hold scalars; a few levels for what foreign bytes may claim */
-#define VARINT_BYTES 10
+#define ROW_VERSION   1
+#define ROW_HAS_KEY   1
+#define ROW_HAS_UNTIL 2
+#define UNTIL_BYTES   8
+#define LIST_DEPTH    4 /* lists hold scalars; a few levels for what foreign bytes may claim */
+#define VARINT_BYTES  10
 
 typedef enum row_tag {
     TAG_NULL = 0,
@@ -180,8 +182,17 @@ static bool take_cell(struct cursor *c, struct leat_cell *ret)
 void leat_row_encode(const struct leat_cell *cells, uint32_t n, struct leat_str key,
                      struct leat_buf *out)
 {
+    leat_row_encode_until(cells, n, key, 0, out);
+}
+
+void leat_row_encode_until(const struct leat_cell *cells, uint32_t n, struct leat_str key,
+                           int64_t until_ms, struct leat_buf *out)
+{
     leat_buf_putc(out, ROW_VERSION);
-    leat_buf_putc(out, key.len > 0 ? ROW_HAS_KEY : 0);
+    leat_buf_putc(out,
+                  (char)((key.len > 0 ? ROW_HAS_KEY : 0) | (until_ms > 0 ? ROW_HAS_UNTIL : 0)));
+    for (int shift = 8 * (UNTIL_BYTES - 1); until_ms > 0 && shift >= 0; shift -= 8)
+        leat_buf_putc(out, (char)(uint8_t)((uint64_t)until_ms >> shift));
     if (key.len > 0) {
         put_varint(out, key.len);
         leat_buf_put(out, key.at, key.len);
@@ -189,6 +200,17 @@ void leat_row_encode(const struct leat_cell *cells, uint32_t n, struct leat_str 
     put_varint(out, n);
     for (uint32_t i = 0; i < n; i++)
         put_cell(&cells[i], out);
+}
+
+int64_t leat_row_until(struct leat_str bytes)
+{
+    const uint8_t *at = (const uint8_t *)bytes.at;
+    uint64_t until = 0;
+    if (bytes.len < 2 + UNTIL_BYTES || (at[1] & ROW_HAS_UNTIL) == 0)
+        return 0;
+    for (int i = 0; i < UNTIL_BYTES; i++)
+        until = until << 8 | at[2 + i];
+    return (int64_t)until;
 }
 
 leat_status leat_row_decode(struct leat_str bytes, struct leat_cell *cells, uint32_t n,
@@ -200,7 +222,10 @@ leat_status leat_row_decode(struct leat_str bytes, struct leat_cell *cells, uint
     if (bytes.len < 3 || c.at[0] != ROW_VERSION)
         return leat_fail(err, LEAT_POISON, "row has another format (%u bytes)", bytes.len);
     bool has_key = (c.at[1] & ROW_HAS_KEY) != 0;
-    c.at += 2;
+    uint32_t head = (c.at[1] & ROW_HAS_UNTIL) != 0 ? 2 + UNTIL_BYTES : 2;
+    if (bytes.len < head)
+        return leat_fail(err, LEAT_POISON, "row ends in its head");
+    c.at += head;
     if ((has_key && !take_text(&c, &key)) || !take_varint(&c, &stored))
         return leat_fail(err, LEAT_POISON, "row ends in its head");
     for (uint64_t i = 0; i < stored; i++) {

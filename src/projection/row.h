@@ -1,8 +1,9 @@
 /* row.h - a row of a read model as bytes: typed cells by declared field index. Pure.
  *
  * Cells borrow their text: from the row's bytes, the event or an arena. Byte form (version 1):
- * version, flags, [full key], field count, then per field a tag and its value; numbers are varints.
- * A row written under fewer fields reads as null in the rest, so decoding never needs the writer.
+ * version, flags, [until], [full key], field count, then per field a tag and its value; numbers are
+ * varints. A row written under fewer fields reads as null in the rest, so decoding never needs the
+ * writer.
  */
 #ifndef LEAT_PROJECTION_ROW_H
 #define LEAT_PROJECTION_ROW_H
@@ -44,6 +45,10 @@ struct leat_cell {
 /* `key` is kept in the row only when non-empty (rows whose LMDB key is a shortened one). */
 void leat_row_encode(const struct leat_cell *cells, uint32_t n, struct leat_str key,
                      struct leat_buf *out);
+/* The same with the time at which a row with a `ttl` goes: unix ms, 0 = never. */
+void leat_row_encode_until(const struct leat_cell *cells, uint32_t n, struct leat_str key,
+                           int64_t until_ms, struct leat_buf *out);
+int64_t leat_row_until(struct leat_str bytes);
 /* Fills all n cells; *ret_key (NULL allowed) = the kept key or empty. POISON on damaged bytes. */
 LEAT_MUST_CHECK leat_status leat_row_decode(struct leat_str bytes, struct leat_cell *cells,
                                             uint32_t n, struct leat_str *ret_key,

@@ -81,7 +81,7 @@ static bool is_blind(const struct leat_projection *p, const struct leat_from *fr
 {
     bool written[LEAT_ROW_FIELDS_MAX] = {false};
     uint32_t n = 0;
-    if (p->n_indexes > 0 || from->n_when > 0 || rows_are_read(from))
+    if (p->n_indexes > 0 || from->n_when > 0 || p->ttl_ms > 0 || rows_are_read(from))
         return false;
     for (uint32_t i = 0; i < from->n_ops; i++) {
         const struct leat_op *op = &from->ops[i];
@@ -104,6 +104,8 @@ static leat_status compile_rule(struct leat_eval_compiler *c, const struct leat_
         if (reads_row(p->keys[i]))
             return leat_fail(err, LEAT_INVALID, "a key cannot use $row: it is what finds the row");
         LEAT_TRY(leat_eval_compile(c, p->keys[i], &keys[i], err), err, "key");
+        if (p->ttl_ms > 0 && !p->keyed_by_stream && leat_eval_is_period(keys[i]))
+            rule->period = keys[i];
     }
     rule->keys = keys;
     rule->n_keys = p->n_keys;

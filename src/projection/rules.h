@@ -31,6 +31,8 @@ struct leat_rule {
     struct leat_rule_test *tests;
     struct leat_rule_op *ops;
     uint32_t n_keys, n_tests, n_ops;
+    const struct leat_eval
+        *period; /* with a ttl, of rows fed by several slices: part of their key */
     bool reads_row;
     bool blind; /* writes every field and reads none: the row need not be fetched */
     struct {

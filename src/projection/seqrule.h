@@ -17,6 +17,8 @@ struct leat_checkpoint { /* of one slice; all zero = nothing applied, store not 
     struct leat_uuid event_id; /* of the event at `seq` */
     int64_t seq;               /* last applied; 0 = none */
     int64_t next_offset;       /* hint: where to go on reading in Kafka; -1 or 0 = beginning */
+    /* The slice's clock, for models with a `ttl`: the latest recorded_at up to `seq`, unix ms. */
+    int64_t time_ms;
 };
 
 struct leat_seq_event {

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #define CHECKPOINT_BYTES 48
+#define CLOCK_BYTES      8
 
 static const struct leat_str key_shape = {"shape", 5};
 static const struct leat_str key_checkpoints = {"checkpoints", 11};
+static const struct leat_str key_clocks = {"clocks", 6};
 static const struct leat_str key_kinds = {"kinds", 5};
 
 static struct leat_shape *shape_new(void)
@@ -202,6 +204,30 @@ static void unpack_checkpoint(const uint8_t *from, struct leat_checkpoint *c)
     c->next_offset = (int64_t)offset;
 }
 
+static leat_status read_clocks(struct leat_env_txn *t, int32_t partitions,
+                               struct leat_checkpoint *ret, struct leat_error *err)
+{
+    struct leat_str v;
+    leat_status status = leat_env_get(t, LEAT_DB_META, key_clocks, &v, err);
+    if (status == LEAT_ABSENT)
+        return LEAT_OK;
+    LEAT_TRY(status, err, "read the model's clocks");
+    for (int32_t k = 0; k < partitions && v.len == (size_t)partitions * CLOCK_BYTES; k++)
+        memcpy(&ret[k].time_ms, v.at + (size_t)k * CLOCK_BYTES, CLOCK_BYTES);
+    return LEAT_OK;
+}
+
+leat_status leat_clocks_write(struct leat_env_txn *t, int32_t partitions,
+                              const struct leat_checkpoint *at, struct leat_error *err)
+{
+    char bytes[LEAT_PARTITIONS_MAX * CLOCK_BYTES];
+    leat_assert(partitions > 0 && partitions <= LEAT_PARTITIONS_MAX);
+    for (int32_t k = 0; k < partitions; k++)
+        memcpy(bytes + (size_t)k * CLOCK_BYTES, &at[k].time_ms, CLOCK_BYTES);
+    struct leat_str v = {bytes, (uint32_t)partitions * CLOCK_BYTES};
+    return leat_env_put(t, LEAT_DB_META, key_clocks, v, err);
+}
+
 leat_status leat_checkpoints_read(struct leat_env_txn *t, int32_t partitions,
                                   struct leat_checkpoint *ret, struct leat_error *err)
 {
@@ -218,7 +244,7 @@ leat_status leat_checkpoints_read(struct leat_env_txn *t, int32_t partitions,
     }
     for (int32_t k = 0; k < partitions; k++)
         unpack_checkpoint((const uint8_t *)v.at + (size_t)k * CHECKPOINT_BYTES, &ret[k]);
-    return LEAT_OK;
+    return read_clocks(t, partitions, ret, err);
 }
 
 leat_status leat_checkpoints_write(struct leat_env_txn *t, int32_t partitions,

@@ -50,6 +50,11 @@ LEAT_MUST_CHECK leat_status leat_checkpoints_write(struct leat_env_txn *t, int32
                                                    const struct leat_checkpoint *at,
                                                    struct leat_error *err);
 
+/* Their clocks are written apart, by models with a `ttl` only, and are read along with them. */
+LEAT_MUST_CHECK leat_status leat_clocks_write(struct leat_env_txn *t, int32_t partitions,
+                                              const struct leat_checkpoint *at,
+                                              struct leat_error *err);
+
 /* Which kinds of value each index column has held: bit (1 << leat_cell_kind). Lets a reader turn
  * "42" in a query into a number or a text. */
 struct leat_column_kinds {

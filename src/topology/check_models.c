@@ -97,6 +97,26 @@ static void check_rule(struct leat_loader *l, const struct leat_projection *p,
     }
 }
 
+static bool has_period(const struct leat_projection *p)
+{
+    for (uint32_t i = 0; i < p->n_keys; i++) {
+        const struct leat_expr *e = p->keys[i];
+        if (e->kind == LEAT_EXPR_CALL && (e->fn == LEAT_FN_DAY || e->fn == LEAT_FN_HOUR))
+            return true;
+    }
+    return false;
+}
+
+/* What was touched last depends on which partition was read first. */
+static void check_ttl(struct leat_loader *l, const struct leat_projection *p)
+{
+    if (p->ttl_ms == 0 || p->keyed_by_stream || has_period(p))
+        return;
+    leat_load_error(l, &p->place, "projections.%.*s.ttl: its rows are fed by several partitions",
+                    LEAT_STR_FMT(p->name));
+    leat_report_hint(l->report, "such a row goes with a period in its key: day() or hour()");
+}
+
 void leat_check_projections(struct leat_loader *l)
 {
     for (uint32_t i = 0; i < l->t->n_projections; i++) {
@@ -107,6 +127,7 @@ void leat_check_projections(struct leat_loader *l)
             continue;
         }
         p->keyed_by_stream = follows_streams(l->t, p, &p->stream_part);
+        check_ttl(l, p);
         for (uint32_t j = 0; !p->keyed_by_stream && j < p->n_from; j++) {
             if (leat_load_is_event(l->t, p->from[j].event))
                 check_rule(l, p, &p->from[j]);

@@ -6,6 +6,7 @@
 #define FIELDS_MAX    256
 #define COLUMNS_MAX   4 /* what an index key has room for */
 #define INDEXES_MAX   32
+#define TTL_HASH      UINT64_C(0x74746c3174746c31)
 
 /* --- rules --- */
 
@@ -300,6 +301,8 @@ static void load_projection(struct leat_loader *l, const struct leat_yaml_pair *
     leat_load_section(l, LEAT_SECTION_PROJECTION, pair->value, path, p);
     if (pair->value->kind == LEAT_YAML_MAP)
         leat_load_coded_check(l, pair->value, path, p);
+    if (p->ttl_ms > 0)
+        p->hash ^= TTL_HASH; /* versions made while it was not run yet have nothing to go by */
 }
 
 LEAT_KEY_LOADER(leat_load_projections)
