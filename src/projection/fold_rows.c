@@ -91,7 +91,7 @@ struct leat_fold_row *leat_fold_row_for(struct leat_fold *f, int32_t slice, stru
     if (!*ret_fresh)
         return row;
     name_row(b, row);
-    row->home = f->projection->keyed_by_stream ? slice : 0;
+    row->home = f->projection->keyed_by_stream || b->backend->by_slice ? slice : 0;
     row->cells = leat_arena_alloc(b->work, f->shape->n_fields * sizeof *row->cells);
     return row;
 }
@@ -236,7 +236,8 @@ static struct leat_str entry_str(const struct leat_index_key *k)
     return (struct leat_str){(const char *)k->bytes, k->len};
 }
 
-static void keep_index_op(struct leat_fold_batch *b, const struct leat_index_key *key, bool remove)
+/* `key` in the work arena. */
+static void keep_op(struct leat_fold_batch *b, struct leat_str key, bool remove)
 {
     if (b->n_index_ops == b->cap_index_ops) {
         size_t cap = b->cap_index_ops == 0 ? FIRST_SLOTS : b->cap_index_ops * 2;
@@ -245,8 +246,12 @@ static void keep_index_op(struct leat_fold_batch *b, const struct leat_index_key
         b->index_ops = ops;
         b->cap_index_ops = cap;
     }
-    b->index_ops[b->n_index_ops++] = (struct leat_fold_index_op){
-        .key = leat_arena_copy(b->work, entry_str(key)), .remove = remove};
+    b->index_ops[b->n_index_ops++] = (struct leat_fold_index_op){.key = key, .remove = remove};
+}
+
+static void keep_index_op(struct leat_fold_batch *b, const struct leat_index_key *key, bool remove)
+{
+    keep_op(b, leat_arena_copy(b->work, entry_str(key)), remove);
 }
 
 static void plan_index(struct leat_fold *f, uint32_t index_no, const struct leat_fold_row *row)
@@ -264,20 +269,33 @@ static void plan_index(struct leat_fold *f, uint32_t index_no, const struct leat
         keep_index_op(f->batch, &after, false);
 }
 
+/* By the row's key; in LMDB, whose keys are short, by the short form of it. */
+static struct leat_str expiry_entry(struct leat_fold *f, const struct leat_fold_row *row,
+                                    int64_t until)
+{
+    struct leat_str key = f->batch->backend->by_slice ? row->key : row->db_key;
+    struct leat_index_key head;
+    leat_expiry_key(row->home, until, (struct leat_str){NULL, 0}, &head);
+    char *to = leat_arena_alloc(f->batch->work, (size_t)head.len + key.len);
+    memcpy(to, head.bytes, head.len);
+    memcpy(to + head.len, key.at, key.len);
+    return (struct leat_str){to, head.len + key.len};
+}
+
 static void plan_expiry(struct leat_fold *f, const struct leat_fold_row *row)
 {
-    struct leat_index_key before = {.len = 0}, after = {.len = 0};
+    struct leat_str before = {NULL, 0}, after = {NULL, 0};
     bool had = row->existed && row->old_until > 0, has = row->exists && row->until > 0;
     if (had)
-        leat_expiry_key(row->home, row->old_until, row->db_key, &before);
+        before = expiry_entry(f, row, row->old_until);
     if (has)
-        leat_expiry_key(row->home, row->until, row->db_key, &after);
+        after = expiry_entry(f, row, row->until);
     if (had && has && row->old_until == row->until)
         return;
     if (had)
-        keep_index_op(f->batch, &before, true);
+        keep_op(f->batch, before, true);
     if (has)
-        keep_index_op(f->batch, &after, false);
+        keep_op(f->batch, after, false);
 }
 
 void leat_fold_plan_index(struct leat_fold *f, const struct leat_fold_row *row)

@@ -44,8 +44,8 @@ int64_t leat_fold_clock(const struct leat_fold *f, int32_t home)
 {
     const struct leat_checkpoint *next = f->batch->next;
     int64_t latest = 0;
-    if (f->projection->keyed_by_stream)
-        return next[home].time_ms;
+    if (f->projection->keyed_by_stream || f->batch->backend->by_slice)
+        return next[home].time_ms; /* what other slices have of the row, readers see to */
     for (int32_t k = 0; k < f->partitions; k++)
         latest = next[k].time_ms > latest ? next[k].time_ms : latest;
     return latest;

@@ -290,29 +290,40 @@ void leat_redis_join(const struct leat_redis_form *form, uint32_t n, struct leat
     }
 }
 
+int64_t leat_redis_clock(const struct leat_redis_snapshot *s)
+{
+    int64_t latest = 0;
+    for (int32_t k = 0; k < s->public.version->shape->partitions; k++)
+        latest = s->at[k].time_ms > latest ? s->at[k].time_ms : latest;
+    return latest;
+}
+
 leat_status leat_redis_read_row(struct leat_redis_snapshot *s, struct leat_arena *arena,
                                 struct leat_model_row *ret, struct leat_error *err)
 {
     struct leat_redis_version *v = leat_redis_version_of(&s->public);
     const struct leat_redis_reply *reply = NULL;
     uint32_t n = v->names.n;
-    struct leat_str key;
+    struct leat_row_own own;
     LEAT_TRY(leat_redis_reply(s->redis, &reply, err), err, "read a row");
     if (leat_redis_is_nil(reply))
         return LEAT_OK;
     struct leat_str text = leat_arena_copy(arena, leat_redis_text(reply));
     struct leat_cell *cells = leat_arena_alloc(arena, (n + (size_t)1) * sizeof *cells);
-    leat_status status = leat_row_of_text(&v->names, text, arena, cells, &key, err);
+    leat_status status = leat_row_of_text(&v->names, text, arena, cells, &own, err);
     if (status != LEAT_OK) {
         return leat_fail(err, LEAT_FATAL, "row '%.*s' in Redis is damaged",
                          (int)(ret->key.len < 200 ? ret->key.len : 200), ret->key.at);
     }
+    /* The slices it is of may not have come to its end, all of them. */
+    if (!v->form.by_stream && own.until_ms > 0 && own.until_ms <= leat_redis_clock(s))
+        return LEAT_OK;
     if (ret->cells != NULL)
         leat_redis_join(&v->form, n, ret->cells, cells, arena);
     else
         ret->cells = cells;
-    if (key.len > 0)
-        ret->key = key;
+    if (own.key.len > 0)
+        ret->key = own.key;
     return LEAT_OK;
 }
 

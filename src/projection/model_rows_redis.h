@@ -38,6 +38,8 @@ LEAT_MUST_CHECK leat_status leat_redis_read_row(struct leat_redis_snapshot *s,
                                                 struct leat_arena *arena,
                                                 struct leat_model_row *ret, struct leat_error *err);
 
+/* The latest of the slices' clocks: what rows that they share go by (fold_ttl.c). */
+int64_t leat_redis_clock(const struct leat_redis_snapshot *s);
 /* cells := cells and more: what two slices have folded of one row. */
 void leat_redis_join(const struct leat_redis_form *form, uint32_t n, struct leat_cell *cells,
                      const struct leat_cell *more, struct leat_arena *arena);

@@ -287,7 +287,8 @@ static leat_status fill_window(struct leat_rows_walk *w, struct leat_error *err)
     }
     w->ended = k < 0;
     /* A key as long as shortened ones may be one: the full one is in the row. */
-    w->keys_only = w->range.keys_only && w->index == NULL;
+    w->keys_only =
+        w->range.keys_only && w->index == NULL && (w->v->form.by_stream || !w->v->form.ttl);
     for (uint32_t i = 0; i < w->n && w->keys_only; i++)
         w->keys_only = w->entries[i].db_key.len < LEAT_ROW_KEY_MAX;
     return w->keys_only ? LEAT_OK : read_rows(w, err);

@@ -4,6 +4,8 @@
 
 #include "projection/redis_fold_internal.h"
 
+#define ENDING_MAX 50000 /* rows of a slice that go with one batch; more go with the next */
+
 enum row_todo {
     ROW_STAYS = 0,
     ROW_IS_THERE, /* write it; it existed */
@@ -13,10 +15,9 @@ enum row_todo {
 
 /* ---- a batch: rows as they are ---- */
 
-static void link_rows(struct leat_fold *f)
+static void find_active(struct leat_fold *f)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
-    struct leat_fold_batch *b = f->batch;
     for (int32_t k = 0; k < f->partitions; k++) {
         struct leat_checkpoint *seen = &f->seen[k], *committed = &f->committed[k];
         p->slices[k].active =
@@ -24,6 +25,55 @@ static void link_rows(struct leat_fold *f)
         p->slices[k].active = p->slices[k].active && seen->seq > 0;
         p->slices[k].first_row = LEAT_FOLD_NO_ROW;
     }
+}
+
+static struct leat_str open_bound(struct leat_arena *arena, const struct leat_index_key *key)
+{
+    char *to = leat_arena_alloc(arena, key->len + (size_t)1);
+    to[0] = '(';
+    memcpy(to + 1, key->bytes, key->len);
+    return (struct leat_str){to, key->len + 1};
+}
+
+/* Rows whose time is over with this batch are rows of it. */
+static leat_status add_ending(struct leat_fold *f, struct leat_error *err)
+{
+    struct leat_redis_place *p = leat_redis_place_of(f);
+    const struct leat_redis_reply *reply = NULL;
+    for (int32_t k = 0; k < f->partitions; k++) {
+        struct leat_index_key bound;
+        if (!p->slices[k].active)
+            continue;
+        leat_expiry_key(k, f->seen[k].time_ms + 1, (struct leat_str){NULL, 0}, &bound);
+        leat_redis_command(p->redis, 7);
+        leat_redis_arg(p->redis, LEAT_STR("ZRANGEBYLEX"));
+        leat_redis_arg(p->redis, p->keys.slices[k].indexes[p->keys.n_indexes - 1]);
+        leat_redis_arg(p->redis, LEAT_STR("-"));
+        leat_redis_arg(p->redis, open_bound(f->batch->work, &bound));
+        leat_redis_arg(p->redis, LEAT_STR("LIMIT"));
+        leat_redis_arg(p->redis, LEAT_STR("0"));
+        leat_redis_arg_int(p->redis, ENDING_MAX);
+    }
+    for (int32_t k = 0; k < f->partitions; k++) {
+        if (!p->slices[k].active)
+            continue;
+        LEAT_TRY(leat_redis_reply(p->redis, &reply, err), err, "what expires in slice %d", (int)k);
+        for (size_t i = 0; i < leat_redis_count(reply); i++) {
+            struct leat_str entry = leat_redis_text(leat_redis_item(reply, i));
+            bool fresh = false;
+            if (entry.len <= LEAT_EXPIRY_HEAD)
+                continue;
+            struct leat_str key = {entry.at + LEAT_EXPIRY_HEAD, entry.len - LEAT_EXPIRY_HEAD};
+            (void)leat_fold_row_for(f, k, leat_arena_copy(f->batch->work, key), &fresh);
+        }
+    }
+    return LEAT_OK;
+}
+
+static void link_rows(struct leat_fold *f)
+{
+    struct leat_redis_place *p = leat_redis_place_of(f);
+    struct leat_fold_batch *b = f->batch;
     for (size_t i = b->n_rows; i-- > 0;) {
         struct leat_redis_slice *s = &p->slices[b->rows[i].slice];
         b->rows[i].next = s->first_row;
@@ -42,6 +92,8 @@ static bool recall_row(struct leat_fold *f, struct leat_fold_row *row)
 {
     struct leat_str found = {NULL, 0};
     struct leat_error ignored = {0};
+    if (leat_redis_place_of(f)->cache == NULL)
+        return false;
     switch (leat_row_cache_get(leat_redis_place_of(f)->cache, row->slice, row->hash, row->key,
                                &found)) {
     case LEAT_CACHED_UNKNOWN:
@@ -124,13 +176,15 @@ static leat_status fill_row(struct leat_fold *f, struct leat_fold_row *row,
                             const struct leat_redis_reply *found, struct leat_error *err)
 {
     struct leat_redis_place *p = leat_redis_place_of(f);
+    struct leat_row_own own = {{NULL, 0}, 0};
     if (leat_redis_is_nil(found)) {
         leat_fold_row_empty(f, row);
         return LEAT_OK;
     }
     row->old = leat_arena_copy(f->batch->work, leat_redis_text(found));
     leat_status status =
-        leat_row_of_text(&p->names, row->old, f->batch->work, row->cells, NULL, err);
+        leat_row_of_text(&p->names, row->old, f->batch->work, row->cells, &own, err);
+    row->until = row->old_until = own.until_ms;
     if (status == LEAT_OK)
         leat_fold_row_filled(f, row);
     return status;
@@ -209,8 +263,10 @@ static void encode_row(struct leat_fold *f, struct leat_fold_row *row, struct ou
     struct leat_str packed = leat_buf_str(&p->packed);
     if (row->cached && row->exists == row->existed && leat_str_eq(row->old, packed))
         return;
-    if (row->exists)
-        leat_row_text(&p->names, row->cells, row->shortened ? row->key : none, &b->encoded);
+    if (row->exists) {
+        struct leat_row_own own = {row->shortened ? row->key : none, row->until};
+        leat_row_text(&p->names, row->cells, &own, &b->encoded);
+    }
     if (b->encoded.overflow || p->packed.overflow) {
         b->misfits++; /* an event cannot stop the model: the row stays as it was */
         return;
@@ -231,6 +287,12 @@ static void encode_row(struct leat_fold *f, struct leat_fold_row *row, struct ou
     row->todo = row->existed && !row->blind ? ROW_IS_THERE : ROW_MAY_BE_NEW;
     o->known += row->todo == ROW_IS_THERE;
     o->fresh += row->todo == ROW_MAY_BE_NEW;
+}
+
+/* The first byte of the entries of the i-th index. */
+static uint32_t number_of(const struct leat_redis_place *p, uint32_t i)
+{
+    return p->keys.ttl && i == p->keys.n_indexes - 1 ? LEAT_EXPIRY_NO : i;
 }
 
 static size_t count_ops(const struct leat_fold_batch *b, uint32_t index, bool remove)
@@ -302,7 +364,8 @@ static void send_apply(struct leat_fold *f, int32_t k, int64_t skip_below)
         o.skips += skip_counts(f, i, k, skip_below);
     size_t entries = 0;
     for (uint32_t i = 0; i < p->keys.n_indexes; i++)
-        entries += 2 + count_ops(b, i, true) + 2 * count_ops(b, i, false);
+        entries +=
+            2 + count_ops(b, number_of(p, i), true) + 2 * count_ops(b, number_of(p, i), false);
     leat_buf_clear(&p->text);
     leat_redis_at_text(&b->next[k], &b->kinds, f->shape, &p->text);
     leat_redis_run(p->redis, LEAT_SCRIPT_APPLY, &p->keys, k,
@@ -314,8 +377,8 @@ static void send_apply(struct leat_fold *f, int32_t k, int64_t skip_below)
     send_rows(f, k, ROW_GOES, o.gone);
     send_skips(f, k, skip_below, o.skips);
     for (uint32_t i = 0; i < p->keys.n_indexes; i++) {
-        send_ops(f, i, true);
-        send_ops(f, i, false);
+        send_ops(f, number_of(p, i), true);
+        send_ops(f, number_of(p, i), false);
     }
 }
 
@@ -407,12 +470,16 @@ static leat_status make_sure(struct leat_fold *f, struct leat_error *err)
 /* What the batch needs of the rows there are. */
 static leat_status prepare(struct leat_fold *f, int64_t *skip_below, struct leat_error *err)
 {
-    bool follows = may_follow(f);
+    const struct leat_redis_place *p = leat_redis_place_of(f);
+    bool follows = !p->keys.ttl && may_follow(f); /* what expires is asked for */
     for (;;) {
         if (!follows)
             LEAT_TRY(make_sure(f, err), err, "before a batch");
         memcpy(f->batch->next, f->committed, (size_t)f->partitions * sizeof *f->committed);
         leat_fold_plan_rows(f);
+        find_active(f);
+        if (p->keys.ttl)
+            LEAT_TRY(add_ending(f, err), err, "before a batch");
         link_rows(f);
         if (recall_all(f, skip_below))
             return LEAT_OK;
@@ -433,6 +500,8 @@ static leat_status write_batch(struct leat_fold *f, struct leat_error *err)
     LEAT_TRY(prepare(f, skip_below, err), err, "rows");
     b->kinds = b->kinds_in_file;
     leat_fold_apply_planned(f, skip_below);
+    if (leat_redis_place_of(f)->keys.ttl)
+        leat_fold_expire_rows(f);
     return apply_all(f, skip_below, err);
 }
 

@@ -47,14 +47,14 @@ static leat_status copy_row(struct copy *c, struct leat_str db_key, struct leat_
                             struct leat_error *err)
 {
     uint32_t n = c->version->names.n;
-    struct leat_str key;
+    struct leat_row_own own;
     struct leat_cell *cells = leat_arena_alloc(c->arena, (n + (size_t)1) * sizeof *cells);
-    LEAT_TRY(leat_row_of_text(&c->version->names, text, c->arena, cells, &key, err), err,
+    LEAT_TRY(leat_row_of_text(&c->version->names, text, c->arena, cells, &own, err), err,
              "row '%.*s'", (int)(db_key.len & 0xff), db_key.at);
     if (!c->version->form.by_stream)
         LEAT_TRY(merge_kept(c, db_key, cells, err), err, "merge");
     leat_buf_clear(&c->packed);
-    leat_row_encode(cells, n, key, &c->packed);
+    leat_row_encode_until(cells, n, own.key, own.until_ms, &c->packed);
     return leat_env_put(c->txn, LEAT_DB_ROWS, db_key, leat_buf_str(&c->packed), err);
 }
 
@@ -176,13 +176,22 @@ static leat_status index_rows(struct copy *c, struct leat_error *err)
     MDB_cursor *cursor = NULL;
     MDB_val k, v;
     leat_status status = LEAT_OK;
+    int64_t clock = 0;
+    for (int32_t i = 0; i < c->version->keys.partitions; i++)
+        clock = c->at[i].time_ms > clock ? c->at[i].time_ms : clock;
     int rc = mdb_cursor_open(c->txn->txn, c->txn->dbi[LEAT_DB_ROWS], &cursor);
     if (rc != 0)
         return leat_env_fail(c->txn->env, rc, err, "read the copy");
     for (rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); rc == 0 && status == LEAT_OK;
          rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        status = index_row(c, (struct leat_str){k.mv_data, (uint32_t)k.mv_size},
-                           (struct leat_str){v.mv_data, (uint32_t)v.mv_size}, err);
+        struct leat_str bytes = {v.mv_data, (uint32_t)v.mv_size};
+        int64_t until = leat_row_until(bytes);
+        if (until > 0 && until <= clock)
+            rc = mdb_cursor_del(cursor, 0); /* some slices have not come to its end yet */
+        else
+            status = index_row(c, (struct leat_str){k.mv_data, (uint32_t)k.mv_size}, bytes, err);
+        if (rc != 0)
+            status = leat_env_fail(c->txn->env, rc, err, "remove from the copy");
     }
     mdb_cursor_close(cursor);
     return status;

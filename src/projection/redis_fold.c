@@ -478,7 +478,8 @@ static struct leat_redis_place *place_new(const struct leat_redis_fold_config *c
                                         .model = c->projection->name,
                                         .version = c->version,
                                         .shape = s,
-                                        .by_stream = c->projection->keyed_by_stream};
+                                        .by_stream = c->projection->keyed_by_stream,
+                                        .ttl = c->projection->ttl_ms > 0};
     leat_redis_keys_of(&kc, p->arena, &p->keys);
     return p;
 }
@@ -505,7 +506,7 @@ leat_status leat_redis_fold_open(const struct leat_redis_fold_config *c, struct 
     struct leat_redis_place *p = place_new(c, f->shape);
     f->batch->backend = &backend;
     f->batch->place = p;
-    if (rows_are_read(f->rules))
+    if (rows_are_read(f->rules) && c->projection->ttl_ms == 0) /* what expires is asked for */
         p->cache = leat_row_cache_new(c->topology->partitions, c->cache_bytes);
     LEAT_TRY(leat_redis_of_topology(c->topology, &p->redis, err), err, "redis.url");
     LEAT_TRY(leat_row_names_of(f->shape->fields, f->shape->n_fields, p->arena, &p->names, err), err,

@@ -95,7 +95,9 @@ static void slice_keys(const struct leat_redis_keys_config *c, int32_t k, struct
     ret->skipped = leat_str_of(leat_arena_printf(arena, "%s:skipped", tag));
     ret->fresh = leat_str_of(leat_arena_printf(arena, "%s:fresh", tag));
     ret->indexes = leat_arena_zalloc(arena, keys->n_indexes + (size_t)1, sizeof *ret->indexes);
-    for (uint32_t i = 0; i < keys->n_indexes; i++) {
+    if (keys->ttl)
+        ret->indexes[keys->n_indexes - 1] = leat_str_of(leat_arena_printf(arena, "%s:expiry", tag));
+    for (uint32_t i = 0; i + keys->ttl < keys->n_indexes; i++) {
         ret->indexes[i] = leat_str_of(leat_arena_printf(arena, "%s:index:%.*s", tag,
                                                         LEAT_STR_FMT(c->shape->indexes[i].name)));
     }
@@ -113,7 +115,8 @@ void leat_redis_keys_of(const struct leat_redis_keys_config *c, struct leat_aren
         .dropped = leat_redis_model_key(c->topology, c->model, "dropped", arena),
         .about = leat_redis_model_key(c->topology, c->model, about, arena),
         .partitions = c->shape->partitions,
-        .n_indexes = c->by_stream ? c->shape->n_indexes : 0,
+        .n_indexes = (c->by_stream ? c->shape->n_indexes : 0) + c->ttl,
+        .ttl = c->ttl,
     };
     ret->slices = leat_arena_zalloc(arena, (size_t)ret->partitions, sizeof *ret->slices);
     for (int32_t k = 0; k < ret->partitions; k++)
@@ -147,6 +150,7 @@ static leat_row_op merge_op(leat_op_kind kind)
 void leat_redis_form_of(const struct leat_projection *p, struct leat_redis_form *ret)
 {
     *ret = (struct leat_redis_form){.by_stream = p->keyed_by_stream,
+                                    .ttl = p->ttl_ms > 0,
                                     .key_parts = (uint8_t)p->n_keys,
                                     .stream_part = (uint8_t)p->stream_part};
     for (uint32_t i = 0; i < p->n_from; i++) {
@@ -164,7 +168,7 @@ void leat_redis_form_text(const struct leat_redis_form *form, const struct leat_
                           struct leat_buf *out)
 {
     const uint8_t head[FORM_HEAD] = {FORM_VERSION,
-                                     form->by_stream,
+                                     (uint8_t)(form->by_stream | form->ttl << 1),
                                      form->key_parts,
                                      form->stream_part,
                                      (uint8_t)(shape->n_fields & 0xff),
@@ -188,8 +192,10 @@ bool leat_redis_form_read(struct leat_str text, struct leat_redis_form *ret,
     uint32_t head = FORM_HEAD + (at[0] == 1 ? n : 3 * n);
     if (n > LEAT_ROW_FIELDS_MAX || text.len < head)
         return false;
-    *ret =
-        (struct leat_redis_form){.by_stream = at[1] != 0, .key_parts = at[2], .stream_part = at[3]};
+    *ret = (struct leat_redis_form){.by_stream = (at[1] & 1) != 0,
+                                    .ttl = (at[1] & 2) != 0,
+                                    .key_parts = at[2],
+                                    .stream_part = at[3]};
     memcpy(ret->merge, at + FORM_HEAD, n);
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *bound = at + FORM_HEAD + n + (size_t)2 * i;
@@ -217,8 +223,10 @@ void leat_redis_at_text(const struct leat_checkpoint *at, const struct leat_colu
     leat_uuid_format(&at->event_id, event);
     leat_uuid_format(&at->store_id, store);
     leat_buf_printf(out,
-                    "{\"seq\":%lld,\"event\":\"%s\",\"store\":\"%s\",\"offset\":%lld,\"kinds\":\"",
-                    (long long)at->seq, event, store, (long long)at->next_offset);
+                    "{\"seq\":%lld,\"event\":\"%s\",\"store\":\"%s\",\"offset\":%lld,\"time\":%lld,"
+                    "\"kinds\":\"",
+                    (long long)at->seq, event, store, (long long)at->next_offset,
+                    (long long)at->time_ms);
     put_kinds(kinds, shape, out);
     leat_buf_puts(out, "\"}");
 }
@@ -253,6 +261,10 @@ static bool take_member(const struct leat_json_token *name, const struct leat_js
     }
     if (leat_json_token_is(name, LEAT_STR("offset"))) {
         ret->next_offset = value->integer;
+        return value->kind == LEAT_JSON_INT;
+    }
+    if (leat_json_token_is(name, LEAT_STR("time"))) {
+        ret->time_ms = value->integer;
         return value->kind == LEAT_JSON_INT;
     }
     if (leat_json_token_is(name, LEAT_STR("event")))

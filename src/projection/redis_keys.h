@@ -4,10 +4,11 @@
  *   T:rows          hash: key of a row -> JSON (redis_row.h); "" -> the checkpoint, so that rows
  * and checkpoint can only be there or be gone together T:order         sorted set of the keys of
  * the rows, all of score 0: their order T:index:<name>  sorted set of index entries (index_key.h),
- * all of score 0: one per row T:skipped       hash: seq -> "type\0reason" of events that could not
- * be applied T:fresh         when the slice was last known complete: unix ms Of one model:
- * {topology.model}:current is the version readers use, :versions the set of those that are there,
- * :shape:<version> what a version looks like (shape.h). docs/decisions/0007. */
+ * all of score 0: one per row T:expiry  the same of when rows go, with a `ttl` T:skipped hash: seq
+ * -> "type\0reason" of events that could not be applied T:fresh         when the slice was last
+ * known complete: unix ms Of one model: {topology.model}:current is the version readers use,
+ * :versions the set of those that are there, :shape:<version> what a version looks like (shape.h).
+ * docs/decisions/0007. */
 #ifndef LEAT_PROJECTION_REDIS_KEYS_H
 #define LEAT_PROJECTION_REDIS_KEYS_H
 
@@ -24,7 +25,8 @@ struct leat_redis_keys {
     struct leat_str current, versions, shape, dropped, about;
     struct leat_redis_slice_keys *slices;
     int32_t partitions;
-    uint32_t n_indexes;
+    uint32_t n_indexes; /* with that of when rows go */
+    bool ttl;
 };
 
 /* `by_stream`: rows follow one stream's key, so that indexes are kept; else rows of several slices
@@ -34,6 +36,7 @@ struct leat_redis_keys_config {
     const char *version;
     const struct leat_shape *shape;
     bool by_stream;
+    bool ttl; /* of a fold: the last of the indexes is of when rows go */
 };
 void leat_redis_keys_of(const struct leat_redis_keys_config *c, struct leat_arena *arena,
                         struct leat_redis_keys *ret);
@@ -44,7 +47,7 @@ struct leat_str leat_redis_model_key(struct leat_str topology, struct leat_str m
 /* ---- what a version says of itself, so that anybody can read it ---- */
 
 struct leat_redis_form {
-    bool by_stream;
+    bool by_stream, ttl;
     uint8_t key_parts, stream_part;      /* by_stream: that part of a key tells the slice */
     uint8_t merge[LEAT_ROW_FIELDS_MAX];  /* else: leat_row_op by which values of slices join */
     uint16_t bound[LEAT_ROW_FIELDS_MAX]; /* and how many items stay */
@@ -60,7 +63,7 @@ bool leat_redis_form_read(struct leat_str text, struct leat_redis_form *ret,
 
 #define LEAT_REDIS_AT_BYTES 1024
 
-/* Text as it stands in Redis: {"seq", "event", "store", "offset", "kinds"}. */
+/* Text as it stands in Redis: {"seq", "event", "store", "offset", "time", "kinds"}. */
 void leat_redis_at_text(const struct leat_checkpoint *at, const struct leat_column_kinds *kinds,
                         const struct leat_shape *shape, struct leat_buf *out);
 /* False: damaged. "" is a checkpoint of zeros. Kinds are added to those in *kinds. */

@@ -63,7 +63,7 @@ static bool is_plain(const struct leat_cell *cell)
 }
 
 static void put_own(const struct leat_row_names *names, const struct leat_cell *cells,
-                    struct leat_str key, struct leat_buf *out)
+                    const struct leat_row_own *own, struct leat_buf *out)
 {
     struct leat_json_writer w;
     struct leat_buf packed, text;
@@ -72,8 +72,10 @@ static void put_own(const struct leat_row_names *names, const struct leat_cell *
     leat_buf_puts(out, "\"" LEAT_REDIS_ROW_OWN "\":");
     leat_json_writer_init(&w, out);
     leat_json_begin_object(&w);
-    if (key.len > 0) { /* any bytes: as text they might be others */
-        leat_base64_put(&text, key);
+    if (own->until_ms > 0)
+        leat_json_put_int(&w, "until", own->until_ms);
+    if (own->key.len > 0) { /* any bytes: as text they might be others */
+        leat_base64_put(&text, own->key);
         leat_json_put_str(&w, "key", leat_buf_str(&text));
     }
     leat_json_key(&w, LEAT_STR("exact"));
@@ -96,15 +98,15 @@ static void put_own(const struct leat_row_names *names, const struct leat_cell *
 }
 
 void leat_row_text(const struct leat_row_names *names, const struct leat_cell *cells,
-                   struct leat_str key, struct leat_buf *out)
+                   const struct leat_row_own *own, struct leat_buf *out)
 {
     struct leat_json_writer w;
-    bool plain = key.len == 0;
+    bool plain = own->key.len == 0 && own->until_ms == 0;
     for (uint32_t i = 0; i < names->n && plain; i++)
         plain = is_plain(&cells[i]);
     leat_buf_putc(out, '{');
     if (!plain)
-        put_own(names, cells, key, out);
+        put_own(names, cells, own, out);
     for (uint32_t i = 0; i < names->n; i++) {
         if (i > 0 || !plain)
             leat_buf_putc(out, ',');
@@ -123,7 +125,7 @@ struct reading {
     struct leat_arena *arena;
     struct leat_cell *cells;
     bool exact[LEAT_ROW_FIELDS_MAX]; /* told by the member _leat */
-    struct leat_str key;
+    struct leat_row_own own;
 };
 
 /* Members come in the declared order: `guess` is nearly always right. -1: no such field. */
@@ -260,8 +262,15 @@ static leat_status read_own(struct reading *r, struct leat_error *err)
     leat_status status = leat_json_find(text, LEAT_STR("key"), &t, NULL, err);
     if (status == LEAT_OK &&
         (t.kind != LEAT_JSON_STRING ||
-         !leat_base64_read(leat_json_unescape(&t, r->arena), r->arena, &r->key)))
+         !leat_base64_read(leat_json_unescape(&t, r->arena), r->arena, &r->own.key)))
         return leat_fail(err, LEAT_POISON, "the key in the row is damaged");
+    if (status != LEAT_OK && status != LEAT_ABSENT)
+        return status;
+    status = leat_json_find(text, LEAT_STR("until"), &t, NULL, err);
+    if (status == LEAT_OK && t.kind != LEAT_JSON_INT)
+        return leat_fail(err, LEAT_POISON, "the end of the row is damaged");
+    if (status == LEAT_OK)
+        r->own.until_ms = t.integer;
     if (status != LEAT_OK && status != LEAT_ABSENT)
         return status;
     status = leat_json_find(text, LEAT_STR("exact"), &t, &exact, err);
@@ -272,7 +281,7 @@ static leat_status read_own(struct reading *r, struct leat_error *err)
 
 leat_status leat_row_of_text(const struct leat_row_names *names, struct leat_str text,
                              struct leat_arena *arena, struct leat_cell *cells,
-                             struct leat_str *ret_key, struct leat_error *err)
+                             struct leat_row_own *ret_own, struct leat_error *err)
 {
     struct reading r = {.names = names, .arena = arena, .cells = cells};
     struct leat_json_token t;
@@ -296,7 +305,7 @@ leat_status leat_row_of_text(const struct leat_row_names *names, struct leat_str
         LEAT_TRY(read_value(&r, field, err), err, "row");
         guess = field < 0 ? guess - 1 : (uint32_t)field;
     }
-    if (ret_key != NULL)
-        *ret_key = r.key;
+    if (ret_own != NULL)
+        *ret_own = r.own;
     return LEAT_OK;
 }

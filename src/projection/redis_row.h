@@ -3,7 +3,8 @@
  * One object: a member per declared field, in their order, as `leat get` prints them. What JSON
  * cannot say exactly (bytes, texts that are not UTF-8, lists of such, not-a-number, a foreign
  * array) is there as well in the member `_leat`, which comes first: {"exact": {field: base64 of the
- * packed cell}}, and so is the full key of a row whose key was shortened: {"key": base64}. */
+ * packed cell}}, and so are the full key of a row whose key was shortened, {"key": base64}, and
+ * when a row with a `ttl` goes, {"until": unix ms}. */
 #ifndef LEAT_PROJECTION_REDIS_ROW_H
 #define LEAT_PROJECTION_REDIS_ROW_H
 
@@ -21,14 +22,17 @@ LEAT_MUST_CHECK leat_status leat_row_names_of(const struct leat_str *fields, uin
                                               struct leat_arena *arena, struct leat_row_names *ret,
                                               struct leat_error *err);
 
-/* `key`: only when the row must keep it. */
+struct leat_row_own {
+    struct leat_str key; /* only when the row must keep it */
+    int64_t until_ms;    /* 0 = it stays */
+};
 void leat_row_text(const struct leat_row_names *names, const struct leat_cell *cells,
-                   struct leat_str key, struct leat_buf *out);
-/* All cells are filled; they borrow from `text` and the arena. *ret_key (NULL allowed) = the kept
- * key or empty. POISON: not such a row. */
+                   const struct leat_row_own *own, struct leat_buf *out);
+/* All cells are filled; they borrow from `text` and the arena. *ret_own NULL is allowed. POISON:
+ * not such a row. */
 LEAT_MUST_CHECK leat_status leat_row_of_text(const struct leat_row_names *names,
                                              struct leat_str text, struct leat_arena *arena,
-                                             struct leat_cell *cells, struct leat_str *ret_key,
+                                             struct leat_cell *cells, struct leat_row_own *ret_own,
                                              struct leat_error *err);
 
 #endif

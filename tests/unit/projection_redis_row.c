@@ -49,16 +49,17 @@ static void assert_same(const struct leat_cell *cells, struct leat_str key)
 {
     struct leat_cell read[FIELDS];
     struct leat_buf before, after;
-    struct leat_str got = {NULL, 0};
+    const struct leat_row_own own = {key, key.len % 2 == 0 ? 0 : INT64_C(1792454400000)};
+    struct leat_row_own got = {{NULL, 0}, 0};
     struct leat_error err = {0};
     leat_buf_clear(&text);
-    leat_row_text(&names, cells, key, &text);
+    leat_row_text(&names, cells, &own, &text);
     cr_assert_eq(leat_row_of_text(&names, leat_buf_str(&text), arena, read, &got, &err), LEAT_OK,
                  "%.*s: %s", LEAT_STR_FMT(leat_buf_str(&text)), err.msg);
     leat_buf_init(&before, 1 << 20);
     leat_buf_init(&after, 1 << 20);
     leat_row_encode(cells, FIELDS, key, &before);
-    leat_row_encode(read, FIELDS, got, &after);
+    leat_row_encode(read, FIELDS, got.key, &after);
     cr_expect(leat_str_eq(leat_buf_str(&before), leat_buf_str(&after)), "%.*s",
               LEAT_STR_FMT(leat_buf_str(&text)));
     leat_buf_done(&before);
@@ -134,6 +135,7 @@ Test(redis_row, damaged_text_is_poison)
         "{\"rec\":{\"a\"",
         "{\"_leat\":{\"exact\":{\"n\":\"!\"}}}",
         "{\"_leat\":{\"key\":5}}",
+        "{\"_leat\":{\"until\":\"x\"}}",
         "{\"n\":99999999999999999999e999}",
     };
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
