@@ -161,14 +161,17 @@ def stop_within_a_read(t):
             return True
         t.fleet.signal_all("h1", signal.SIGCONT)
         return False
-    wait.until(caught, 60, "a stop within a read")
+    wait.until(caught, 90, "a stop within a read", every=0.02)
+
+
+def busy(t):
+    return readers.started(*(readers.Busy(t.fleet.port, t.seed + i) for i in range(3)))
 
 
 @scenario("stop-reader", before=apart, after=stop_readers, rate=RATE)
 def stop_reader(t):
     """the HTTP process is stopped (SIGSTOP) within a read for 35 s, later killed (-9) within one"""
-    keys = [name for lane in t.load.accounts for name in lane]
-    t.readers = readers.start(t.fleet.port, t.seed, keys)
+    t.readers = busy(t)
     pause(1)
     stop_within_a_read(t)
     pid = t.fleet.pids("h1")[0]
@@ -181,10 +184,10 @@ def stop_reader(t):
     t.fleet.signal_all("h1", signal.SIGCONT)
     pause(2)  # connections that were idle for so long are closed by it
     wrong = [w for w in stop_readers(t) if "RemoteDisconnected" not in w]
-    t.readers = readers.start(t.fleet.port, t.seed, keys)
+    t.readers = busy(t)
     pause(2)
     t.result("readers_go_on", verify.some(wrong + stop_readers(t), "answers are wrong"))
-    t.readers = readers.start(t.fleet.port, t.seed, keys)
+    t.readers = busy(t)
     stop_within_a_read(t)
     stop_readers_of_a_dead(t)
     wait.equals(lambda: readers_of(t)["reading"], 0, 60, "its slot to be free")

@@ -25,6 +25,8 @@ def position(text):
 class Reader(threading.Thread):
     """seen: slice -> seq; rows: key -> its events, neither of which may get less."""
 
+    every_s = EVERY_S
+
     def __init__(self, port, seed):
         super().__init__(daemon=True)
         self.port, self.rng, self.quit = port, random.Random(seed), threading.Event()
@@ -34,7 +36,7 @@ class Reader(threading.Thread):
     def run(self):
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
-            while not self.quit.wait(EVERY_S) and len(self.wrong) < WRONG_MAX:
+            while not self.quit.wait(self.every_s) and len(self.wrong) < WRONG_MAX:
                 self.turn()
         except (OSError, http.client.HTTPException, ValueError) as e:
             if not self.quit.is_set():
@@ -114,6 +116,17 @@ class Lister(Reader):
             self.quit.wait(EVERY_S)
 
 
+class Busy(Reader):
+    """All rows in one answer, again and again: the server reads most of the time."""
+
+    every_s = 0
+
+    def turn(self):
+        _, page = self.ask(f"/v1/models/{MODEL}?limit=1000")
+        for row in page["rows"] if page is not None else ():
+            self.row(row)
+
+
 class Follower(Reader):
     """The stream of changes, never left: its rows are what the model has in the end."""
 
@@ -152,10 +165,13 @@ class Follower(Reader):
             self.went_on(position(message["id"]), "a message")
 
 
-def start(port, seed, keys):
-    """Two that get, two that list, one that follows."""
-    readers = [Getter(port, seed, keys), Getter(port, seed + 1, keys), Lister(port, seed + 2),
-               Lister(port, seed + 3), Follower(port, seed + 4)]
+def started(*readers):
     for reader in readers:
         reader.start()
-    return readers
+    return list(readers)
+
+
+def start(port, seed, keys):
+    """Two that get, two that list, one that follows."""
+    return started(Getter(port, seed, keys), Getter(port, seed + 1, keys), Lister(port, seed + 2),
+                   Lister(port, seed + 3), Follower(port, seed + 4))

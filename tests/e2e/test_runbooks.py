@@ -30,9 +30,10 @@ class Shell(Reader):
         self.shell.wait(20)
 
 
-def read(page, home):
+def read(page, home, before=""):
     """Runs the page: all that is printed since the last block of text is looked at."""
     shell = Shell(home)
+    shell.run(before)
     printed = ""
     for language, _, text, line in blocks(os.path.join(PAGES, page)):
         if language == "sh":
@@ -120,34 +121,43 @@ def stalled():
     process.stop()
 
 
-def with_a_model():
-    """A counter's read model, fed by a running leat; its events are put in by SQL."""
+def counters():
+    """A store with events of 50 counters, put in by SQL, and a declared read model of them."""
     home = leat.Home("topology/minimal.yaml", replace={
         "name: minimal\n": f"name: {NAME}\n", "schemas: minimal": "schemas: schemas",
         "partitions: 12": "partitions: 4"}, schemas={
-            "CounterState": [("total", "long")],
+            "CounterState": [("total", "long", 0)],
             "AddToCounter": [("counter_id", "string"), ("amount", "long")],
             "CounterAdded": [("counter_id", "string"), ("amount", "long")]})
     with open(home.path, "a", encoding="utf-8") as f:
         f.write("topics: {events: {format: json}, commands: {format: json}}\n")
     home.forget(NAME)
     home.must("apply")
-    process = home.start("--role", "relay,projector", "--dev")
     pg.execute("".join(store.appending(NAME, f"counter-c{i}", [
         ("CounterAdded", {"counter_id": f"c{i}", "amount": j}) for j in range(20)])
         for i in range(50)))
-    wait.until(lambda: len(home.must_json("list", "counters", "--limit", 100)["rows"]) == 50, 60,
-               "the rows")
-    return home, process
+    return home
 
 
 @check.test
 def rebuild():
-    home, process = with_a_model()
+    home = counters()
+    process = home.start("--role", "relay,projector", "--dev")
+    wait.until(lambda: len(home.must_json("list", "counters", "--limit", 100)["rows"]) == 50, 60,
+               "the rows")
     read("rebuild.md", home)
     versions = home.must_json("model", "list", "counters")
     check.equal([(v["state"], v["rows"], v["events"]) for v in versions], [("current", 50, 1000)])
     process.stop()
+
+
+@check.test
+def change_model():
+    home = counters()
+    read("change-model.md", home, "leat run --role relay,projector > before.log 2>&1 &\n"
+         "until leat list counters --count --json 2> /dev/null | grep -q 50; do sleep 0.2; done")
+    rows = home.must_json("list", "counters", "--limit", 100)["rows"]
+    check.equal({(r["total"], r["changes"]) for r in rows}, {(190, 20)})
 
 
 GOES_BACK = """
@@ -194,8 +204,8 @@ def failover():
 
 @check.test
 def every_page_is_read():
-    check.equal(sorted(os.listdir(PAGES)), ["README.md", "dead-letters.md", "failover.md",
-                                            "rebuild.md", "stalled.md"])
+    check.equal(sorted(os.listdir(PAGES)), ["README.md", "change-model.md", "dead-letters.md",
+                                            "failover.md", "rebuild.md", "stalled.md"])
 
 
 if __name__ == "__main__":

@@ -179,8 +179,12 @@ def a_rebuild_under_writes_joins_exactly_and_readers_notice_nothing():
     writer, reader = Writer(2000), Reader(url)
     writer.start()
     reader.start()
+    page = api.get(f"{url}/v1/models/card?limit=1").json
     built = h.must_json("model", "rebuild", "card", "--switch")
     new = built["version"]
+    following = api.get(f"{url}/v1/models/card?limit=1&cursor={page['cursor']}")
+    check.equal((following.headers["Leat-Version"], following.json["rows"][0]["key"]),
+                (new, "k1"), "a list goes on in the version switched to")
     check.equal((built["switched"], current(h), built["events"] >= 2000), (True, new, True))
     h.must("model", "switch", "card", old)  # and back, and forth
     check.equal(current(h), old)
