@@ -24,6 +24,7 @@
 #define CONNECTION_BYTES     ((size_t)16 * 1024)
 #define JWT_BYTES            ((size_t)8 * 1024)
 #define SLICE_BYTES          ((size_t)56)
+#define HEAD_BYTES           ((size_t)12 * 1024) /* leaves room for the answer's */
 #define IDEMPOTENCY_KEYS_MAX 65536
 #define REQUEST_ARENA        4096
 #define KEPT_BYTES           16384 /* of a body's or an answer's room */
@@ -200,6 +201,29 @@ static void refuse_method(struct leat_request *rq, const char *methods)
                         methods);
 }
 
+/* Line and headers of a request: at least an address of LEAT_TARGET_BYTES_MAX, a token, a position
+ * to read from. */
+static size_t head_bytes_max(const struct leat_topology *t)
+{
+    size_t jwt = t->http.access.jwt.given ? JWT_BYTES : 0;
+    return HEAD_BYTES + jwt + SLICE_BYTES * (size_t)t->partitions;
+}
+
+/* For those, then the headers of its answer. All of it is cleared after each request, so no more
+ * than that. */
+static size_t connection_bytes(const struct leat_topology *t)
+{
+    return head_bytes_max(t) + CONNECTION_BYTES - HEAD_BYTES + SLICE_BYTES * (size_t)t->partitions;
+}
+
+/* Beyond the connection's memory libmicrohttpd answers by itself, or not at all. */
+static bool head_too_large(const struct leat_request *rq)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL && info->header_size > head_bytes_max(rq->http->c.topology);
+}
+
 /* Route and parameters: known before the body, so that nonsense is refused early. */
 static void prepare(struct leat_request *rq)
 {
@@ -210,6 +234,14 @@ static void prepare(struct leat_request *rq)
         leat_answer_problem(rq, 414, "Address too long", NULL,
                             leat_arena_printf(rq->arena, "the address is longer than %d bytes",
                                               LEAT_TARGET_BYTES_MAX),
+                            "");
+        return;
+    }
+    if (head_too_large(rq)) {
+        leat_answer_problem(rq, 431, "Headers too large", NULL,
+                            leat_arena_printf(rq->arena,
+                                              "line and headers have more than %zu bytes",
+                                              head_bytes_max(rq->http->c.topology)),
                             "");
         return;
     }
@@ -352,14 +384,6 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *t
     (void)arg;
     (void)connection;
     return strlen(text); /* params.c takes the raw target apart */
-}
-
-/* For line and headers of a request, then those of its answer: at least an address of
- * LEAT_TARGET_BYTES_MAX. All of it is cleared after each request, so no more than that. */
-static size_t connection_bytes(const struct leat_topology *t)
-{
-    size_t bytes = CONNECTION_BYTES + (t->http.access.jwt.given ? JWT_BYTES : 0);
-    return bytes + 2 * SLICE_BYTES * (size_t)t->partitions; /* at_least and Leat-Position */
 }
 
 /* One more than processors: one waits for the store now and then. */

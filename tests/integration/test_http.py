@@ -333,6 +333,11 @@ def methods_addresses_and_heads():
                         ("/v1/models/leads/" + "k" * 8000, 404)):
         problem(api.get(url + bad), status, "")
     check.equal(api.get(url + "/healthz", headers={"X": "y" * 40000}).status, 431)
+    for bytes_ in range(11000, 15000, 500):  # up to where its memory ends: each has an answer
+        a = api.get(url + "/v1/count/leads", headers={"X": "y" * bytes_})
+        check.equal(a.status, 200 if bytes_ <= 12000 else 431, bytes_)
+        if a.status == 431:
+            problem(a, 431, "line and headers have more than 12512 bytes")
     check.equal(api.get(url + "/healthz").status, 200)
 
 
