@@ -22,6 +22,8 @@ static const struct leat_opt options[] = {
     {LIST(from, "Of a projection: events it reads (default: those of its aggregate).")},
     {"key", 0, LEAT_OPT_STR, FIELD(key), "FIELD", NULL, NULL, 0, 0,
      "Of a projection: field that is the row's key (default: the aggregate's key)."},
+    {"c", 0, LEAT_OPT_FLAG, FIELD(c), NULL, NULL, NULL, 0, 0,
+     "Of a projection: write it in C, into projections/."},
     {"force", 'f', LEAT_OPT_FLAG, FIELD(force), NULL, NULL, NULL, 0, 0,
      "Overwrite files that are there."},
     {"dry-run", 'n', LEAT_OPT_FLAG, FIELD(dry_run), NULL, NULL, NULL, 0, 0, "Only list the files."},
@@ -38,7 +40,8 @@ static const struct leat_opt_spec spec = {
         "  leat new topology shop --processor orders\n"
         "  leat new processor payments --commands TakePayment --emits PaymentTaken\n"
         "  leat new processor checkout --events PaymentTaken --sends MarkPaid\n"
-        "  leat new projection payments_by_day --from PaymentTaken --key day\n",
+        "  leat new projection payments_by_day --from PaymentTaken --key day\n"
+        "  leat new projection payment_steps --from PaymentTaken --c\n",
     LEAT_OPTS(options),
     .args_min = 2,
     .args_max = 2,
@@ -93,6 +96,8 @@ static leat_status refuse_foreign(const struct leat_new_options *o, const struct
                              kind->name);
         }
     }
+    if (o->c && kind->bit != PROJECTION)
+        return leat_fail(err, LEAT_INVALID, "--c is no option of a new %s", kind->name);
     return LEAT_OK;
 }
 

@@ -10,7 +10,7 @@
 
 struct leat_new_options {
     const char *topology, *processor, *aggregate, *commands, *events, *emits, *sends, *from, *key;
-    bool force, dry_run, json;
+    bool c, force, dry_run, json;
 };
 
 /* A processor to write. Types are Avro names; those in `made` get a schema written. */
@@ -58,6 +58,10 @@ struct leat_new_projection {
 };
 struct leat_str leat_new_projection_rows(const struct leat_new_projection *p,
                                          struct leat_arena *arena);
+/* new_rows.c: the same in C, and its file. */
+struct leat_str leat_new_coded_rows(const struct leat_new_projection *p, struct leat_arena *arena);
+struct leat_str leat_new_coded(const struct leat_new_projection *p, struct leat_str topology,
+                               struct leat_arena *arena);
 struct leat_str leat_new_indented(struct leat_str rows, uint32_t columns, struct leat_arena *arena);
 
 /* Schemas, code and tests of a processor, into folders beside the topology. */

@@ -1,4 +1,5 @@
 /* leat new projection: a read model of the events there are. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -162,6 +163,17 @@ static leat_status fill(const struct leat_new_options *o, const struct leat_topo
     return choose_key(o, t, p, arena, err);
 }
 
+static leat_status may_be_coded(const struct leat_new_options *o,
+                                const struct leat_new_projection *p, struct leat_error *err)
+{
+    if (!o->c || p->own_key)
+        return LEAT_OK;
+    (void)leat_fail(err, LEAT_INVALID, "--c: '%s' is not the stream's key of all these events",
+                    p->key.at);
+    leat_error_hint(err, "A projection in C has rows of one stream each: see leat/rows.h.");
+    return LEAT_INVALID;
+}
+
 int leat_new_make_projection(const struct leat_new_options *o, struct leat_str name)
 {
     struct leat_error err = {0};
@@ -172,9 +184,19 @@ int leat_new_make_projection(const struct leat_new_options *o, struct leat_str n
     struct leat_new_files f = {
         .arena = c.arena, .force = o->force, .dry_run = o->dry_run, .json = o->json};
     struct leat_new_projection p = {.name = name};
-    if (fill(o, c.t, &p, c.arena, &err) == LEAT_OK) {
-        leat_new_change_insert(&c, "projections", leat_new_projection_rows(&p, c.arena));
+    if (fill(o, c.t, &p, c.arena, &err) == LEAT_OK && may_be_coded(o, &p, &err) == LEAT_OK) {
+        if (o->c) {
+            leat_new_file(&f, LEAT_NEW_WRITE,
+                          leat_arena_printf(c.arena, "%s/projections/%s.c", c.t->dir, name.at),
+                          leat_new_coded(&p, c.t->name, c.arena));
+        }
+        leat_new_change_insert(&c, "projections",
+                               o->c ? leat_new_coded_rows(&p, c.arena)
+                                    : leat_new_projection_rows(&p, c.arena));
         code = leat_new_change_write(&c, &f);
+        if (o->c && code == LEAT_EXIT_OK)
+            (void)fprintf(stderr, "leat: its module is built like a processor's: with "
+                                  "projections/*.c among SOURCES in CMakeLists.txt\n");
     } else {
         code = leat_cli_fail(&err);
     }

@@ -105,9 +105,10 @@ def additions_leave_every_line_as_it_is():
     p.must("new", "processor", "welcome", "--events", "ItemCreated", "--sends", "CreateOrder")
     p.must("new", "projection", "orders")
     p.must("new", "projection", "titles", "--from", "ItemCreated", "--key", "title")
+    p.must("new", "projection", "item_steps", "--from", "ItemCreated", "--c")
     new = p.read("leat.yaml")
     assert is_insertion(old, new), new
-    check.contains(p.must("check"), "4 processors, 3 projections")
+    check.contains(p.must("check"), "4 processors, 4 projections")
 
 
 @check.test
@@ -124,6 +125,9 @@ def wrong_additions_say_why_and_write_nothing():
              "a command type has exactly one handler"),
             (("projection", "x", "--from", "ItemCreated", "--key", "titel"),
              "'ItemCreated' has no field 'titel'"),
+            (("projection", "x", "--from", "ItemCreated", "--key", "title", "--c"),
+             "'title' is not the stream's key"),
+            (("processor", "x", "--c"), "--c is no option of a new processor"),
             (("projection", "x"), "ItemCreated, OrderCreated, OrderCancelled")):
         check.contains(refused(p, 2, "new", *words), text)
 
@@ -156,6 +160,7 @@ def the_grown_project_builds_and_runs():
     p.send("CancelOrder", order_id="2")
     check.equal(p.row("items", "1")["title"], "first")
     wait.equals(lambda: (p.row("titles", "second") or {}).get("count"), 1, 20)
+    wait.equals(lambda: (p.row("item_steps", "2") or {}).get("last"), "ItemCreated", 20)
     check.equal(process.stop(), 0, "leat run")
 
 
