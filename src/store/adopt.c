@@ -57,7 +57,7 @@ leat_status leat_store_event_ids(struct leat_store *s, const struct leat_store_p
     leat_pg_clear(&s->params);
     leat_pg_int4(&s->params, p->slice);
     leat_pg_int8(&s->params, p->after);
-    leat_pg_int8(&s->params, (int64_t)p->limit);
+    leat_pg_limit(&s->params, p->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select seq, event_id from @.event_log where slice = $1 and seq > $2"
@@ -75,79 +75,29 @@ leat_status leat_store_event_ids(struct leat_store *s, const struct leat_store_p
     return LEAT_OK;
 }
 
-static void put_foreign(struct leat_pg_params *p, const struct leat_fork *foreign, size_t n)
-{
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, foreign[i].slice);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_UUID, n);
-    to = leat_pg_room(p, n, 16);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put16(to, &foreign[i].store_id);
-    leat_pg_array_end(p);
-}
-
 static void put_forks(struct leat_pg_params *p, const struct leat_fork *forks, size_t n)
 {
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, forks[i].slice);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_INT8, n);
-    to = leat_pg_room(p, n, 8);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put8(to, forks[i].seq);
-    leat_pg_array_end(p);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, forks[i].slice));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, forks[i].seq));
 }
 
-/* One column of the lost ones: numbers of 8 bytes, ids, or texts, at `at` in each. */
-static void put_numbers(struct leat_pg_params *p, const struct leat_lost_event *lost, size_t n,
-                        size_t at)
+static void put_foreign(struct leat_pg_params *p, const struct leat_fork *foreign, size_t n)
 {
-    leat_pg_array(p, LEAT_PG_INT8, n);
-    char *to = leat_pg_room(p, n, 8);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put8(to, *(const int64_t *)((const char *)&lost[i] + at));
-    leat_pg_array_end(p);
-}
-
-static void put_ids(struct leat_pg_params *p, const struct leat_lost_event *lost, size_t n,
-                    size_t at)
-{
-    leat_pg_array(p, LEAT_PG_UUID, n);
-    char *to = leat_pg_room(p, n, 16);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put16(to, (const char *)&lost[i] + at);
-    leat_pg_array_end(p);
-}
-
-static void put_texts(struct leat_pg_params *p, const struct leat_lost_event *lost, size_t n,
-                      size_t at)
-{
-    leat_pg_array(p, LEAT_PG_TEXT, n);
-    for (size_t i = 0; i < n; i++)
-        leat_pg_put_text(p, *(const struct leat_str *)(const void *)((const char *)&lost[i] + at));
-    leat_pg_array_end(p);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, foreign[i].slice));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, foreign[i].store_id.b));
 }
 
 static void put_lost(struct leat_pg_params *p, const struct leat_lost_event *lost, size_t n)
 {
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, lost[i].slice);
-    leat_pg_array_end(p);
-    put_ids(p, lost, n, offsetof(struct leat_lost_event, store_id));
-    put_numbers(p, lost, n, offsetof(struct leat_lost_event, seq));
-    put_ids(p, lost, n, offsetof(struct leat_lost_event, event_id));
-    put_numbers(p, lost, n, offsetof(struct leat_lost_event, version));
-    put_texts(p, lost, n, offsetof(struct leat_lost_event, type));
-    put_texts(p, lost, n, offsetof(struct leat_lost_event, stream));
-    put_ids(p, lost, n, offsetof(struct leat_lost_event, command_id));
-    put_numbers(p, lost, n, offsetof(struct leat_lost_event, published_ms));
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, lost[i].slice));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, lost[i].store_id.b));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, lost[i].seq));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, lost[i].event_id.b));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, lost[i].version));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, lost[i].type));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, lost[i].stream));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, lost[i].command_id.b));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, lost[i].published_ms));
 }
 
 static leat_status read_ids(struct leat_pg_reply *r, struct leat_adoption *a,

@@ -175,11 +175,7 @@ leat_status leat_store_lock(struct leat_store *s, const struct leat_batch *b,
     s->locked = true;
     leat_pg_clear(&s->params);
     leat_pg_text(&s->params, b->processor);
-    leat_pg_array(&s->params, LEAT_PG_INT4, b->fence_count);
-    char *to = leat_pg_room(&s->params, b->fence_count, 4);
-    for (size_t i = 0; to != NULL && i < b->fence_count; i++)
-        to = leat_pg_put4(to, b->fences[i].k);
-    leat_pg_array_end(&s->params);
+    LEAT_PG_FIXED(&s->params, LEAT_PG_INT4, b->fence_count, 4, leat_pg_put4(to, b->fences[i].k));
     leat_pg_int4(&s->params, s->lock_timeout_ms);
     LEAT_PG_AUTO PGresult *r = NULL;
     leat_status status = leat_pg_call(s, LEAT_PG_WRITE, "select @.lock_batch($1,$2,$3)", &r, err);

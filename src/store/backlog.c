@@ -33,7 +33,7 @@ leat_status leat_store_backlog(struct leat_store *s, struct leat_arena *arena,
 {
     leat_pg_clear(&s->params);
     LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, sql, &result, err), err, "count what waits");
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, sql, &result, err), err, "could not count what waits");
     struct leat_pg_reply r = leat_reply_of(result, 5, arena);
     struct leat_backlog *rows = leat_arena_zalloc(arena, (size_t)r.rows + 1, sizeof *rows);
     size_t n = 0;
@@ -43,7 +43,7 @@ leat_status leat_store_backlog(struct leat_store *s, struct leat_arena *arena,
             rows[n++].processor = processor;
         read_row(&r, i, &rows[n - 1]);
     }
-    LEAT_TRY(leat_reply_ok(&r, "what waits", err), err, "count what waits");
+    LEAT_TRY(leat_reply_ok(&r, "what waits", err), err, "could not count what waits");
     *ret = rows;
     *ret_n = n;
     return LEAT_OK;

@@ -120,15 +120,6 @@ static void command_columns(const struct leat_batch *b, const struct leat_plan *
     LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, c[i].offset));
 }
 
-static void put_optional(struct leat_pg_params *p, struct leat_str s)
-{
-    if (s.len == 0) {
-        leat_pg_put_null(p);
-    } else {
-        leat_pg_put_text(p, s);
-    }
-}
-
 /* Null where it is the command's own id, which is what readers take for null. */
 static void put_id(struct leat_pg_params *p, const struct leat_uuid *id,
                    const struct leat_uuid *own)
@@ -158,8 +149,8 @@ static void odd_columns(const struct leat_batch *b, const struct leat_plan *plan
         leat_pg_null(p);
     }
     if (plan->odd_error) {
-        LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_code));
-        LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, put_optional(p, c[i].error_text));
+        LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text_or_null(p, c[i].error_code));
+        LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text_or_null(p, c[i].error_text));
     } else {
         leat_pg_null(p);
         leat_pg_null(p);
@@ -192,15 +183,6 @@ static void event_columns(const struct leat_batch *b, const struct leat_plan *pl
     leat_pg_null(p); /* headers: only append_events has them */
 }
 
-static void put_bytes_or_null(struct leat_pg_params *p, struct leat_str s, bool null)
-{
-    if (null) {
-        leat_pg_put_null(p);
-    } else {
-        leat_pg_put(p, s.at, s.len);
-    }
-}
-
 static void outbox_columns(const struct leat_batch *b, const struct leat_plan *plan,
                            const struct coded *coded, struct leat_pg_params *p)
 {
@@ -210,9 +192,9 @@ static void outbox_columns(const struct leat_batch *b, const struct leat_plan *p
     leat_pg_int4s(p, plan->outbox_rel, n);
     LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, o[i].partition));
     leat_pg_int4s(p, coded->topic, n);
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes_or_null(p, o[i].key, o[i].key_null));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, o[i].key, o[i].key_null));
     LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, o[i].headers.at, o[i].headers.len));
-    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, put_bytes_or_null(p, o[i].value, o[i].value_null));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put_bytes(p, o[i].value, o[i].value_null));
 }
 
 void leat_plan_params(const struct leat_batch *b, const struct leat_plan *plan, int lock_timeout_ms,

@@ -1,7 +1,6 @@
 #include "store/bulk.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,39 +15,13 @@
 
 /* ---- the connection ---- */
 
-static leat_status lost(struct leat_store *s, struct leat_error *err)
-{
-    const char *why = s->conn == NULL ? "" : PQerrorMessage(s->conn);
-    s->broken = true;
-    return leat_fail(err, LEAT_RETRY, "lost the connection to the store: %.*s",
-                     (int)strcspn(why, "\n"), why);
-}
-
-static leat_status await(struct leat_store *s, int64_t until_us, struct leat_error *err)
-{
-    int unsent = PQflush(s->conn);
-    int64_t left_ms = (until_us - leat_mono_us() + 999) / 1000;
-    if (unsent < 0)
-        return lost(s, err);
-    if (left_ms <= 0) {
-        s->broken = true;
-        return leat_fail(err, LEAT_RETRY, "the store did not answer in time");
-    }
-    struct pollfd fd = {.fd = PQsocket(s->conn),
-                        .events = (short)(unsent != 0 ? POLLIN | POLLOUT : POLLIN)};
-    if (poll(&fd, 1, (int)left_ms) > 0 && (fd.revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
-        PQconsumeInput(s->conn) == 0)
-        return lost(s, err);
-    return LEAT_OK;
-}
-
 static leat_status next_result(struct leat_store *s, PGresult **ret, struct leat_error *err)
 {
     int64_t until_us = leat_mono_us() + (int64_t)WAIT_MS * 1000;
-    while (PQflush(s->conn) > 0 || PQisBusy(s->conn) != 0)
-        LEAT_TRY(await(s, until_us, err), err, "read events");
-    *ret = PQgetResult(s->conn);
-    return LEAT_OK;
+    leat_status status = leat_pg_wait_result(s, until_us, err);
+    if (status == LEAT_OK)
+        *ret = PQgetResult(s->conn);
+    return status;
 }
 
 static leat_status refused(struct leat_store *s, const PGresult *r, struct leat_error *err)
@@ -66,7 +39,7 @@ leat_status leat_store_bulk_begin(struct leat_store *s, const struct leat_bulk_r
     char sql[SQL_BYTES];
     PGresult *r = NULL;
     if (!leat_store_connected(s))
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     int n = snprintf(sql, sizeof sql,
                      "copy (select seq, event_id, command_id, recorded_at, stream, type, payload"
                      " from %s.event_log where slice = %d and seq > %" PRId64 " and seq <= %" PRId64
@@ -74,9 +47,9 @@ leat_status leat_store_bulk_begin(struct leat_store *s, const struct leat_bulk_r
                      s->quoted, (int)range->slice, range->after, range->upto);
     leat_assert(n > 0 && (size_t)n < sizeof sql);
     if (PQsendQuery(s->conn, sql) == 0)
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     s->counts.read_trips++;
-    LEAT_TRY(next_result(s, &r, err), err, "slice %d", (int)range->slice);
+    LEAT_TRY(next_result(s, &r, err), err, "could not read slice %d", (int)range->slice);
     leat_status status = PQresultStatus(r) == PGRES_COPY_OUT ? LEAT_OK : refused(s, r, err);
     PQclear(r);
     return status;
@@ -166,14 +139,16 @@ static leat_status next_message(struct leat_store *s, char **ret, int *ret_len,
     for (;;) {
         int len = PQgetCopyData(s->conn, ret, 1);
         if (len == -2)
-            return lost(s, err);
+            return leat_pg_lost(s, err);
         if (len != 0) {
             *ret_len = len;
             return LEAT_OK;
         }
         if (until_us == 0)
             until_us = leat_mono_us() + (int64_t)WAIT_MS * 1000;
-        LEAT_TRY(await(s, until_us, err), err, "read events");
+        leat_status status = leat_pg_wait_input(s, until_us, err);
+        if (status != LEAT_OK)
+            return status;
     }
 }
 
@@ -182,9 +157,9 @@ static leat_status finish(struct leat_store *s, struct leat_error *err)
 {
     leat_status status = LEAT_OK;
     for (PGresult *r = NULL;; PQclear(r)) {
-        LEAT_TRY(next_result(s, &r, err), err, "read events");
-        if (r == NULL)
-            return status;
+        leat_status waited = next_result(s, &r, err);
+        if (waited != LEAT_OK || r == NULL)
+            return waited != LEAT_OK ? waited : status;
         if (status == LEAT_OK && PQresultStatus(r) != PGRES_COMMAND_OK)
             status = refused(s, r, err);
     }
@@ -206,9 +181,9 @@ leat_status leat_store_bulk_next(struct leat_store *s, struct leat_arena *arena,
     while (n < max) {
         char *message = NULL;
         int len = 0;
-        LEAT_TRY(next_message(s, &message, &len, err), err, "events");
+        LEAT_TRY(next_message(s, &message, &len, err), err, "could not read events");
         if (len < 0) {
-            LEAT_TRY(finish(s, err), err, "events");
+            LEAT_TRY(finish(s, err), err, "could not read events");
             break;
         }
         struct row r = {(const uint8_t *)message, (const uint8_t *)message + len, false};

@@ -63,18 +63,11 @@ leat_status leat_store_suspects(struct leat_store *s, const struct leat_fence_as
 leat_status leat_store_acquit(struct leat_store *s, struct leat_str processor,
                               const struct leat_crash *settled, size_t n, struct leat_error *err)
 {
-    leat_pg_clear(&s->params);
-    leat_pg_text(&s->params, processor);
-    leat_pg_array(&s->params, LEAT_PG_INT4, n);
-    char *at = leat_pg_room(&s->params, n, 4);
-    for (size_t i = 0; at != NULL && i < n; i++)
-        at = leat_pg_put4(at, settled[i].k);
-    leat_pg_array_end(&s->params);
-    leat_pg_array(&s->params, LEAT_PG_UUID, n);
-    at = leat_pg_room(&s->params, n, 16);
-    for (size_t i = 0; at != NULL && i < n; i++)
-        at = leat_pg_put16(at, settled[i].id.b);
-    leat_pg_array_end(&s->params);
+    struct leat_pg_params *p = &s->params;
+    leat_pg_clear(p);
+    leat_pg_text(p, processor);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, settled[i].k));
+    LEAT_PG_FIXED(p, LEAT_PG_UUID, n, 16, leat_pg_put16(to, settled[i].id.b));
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_WRITE, "select @.acquit($1,$2,$3)", &result, err), err,
              "could not strike out what crashed of '%.*s'", LEAT_STR_FMT(processor));

@@ -115,7 +115,7 @@ leat_status leat_store_dead(struct leat_store *s, const struct leat_dead_page *p
     leat_pg_time(&s->params, page->last_at_us);
     leat_pg_bytes(&s->params, page->id.b, sizeof page->id.b);
     leat_pg_text(&s->params, page->processor);
-    leat_kept_limit(&s->params, page->limit);
+    leat_pg_limit(&s->params, page->limit);
     return ask_rows(s, page->whole ? "select " WHOLE_COLUMNS PAGE : "select " BARE_COLUMNS PAGE,
                     arena, ret, ret_n, err);
 }
@@ -175,7 +175,7 @@ leat_status leat_store_dead_refs(struct leat_store *s, const struct leat_dead_pa
                                  size_t *ret_n, struct leat_error *err)
 {
     put_filter(s, page->filter);
-    leat_kept_limit(&s->params, page->limit);
+    leat_pg_limit(&s->params, page->limit);
     return leat_kept_refs(s,
                           "select o.processor, o.slice, o.id from (select d.processor, d.slice,"
                           " d.id, d.last_at, d.record_offset from @.dead_letters d where" FILTER

@@ -208,26 +208,13 @@ leat_status leat_store_claim_relay(struct leat_store *s, const struct leat_fence
     return LEAT_OK;
 }
 
-#define MOVE_COLUMN(p, moves, n, field)                                                            \
-    do {                                                                                           \
-        leat_pg_array((p), LEAT_PG_INT8, (n));                                                     \
-        char *at = leat_pg_room((p), (n), 8);                                                      \
-        for (size_t i = 0; at != NULL && i < (n); i++)                                             \
-            at = leat_pg_put8(at, (moves)[i].field);                                               \
-        leat_pg_array_end(p);                                                                      \
-    } while (0)
-
 static void put_moves(struct leat_pg_params *p, const struct leat_published *moves, size_t n)
 {
     leat_pg_clear(p);
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, moves[i].slice);
-    leat_pg_array_end(p);
-    MOVE_COLUMN(p, moves, n, epoch);
-    MOVE_COLUMN(p, moves, n, seq);
-    MOVE_COLUMN(p, moves, n, outbox_seq);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, moves[i].slice));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, moves[i].epoch));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, moves[i].seq));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, moves[i].outbox_seq));
 }
 
 leat_status leat_store_record(struct leat_store *s, struct leat_published *moves, size_t n,

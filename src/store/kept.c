@@ -10,11 +10,6 @@ void leat_kept_key(struct leat_pg_params *p, bool has_key, struct leat_str key)
         leat_pg_null(p);
 }
 
-void leat_kept_limit(struct leat_pg_params *p, size_t limit)
-{
-    leat_pg_int8(p, limit > INT32_MAX ? INT32_MAX : (int64_t)limit);
-}
-
 leat_status leat_kept_refs(struct leat_store *s, const char *sql, struct leat_arena *arena,
                            struct leat_dead_ref **ret, size_t *ret_n, struct leat_error *err)
 {

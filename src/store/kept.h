@@ -7,7 +7,6 @@
 
 /* Parameter of a filter: null is any key. */
 void leat_kept_key(struct leat_pg_params *p, bool has_key, struct leat_str key);
-void leat_kept_limit(struct leat_pg_params *p, size_t limit);
 /* Rows of (processor, slice, id) in the order of `sql`. */
 LEAT_MUST_CHECK leat_status leat_kept_refs(struct leat_store *s, const char *sql,
                                            struct leat_arena *arena, struct leat_dead_ref **ret,

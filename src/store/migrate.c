@@ -181,10 +181,8 @@ static leat_status call_make_layout(struct leat_store *s, const struct leat_stor
 {
     leat_pg_clear(&s->params);
     leat_pg_int4(&s->params, layout->partitions);
-    leat_pg_array(&s->params, LEAT_PG_TEXT, layout->processor_count);
-    for (size_t i = 0; i < layout->processor_count; i++)
-        leat_pg_put_text(&s->params, leat_str_of(layout->processors[i]));
-    leat_pg_array_end(&s->params);
+    LEAT_PG_VARYING(&s->params, LEAT_PG_TEXT, layout->processor_count,
+                    leat_pg_put_text(&s->params, leat_str_of(layout->processors[i])));
     LEAT_PG_AUTO PGresult *result = NULL;
     leat_status status =
         leat_pg_call(s, LEAT_PG_WRITE, "select @.make_layout($1,$2)", &result, err);

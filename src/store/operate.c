@@ -13,11 +13,7 @@ static void put_target(struct leat_store *s, const struct leat_operation *o)
     leat_pg_clear(&s->params);
     leat_pg_text(&s->params, o->processor);
     leat_pg_int4(&s->params, o->slice);
-    leat_pg_array(&s->params, LEAT_PG_UUID, o->n);
-    char *to = leat_pg_room(&s->params, o->n, 16);
-    for (size_t i = 0; to != NULL && i < o->n; i++)
-        to = leat_pg_put16(to, o->ids[i].b);
-    leat_pg_array_end(&s->params);
+    LEAT_PG_FIXED(&s->params, LEAT_PG_UUID, o->n, 16, leat_pg_put16(to, o->ids[i].b));
 }
 
 static bool read_result(struct leat_str name, leat_operated *ret)

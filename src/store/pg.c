@@ -11,7 +11,7 @@
 #define SQL_BYTES_MAX   8192
 
 /* The fate of the statement is open: the server may still be at work on it. */
-static leat_status lost(struct leat_store *s, struct leat_error *err)
+leat_status leat_pg_lost(struct leat_store *s, struct leat_error *err)
 {
     s->broken = true;
     s->locked = false;
@@ -22,29 +22,34 @@ static leat_status lost(struct leat_store *s, struct leat_error *err)
                      len, why);
 }
 
-/* Sends what is queued and waits until a result is ready. The server's reply may come before it has
- * read everything, so both directions are served at once. */
-static leat_status wait_result(struct leat_store *s, int64_t until_us, struct leat_error *err)
+/* The server's reply may come before it has read everything, so both directions are served at
+ * once. */
+leat_status leat_pg_wait_input(struct leat_store *s, int64_t until_us, struct leat_error *err)
 {
-    int unsent = 1;
-    for (;;) {
-        if (unsent != 0)
-            unsent = PQflush(s->conn);
-        if (unsent < 0)
-            return lost(s, err);
-        if (unsent == 0 && PQisBusy(s->conn) == 0)
-            return LEAT_OK;
-        int64_t left_ms = (until_us - leat_mono_us() + 999) / 1000;
-        if (left_ms <= 0) {
-            s->broken = true;
-            return leat_fail(err, LEAT_RETRY, "the store did not answer in time");
-        }
-        struct pollfd fd = {.fd = PQsocket(s->conn),
-                            .events = (short)(unsent != 0 ? POLLIN | POLLOUT : POLLIN)};
-        if (poll(&fd, 1, (int)left_ms) > 0 && (fd.revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
-            PQconsumeInput(s->conn) == 0)
-            return lost(s, err);
+    int unsent = PQflush(s->conn);
+    int64_t left_ms = (until_us - leat_mono_us() + 999) / 1000;
+    if (unsent < 0)
+        return leat_pg_lost(s, err);
+    if (left_ms <= 0) {
+        s->broken = true;
+        return leat_fail(err, LEAT_RETRY, "the store did not answer in time");
     }
+    struct pollfd fd = {.fd = PQsocket(s->conn),
+                        .events = (short)(unsent != 0 ? POLLIN | POLLOUT : POLLIN)};
+    if (poll(&fd, 1, (int)left_ms) > 0 && (fd.revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
+        PQconsumeInput(s->conn) == 0)
+        return leat_pg_lost(s, err);
+    return LEAT_OK;
+}
+
+leat_status leat_pg_wait_result(struct leat_store *s, int64_t until_us, struct leat_error *err)
+{
+    while (PQflush(s->conn) != 0 || PQisBusy(s->conn) != 0) {
+        leat_status status = leat_pg_wait_input(s, until_us, err);
+        if (status != LEAT_OK)
+            return status;
+    }
+    return LEAT_OK;
 }
 
 struct state_class {
@@ -84,7 +89,7 @@ static leat_status refused(struct leat_store *s, const PGresult *r, struct leat_
     const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     if (state == NULL) /* libpq's own: the connection, or memory */
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     (void)snprintf(s->sqlstate, sizeof s->sqlstate, "%s", state);
     if (strncmp(state, "57P", 3) == 0 || strncmp(state, "08", 2) == 0)
         s->broken = true;
@@ -101,7 +106,7 @@ static leat_status collect(struct leat_store *s, int64_t until_us, PGresult **re
 {
     LEAT_PG_AUTO PGresult *kept = NULL;
     for (;;) {
-        leat_status status = wait_result(s, until_us, err);
+        leat_status status = leat_pg_wait_result(s, until_us, err);
         if (status != LEAT_OK)
             return status;
         PGresult *r = PQgetResult(s->conn);
@@ -115,7 +120,7 @@ static leat_status collect(struct leat_store *s, int64_t until_us, PGresult **re
         kept = r;
     }
     if (kept == NULL || PQstatus(s->conn) == CONNECTION_BAD)
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     ExecStatusType kind = PQresultStatus(kept);
     if (kind != PGRES_TUPLES_OK && kind != PGRES_COMMAND_OK)
         return refused(s, kept, err);
@@ -127,7 +132,7 @@ static leat_status ready(struct leat_store *s, struct leat_error *err)
 {
     s->sqlstate[0] = '\0';
     if (!leat_store_connected(s))
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     return LEAT_OK;
 }
 
@@ -135,7 +140,7 @@ static leat_status prepare(struct leat_store *s, const char *sql, const char *na
                            int64_t until_us, struct leat_error *err)
 {
     if (PQsendPrepare(s->conn, name, sql, 0, NULL) == 0)
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     LEAT_PG_AUTO PGresult *r = NULL;
     leat_status status = collect(s, until_us, &r, err);
     if (status == LEAT_OK)
@@ -175,7 +180,7 @@ leat_status leat_pg_call_text(struct leat_store *s, leat_pg_trip trip, const cha
     int sent = name != NULL
                    ? PQsendQueryPrepared(s->conn, name, p->count, values, lengths, formats, 1)
                    : PQsendQueryParams(s->conn, sql, p->count, NULL, values, lengths, formats, 1);
-    return sent == 0 ? lost(s, err) : collect(s, until_us, ret, err);
+    return sent == 0 ? leat_pg_lost(s, err) : collect(s, until_us, ret, err);
 }
 
 leat_status leat_pg_call(struct leat_store *s, leat_pg_trip trip, const char *sql, PGresult **ret,
@@ -206,7 +211,7 @@ leat_status leat_pg_script(struct leat_store *s, const char *sql, int timeout_ms
     if (status != LEAT_OK)
         return status;
     if (PQsendQuery(s->conn, sql) == 0)
-        return lost(s, err);
+        return leat_pg_lost(s, err);
     LEAT_PG_AUTO PGresult *r = NULL;
     return collect(s, leat_mono_us() + (int64_t)timeout_ms * 1000, &r, err);
 }

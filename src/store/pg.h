@@ -44,6 +44,7 @@ void leat_pg_null(struct leat_pg_params *p);
 void leat_pg_bool(struct leat_pg_params *p, bool v);
 void leat_pg_int4(struct leat_pg_params *p, int32_t v);
 void leat_pg_int8(struct leat_pg_params *p, int64_t v);
+void leat_pg_limit(struct leat_pg_params *p, size_t rows); /* int8, as far as that goes */
 void leat_pg_bytes(struct leat_pg_params *p, const void *at, size_t len); /* text bytea uuid */
 int64_t leat_pg_us(int64_t unix_us); /* a timestamptz; what is before all times: -infinity */
 void leat_pg_time(struct leat_pg_params *p, int64_t unix_us); /* timestamptz; 0: null */
@@ -126,4 +127,15 @@ LEAT_MUST_CHECK leat_status leat_pg_call_text(struct leat_store *s, leat_pg_trip
 /* Statements without results, as text, in one trip. */
 LEAT_MUST_CHECK leat_status leat_pg_script(struct leat_store *s, const char *sql, int timeout_ms,
                                            struct leat_error *err);
+
+/* ---- the steps of a call, for who makes them himself ---- */
+
+/* The connection is gone, and what it was to do is open: RETRY. */
+leat_status leat_pg_lost(struct leat_store *s, struct leat_error *err);
+/* Until a result can be had without waiting. RETRY when it does not come in time, too. */
+LEAT_MUST_CHECK leat_status leat_pg_wait_result(struct leat_store *s, int64_t until_us,
+                                                struct leat_error *err);
+/* Until something has been read (or written, where not all is sent yet): look again. */
+LEAT_MUST_CHECK leat_status leat_pg_wait_input(struct leat_store *s, int64_t until_us,
+                                               struct leat_error *err);
 #endif

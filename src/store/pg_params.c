@@ -57,6 +57,11 @@ void leat_pg_int8(struct leat_pg_params *p, int64_t v)
     leat_pg_bytes(p, &be, sizeof be);
 }
 
+void leat_pg_limit(struct leat_pg_params *p, size_t rows)
+{
+    leat_pg_int8(p, rows > INT32_MAX ? INT32_MAX : (int64_t)rows);
+}
+
 int64_t leat_pg_us(int64_t unix_us)
 {
     int64_t us = 0;
@@ -215,18 +220,10 @@ void leat_pg_text(struct leat_pg_params *p, struct leat_str s)
 
 void leat_pg_int4s(struct leat_pg_params *p, const int32_t *v, size_t n)
 {
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, v[i]);
-    leat_pg_array_end(p);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, v[i]));
 }
 
 void leat_pg_int8s(struct leat_pg_params *p, const int64_t *v, size_t n)
 {
-    leat_pg_array(p, LEAT_PG_INT8, n);
-    char *to = leat_pg_room(p, n, 8);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put8(to, v[i]);
-    leat_pg_array_end(p);
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, v[i]));
 }

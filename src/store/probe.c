@@ -24,7 +24,8 @@ leat_status leat_store_server(struct leat_store *s, struct leat_arena *arena,
     leat_pg_text(&s->params, leat_str_of(s->schema));
     LEAT_PG_AUTO PGresult *result = NULL;
     struct leat_server_facts f = {.asked_us = leat_now_ms() * 1000};
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, facts_sql, &result, err), err, "ask the server");
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, facts_sql, &result, err), err,
+             "could not ask the server");
     f.answered_us = leat_now_ms() * 1000;
     struct leat_pg_reply r = leat_reply_of(result, 15, arena);
     f.version = leat_reply_int4(&r, 0, 0);
@@ -42,7 +43,7 @@ leat_status leat_store_server(struct leat_store *s, struct leat_arena *arena,
     f.may_create = leat_reply_bool(&r, 0, 12);
     f.may_use = leat_reply_bool(&r, 0, 13);
     f.schema_bytes = leat_reply_int8(&r, 0, 14);
-    LEAT_TRY(leat_reply_ok(&r, "server facts", err), err, "ask the server");
+    LEAT_TRY(leat_reply_ok(&r, "server facts", err), err, "could not ask the server");
     *ret = f;
     return LEAT_OK;
 }
@@ -58,18 +59,16 @@ leat_status leat_store_counters(struct leat_store *s, const struct leat_str *pro
                                 struct leat_error *err)
 {
     leat_pg_clear(&s->params);
-    leat_pg_array(&s->params, LEAT_PG_TEXT, n);
-    for (size_t i = 0; i < n; i++)
-        leat_pg_put_text(&s->params, processors[i]);
-    leat_pg_array_end(&s->params);
+    LEAT_PG_VARYING(&s->params, LEAT_PG_TEXT, n, leat_pg_put_text(&s->params, processors[i]));
     LEAT_PG_AUTO PGresult *result = NULL;
-    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, counters_sql, &result, err), err, "ask the store");
+    LEAT_TRY(leat_pg_call(s, LEAT_PG_READ, counters_sql, &result, err), err,
+             "could not ask the store");
     struct leat_pg_reply r = leat_reply_of(result, 4, arena);
     struct leat_store_counters c = {.outbox_refused = leat_reply_int8(&r, 0, 0),
                                     .outbox = leat_reply_int8(&r, 0, 1),
                                     .refused_reason = leat_reply_bytes(&r, 0, 2),
                                     .owners_missing = leat_reply_bytes(&r, 0, 3)};
-    LEAT_TRY(leat_reply_ok(&r, "counters", err), err, "ask the store");
+    LEAT_TRY(leat_reply_ok(&r, "counters", err), err, "could not ask the store");
     *ret = c;
     return LEAT_OK;
 }

@@ -46,20 +46,9 @@ static leat_status read_events(const PGresult *result, struct leat_arena *arena,
 static void put_wants(struct leat_pg_params *p, const struct leat_stream_want *wants, size_t n)
 {
     leat_pg_clear(p);
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, wants[i].k);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_TEXT, n);
-    for (size_t i = 0; i < n; i++)
-        leat_pg_put_text(p, wants[i].stream);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_INT8, n);
-    to = leat_pg_room(p, n, 8);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put8(to, wants[i].after_version);
-    leat_pg_array_end(p);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, wants[i].k));
+    LEAT_PG_VARYING(p, LEAT_PG_TEXT, n, leat_pg_put_text(p, wants[i].stream));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, wants[i].after_version));
 }
 
 /* Which of the wants may start from a snapshot, and of what form; NULL: none may. */
@@ -71,10 +60,7 @@ static const struct leat_snapshot_form *put_forms(struct leat_pg_params *p,
         form = wants[i].form;
     if (form == NULL)
         return NULL;
-    leat_pg_array(p, LEAT_PG_BOOL, n);
-    for (size_t i = 0; i < n; i++)
-        leat_pg_put(p, wants[i].form != NULL ? "\1" : "\0", 1);
-    leat_pg_array_end(p);
+    LEAT_PG_VARYING(p, LEAT_PG_BOOL, n, leat_pg_put(p, wants[i].form != NULL ? "\1" : "\0", 1));
     leat_pg_int4(p, form->aggregate_version);
     leat_pg_int8(p, (int64_t)form->state_schema);
     return form;
@@ -140,11 +126,6 @@ leat_status leat_store_load(struct leat_store *s, const struct leat_stream_want 
 
 /* ---- one slice, one stream ---- */
 
-static int64_t limit_of(size_t limit)
-{
-    return limit > INT32_MAX ? INT32_MAX : (int64_t)limit;
-}
-
 leat_status leat_store_slice(struct leat_store *s, const struct leat_store_page *p,
                              struct leat_arena *arena, struct leat_stored_event **ret,
                              size_t *ret_n, struct leat_error *err)
@@ -153,7 +134,7 @@ leat_status leat_store_slice(struct leat_store *s, const struct leat_store_page 
     leat_pg_int4(&s->params, p->slice);
     leat_pg_int8(&s->params, p->after);
     leat_pg_int8(&s->params, p->upto < 0 ? INT64_MAX : p->upto);
-    leat_pg_int8(&s->params, limit_of(p->limit));
+    leat_pg_limit(&s->params, p->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select " EVENT_COLUMNS " from @.event_log where slice = $1::int4"
@@ -172,7 +153,7 @@ leat_status leat_store_stream(struct leat_store *s, const struct leat_store_page
     leat_pg_int4(&s->params, p->slice);
     leat_pg_text(&s->params, p->stream);
     leat_pg_int8(&s->params, p->after);
-    leat_pg_int8(&s->params, limit_of(p->limit));
+    leat_pg_limit(&s->params, p->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select " EVENT_COLUMNS " from @.event_log where slice = $1::int4 and"
@@ -299,7 +280,7 @@ leat_status leat_store_outbox(struct leat_store *s, const struct leat_store_page
     leat_pg_clear(&s->params);
     leat_pg_int4(&s->params, p->slice);
     leat_pg_int8(&s->params, p->after);
-    leat_pg_int8(&s->params, limit_of(p->limit));
+    leat_pg_limit(&s->params, p->limit);
     LEAT_PG_AUTO PGresult *result = NULL;
     LEAT_TRY(leat_pg_call(s, LEAT_PG_READ,
                           "select slice, seq, partition, topic, key, headers, value from @.outbox"

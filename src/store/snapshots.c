@@ -15,27 +15,12 @@ void leat_snapshot_params(const struct leat_batch *b, struct leat_pg_params *p)
     const struct leat_batch_snapshot *s = b->snapshots;
     leat_pg_int4(p, b->snapshot_form.aggregate_version);
     leat_pg_int8(p, (int64_t)b->snapshot_form.state_schema);
-    leat_pg_array(p, LEAT_PG_INT4, n);
-    char *to = leat_pg_room(p, n, 4);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put4(to, (int32_t)s[i].command + 1);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_INT8, n);
-    to = leat_pg_room(p, n, 8);
-    for (size_t i = 0; to != NULL && i < n; i++)
-        to = leat_pg_put8(to, s[i].version);
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_INT8, n);
-    to = leat_pg_room(p, n, 8);
-    for (size_t i = 0; to != NULL && i < n; i++) {
-        struct leat_str stream = b->commands[s[i].command].stream;
-        to = leat_pg_put8(to, leat_snapshot_checksum(stream, s[i].version, s[i].state));
-    }
-    leat_pg_array_end(p);
-    leat_pg_array(p, LEAT_PG_BYTEA, n);
-    for (size_t i = 0; i < n; i++)
-        leat_pg_put(p, s[i].state.at, s[i].state.len);
-    leat_pg_array_end(p);
+    LEAT_PG_FIXED(p, LEAT_PG_INT4, n, 4, leat_pg_put4(to, (int32_t)s[i].command + 1));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8, leat_pg_put8(to, s[i].version));
+    LEAT_PG_FIXED(p, LEAT_PG_INT8, n, 8,
+                  leat_pg_put8(to, leat_snapshot_checksum(b->commands[s[i].command].stream,
+                                                          s[i].version, s[i].state)));
+    LEAT_PG_VARYING(p, LEAT_PG_BYTEA, n, leat_pg_put(p, s[i].state.at, s[i].state.len));
 }
 
 leat_status leat_store_clean_snapshots(struct leat_store *s, const struct leat_snapshot_clean *c,

@@ -96,7 +96,7 @@ leat_status leat_store_waiters(struct leat_store *s, const struct leat_waiter_pa
     leat_pg_int8(&s->params, page->due_at_us);
     leat_pg_bytes(&s->params, page->id.b, sizeof page->id.b);
     leat_pg_text(&s->params, page->processor);
-    leat_kept_limit(&s->params, page->limit);
+    leat_pg_limit(&s->params, page->limit);
     return ask_rows(s,
                     "select " HEAD_COLUMNS ", null::bytea, null::bytea from (select w.*, " DUE_US
                     " as due_us from @.waiting w where" FILTER " and (not $7::bool or (" DUE_US
@@ -156,7 +156,7 @@ leat_status leat_store_waiter_refs(struct leat_store *s, const struct leat_waite
                                    size_t *ret_n, struct leat_error *err)
 {
     put_filter(s, page->filter);
-    leat_kept_limit(&s->params, page->limit);
+    leat_pg_limit(&s->params, page->limit);
     return leat_kept_refs(s,
                           "select o.processor, o.slice, o.id from (select w.processor, w.slice,"
                           " w.id, w.ticket from @.waiting w where" FILTER

@@ -152,7 +152,7 @@ def a_time_that_no_store_can_keep_stops_nobody():
     system()
     key = "timeless"
     p = partition_of(key)
-    kafka.produce(COLD, [(key, command(key, 1), headers(), p, -2**62)])
+    kafka.produce(COLD, [(key, command(key, 1), headers(), p, -10**15)])
     kafka.produce(COLD, [(key, command(key, 2), headers(), p)])
     wait.equals(lambda: value_of(key), 2)
     check.equal(events(f"stream = 'thing-{key}'"), 2)
