@@ -73,19 +73,12 @@ static void grow(struct leat_table *t)
     *t = grown;
 }
 
-void leat_table_clear(struct leat_table *t)
+void leat_table_done(struct leat_table *t)
 {
     for (size_t i = 0; i < t->cap; i++) {
         if (t->slots[i].hash != 0 && t->slots[i].len > KEY_INLINE)
             free(t->slots[i].key.big);
-        t->slots[i].hash = 0;
     }
-    t->count = 0;
-}
-
-void leat_table_done(struct leat_table *t)
-{
-    leat_table_clear(t);
     free(t->slots);
     *t = (struct leat_table){0};
 }
@@ -148,19 +141,4 @@ bool leat_table_delete(struct leat_table *t, struct leat_str key)
     close_hole(t, (size_t)(s - t->slots));
     t->count--;
     return true;
-}
-
-bool leat_table_next(const struct leat_table *t, size_t *cursor, struct leat_str *ret_key,
-                     uint64_t *ret_value)
-{
-    for (; *cursor < t->cap; (*cursor)++) {
-        const struct leat_table_slot *s = &t->slots[*cursor];
-        if (s->hash == 0)
-            continue;
-        *ret_key = (struct leat_str){key_at(s), s->len};
-        *ret_value = s->value;
-        (*cursor)++;
-        return true;
-    }
-    return false;
 }

@@ -17,15 +17,11 @@ struct leat_table { /* zero-initialised is empty and valid */
 };
 
 void leat_table_done(struct leat_table *t); /* frees; the struct is empty again */
-void leat_table_clear(struct leat_table *t);
 bool leat_table_get(const struct leat_table *t, struct leat_str key, uint64_t *ret_value);
 /* The value's place, created as 0 when absent; valid until the next put or delete. */
 uint64_t *leat_table_at(struct leat_table *t, struct leat_str key, bool *ret_created);
 void leat_table_put(struct leat_table *t, struct leat_str key, uint64_t value); /* replaces */
 bool leat_table_delete(struct leat_table *t, struct leat_str key);
-/* Starts with *cursor = 0; no put or delete while it runs. False at the end. */
-bool leat_table_next(const struct leat_table *t, size_t *cursor, struct leat_str *ret_key,
-                     uint64_t *ret_value);
 
 static inline void *leat_table_get_ptr(const struct leat_table *t, struct leat_str key)
 {

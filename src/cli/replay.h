@@ -46,7 +46,6 @@ struct leat_replay_result {
     struct leat_buf differences; /* rows that differ, as text or as a JSON array; bounded */
     uint64_t shown;
 };
-bool leat_replay_is_equal(const struct leat_replay_result *r);
 /* `found` of the comparison: adds to r->differences (arg = struct leat_replay_show). */
 struct leat_replay_show {
     struct leat_replay_result *result;

@@ -20,7 +20,7 @@ static const char *const kind_texts[] = {
     [LEAT_DAMAGED_LEFT] = " is damaged in the live model",
 };
 
-bool leat_replay_is_equal(const struct leat_replay_result *r)
+static bool is_equal(const struct leat_replay_result *r)
 {
     return r->other_history == NULL && r->c.different == 0 &&
            (r->c.rounded > 0 || (r->c.index_only_left == 0 && r->c.index_only_right == 0));
@@ -136,7 +136,7 @@ static void put_live_json(const struct leat_replay_result *r, struct leat_json_w
         leat_json_end_object(w);
         return;
     }
-    leat_json_put_bool(w, "equal", leat_replay_is_equal(r));
+    leat_json_put_bool(w, "equal", is_equal(r));
     if (r->other_history != NULL)
         leat_json_put_cstr(w, "other_history", r->other_history);
     leat_json_put_int(w, "rows", (int64_t)r->live_sum.rows);
@@ -178,7 +178,7 @@ static void put_live_text(const struct leat_replay_result *r, struct leat_buf *o
         leat_buf_printf(out, "live      not compared: %s\n", r->why_not);
         return;
     }
-    if (leat_replay_is_equal(r)) {
+    if (is_equal(r)) {
         leat_buf_printf(out, "live      equal, row by row, at the same position\n");
         if (r->c.rounded > 0) {
             leat_buf_printf(out, "          %" PRIu64 " sums differ by rounding only\n",
@@ -227,7 +227,7 @@ int leat_replay_print(const struct leat_replay_result *r, bool json)
         put_text(r, &out);
     }
     int code = leat_cli_print(&out);
-    if (code == LEAT_EXIT_OK && r->compared && !leat_replay_is_equal(r))
+    if (code == LEAT_EXIT_OK && r->compared && !is_equal(r))
         return LEAT_EXIT_NO;
     return code;
 }

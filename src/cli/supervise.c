@@ -205,9 +205,10 @@ static void recorder_ended(struct supervisor *s, int status)
 
 static void record_due(struct supervisor *s)
 {
-    if (s->recorder == 0 && s->family->evidence_count > 0 && now_ms() >= s->record_at_ms)
-        s->recorder = spawn(s, LEAT_FAMILY_RECORDER);
-    if (s->recorder == 0 && s->family->evidence_count > 0 && now_ms() >= s->record_at_ms)
+    if (s->recorder != 0 || s->family->evidence_count == 0 || now_ms() < s->record_at_ms)
+        return;
+    s->recorder = spawn(s, LEAT_FAMILY_RECORDER);
+    if (s->recorder == 0)
         s->record_at_ms = now_ms() + SUPERVISE_AGAIN_MS;
 }
 
@@ -341,7 +342,11 @@ int leat_supervise(struct leat_cli *cli, const struct leat_supervise *c)
 {
     struct leat_error err = {0};
     struct supervisor s = {.cli = cli, .c = c, .family_fd = -1};
-    int fd = c->argc > SUPERVISE_ARGS_MAX - 1 ? -1 : take_signals();
+    if (c->argc >= SUPERVISE_ARGS_MAX) {
+        (void)leat_fail(&err, LEAT_INVALID, "at most %d arguments", SUPERVISE_ARGS_MAX - 1);
+        return leat_cli_fail(&err);
+    }
+    int fd = take_signals();
     if (fd < 0)
         return leat_cli_errno("could not take signals");
     uint32_t workers =

@@ -83,8 +83,5 @@ bool leat_test_then(struct leat_test_reading *r, const struct leat_yaml *node,
 bool leat_test_at(struct leat_test_reading *r, const struct leat_yaml *node, int64_t *ret_ms);
 bool leat_test_priority(struct leat_test_reading *r, const struct leat_yaml *node,
                         struct leat_str *ret);
-/* "did you mean" after the finding just added; lists may be NULL. */
-void leat_test_suggest(struct leat_test_reading *r, struct leat_str wrong,
-                       const struct leat_names *a, const struct leat_names *b);
 
 #endif

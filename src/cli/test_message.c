@@ -18,14 +18,15 @@ struct parts {                         /* of one mapping */
 #define MISTAKE(r, place, ...)                                                                     \
     leat_report_add((r)->report, LEAT_SEVERITY_ERROR, (place), __VA_ARGS__)
 
-void leat_test_suggest(struct leat_test_reading *r, struct leat_str wrong,
-                       const struct leat_names *a, const struct leat_names *b)
+/* "did you mean" after the finding just added. */
+static void suggest(struct leat_test_reading *r, struct leat_str wrong, const struct leat_names *a,
+                    const struct leat_names *b)
 {
     struct leat_suggest near;
     leat_suggest_start(&near, wrong);
-    for (uint32_t i = 0; a != NULL && i < a->n; i++)
+    for (uint32_t i = 0; i < a->n; i++)
         leat_suggest_offer(&near, a->at[i]);
-    for (uint32_t i = 0; b != NULL && i < b->n; i++)
+    for (uint32_t i = 0; i < b->n; i++)
         leat_suggest_offer(&near, b->at[i]);
     if (near.best.len > 0)
         leat_report_hint(r->report, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
@@ -300,7 +301,7 @@ bool leat_test_when(struct leat_test_reading *r, const struct leat_yaml *node,
     if (!is_event && !leat_names_has(&own->commands, p.type->key)) {
         MISTAKE(r, &p.type->place, "processor '%s' does not handle '%.*s'", own->name.at,
                 LEAT_STR_FMT(p.type->key));
-        leat_test_suggest(r, p.type->key, &own->commands, &own->events);
+        suggest(r, p.type->key, &own->commands, &own->events);
         return false;
     }
     if (p.at != NULL && !leat_test_at(r, p.at, &r->at_ms))
@@ -374,7 +375,7 @@ bool leat_test_then(struct leat_test_reading *r, const struct leat_yaml *node,
         if (near.best.len > 0) {
             leat_report_hint(r->report, "did you mean '%.*s'?", LEAT_STR_FMT(near.best));
         } else {
-            leat_test_suggest(r, p.type->key, &own->emits, &own->sends);
+            suggest(r, p.type->key, &own->emits, &own->sends);
         }
         return false;
     }

@@ -193,9 +193,10 @@ static leat_status each_field(const struct leat_shape *record, struct leat_str n
     }
 }
 
-leat_status leat_shape_field(const struct leat_shape *record, struct leat_str name,
-                             struct leat_arena *arena, struct leat_shape *ret,
-                             struct leat_error *err)
+/* Of a RECORD; ABSENT when it has none of that name. */
+static leat_status field_shape(const struct leat_shape *record, struct leat_str name,
+                               struct leat_arena *arena, struct leat_shape *ret,
+                               struct leat_error *err)
 {
     struct leat_json_token t;
     struct leat_str raw = {0}, type = {0};
@@ -406,7 +407,7 @@ static void put_map(struct leat_shaper *s, const struct leat_yaml *value,
         if (shape->kind == LEAT_SHAPE_MAP) {
             (void)item_shape(shape, s->arena, &inner);
         } else if (shape->kind == LEAT_SHAPE_RECORD &&
-                   leat_shape_field(shape, pair->key, s->arena, &inner, NULL) != LEAT_OK) {
+                   field_shape(shape, pair->key, s->arena, &inner, NULL) != LEAT_OK) {
             unknown_field(s, pair, shape);
             continue;
         }

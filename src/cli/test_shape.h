@@ -31,10 +31,6 @@ struct leat_shape {
 /* Of the schema's top type. */
 LEAT_MUST_CHECK leat_status leat_shape_top(struct leat_str schema, struct leat_arena *arena,
                                            struct leat_shape *ret, struct leat_error *err);
-/* Field of a RECORD; ABSENT when it has none of that name. */
-LEAT_MUST_CHECK leat_status leat_shape_field(const struct leat_shape *record, struct leat_str name,
-                                             struct leat_arena *arena, struct leat_shape *ret,
-                                             struct leat_error *err);
 
 struct leat_shaper {
     struct leat_arena *arena;

@@ -37,7 +37,7 @@ static void put_escaped(struct leat_buf *out, char c)
     }
 }
 
-void leat_gen_put_literal(struct leat_buf *out, struct leat_str text)
+static void put_literal(struct leat_buf *out, struct leat_str text)
 {
     leat_buf_putc(out, '"');
     for (uint32_t i = 0; i < text.len; i++)
@@ -50,7 +50,7 @@ static void put_long_literal(struct leat_buf *out, struct leat_str text)
     for (uint32_t at = 0; at < text.len; at += LITERAL_LINE) {
         uint32_t len = text.len - at < LITERAL_LINE ? text.len - at : LITERAL_LINE;
         leat_buf_puts(out, "\n        ");
-        leat_gen_put_literal(out, (struct leat_str){text.at + at, len});
+        put_literal(out, (struct leat_str){text.at + at, len});
     }
 }
 
@@ -162,7 +162,7 @@ static void write_record(struct leat_gen *g, const struct leat_gen_def *d)
         put_field(g, d->schema, f->name, f->node, at);
         if (f->fallback.at != NULL) {
             leat_buf_puts(out, ", .fallback = ");
-            leat_gen_put_literal(out, f->fallback);
+            put_literal(out, f->fallback);
         }
         leat_buf_puts(out, "},\n");
     }

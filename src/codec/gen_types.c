@@ -46,6 +46,19 @@ static leat_status check_same(struct leat_gen *g, const struct leat_gen_def *d,
     return LEAT_INVALID;
 }
 
+/* INVALID when something else has that C name. */
+static leat_status claim(struct leat_gen *g, const char *c_name, const char *what)
+{
+    struct leat_str key = leat_str_of(c_name);
+    const char *other = leat_table_get_ptr(&g->taken, key);
+    if (other != NULL) {
+        return leat_fail(g->err, LEAT_INVALID, "'%s' and '%s' both become '%s' in C", other, what,
+                         c_name);
+    }
+    leat_table_put(&g->taken, key, (uint64_t)(uintptr_t)what);
+    return LEAT_OK;
+}
+
 static leat_status collect_named(struct leat_gen *g, const struct leat_schema *schema,
                                  uint32_t node)
 {
@@ -59,8 +72,7 @@ static leat_status collect_named(struct leat_gen *g, const struct leat_schema *s
                                .schema = schema,
                                .node = node};
     leat_table_put_ptr(&g->seen, n->name, d);
-    leat_status st =
-        leat_gen_claim(g, leat_arena_printf(g->arena, "type %s", d->snake), n->name.at);
+    leat_status st = claim(g, leat_arena_printf(g->arena, "type %s", d->snake), n->name.at);
     if (st == LEAT_OK && n->kind == LEAT_NODE_RECORD)
         st = collect_record(g, schema, n);
     if (st != LEAT_OK)
@@ -101,18 +113,6 @@ struct leat_gen_def *leat_gen_find(const struct leat_gen *g, struct leat_str nam
     return leat_table_get_ptr(&g->seen, name);
 }
 
-leat_status leat_gen_claim(struct leat_gen *g, const char *c_name, const char *what)
-{
-    struct leat_str key = leat_str_of(c_name);
-    const char *other = leat_table_get_ptr(&g->taken, key);
-    if (other != NULL) {
-        return leat_fail(g->err, LEAT_INVALID, "'%s' and '%s' both become '%s' in C", other, what,
-                         c_name);
-    }
-    leat_table_put(&g->taken, key, (uint64_t)(uintptr_t)what);
-    return LEAT_OK;
-}
-
 /* ---- enums ---- */
 
 static leat_status write_enum(struct leat_gen *g, const struct leat_gen_def *d)
@@ -125,7 +125,7 @@ static leat_status write_enum(struct leat_gen *g, const struct leat_gen_def *d)
         const char *c_name =
             leat_arena_printf(g->arena, "%s_%s", prefix, leat_gen_upper(g->arena, symbol));
         const char *what = leat_arena_printf(g->arena, "%s.%s", n->name.at, symbol.at);
-        leat_status st = leat_gen_claim(g, c_name, what);
+        leat_status st = claim(g, c_name, what);
         if (st != LEAT_OK)
             return st;
         leat_buf_printf(g->out, "    %s = %u,\n", c_name, i);
@@ -237,11 +237,11 @@ static leat_status write_union(struct leat_gen *g, const struct leat_schema *s,
 {
     const char *tag = leat_arena_printf(g->arena, "type %s_union", path);
     const char *upper = leat_gen_upper(g->arena, leat_str_of(path));
-    leat_status st = leat_gen_claim(g, tag, path);
+    leat_status st = claim(g, tag, path);
     for (uint32_t i = 0; st == LEAT_OK && i < n->count; i++) {
         uint32_t node = s->branches[n->first + i];
         const char *branch = leat_gen_branch(g, s, node);
-        st = leat_gen_claim(g, leat_arena_printf(g->arena, "%s.%s", tag, branch), path);
+        st = claim(g, leat_arena_printf(g->arena, "%s.%s", tag, branch), path);
         if (st == LEAT_OK)
             st = write_elements(g, s, node, leat_arena_printf(g->arena, "%s_%s", path, branch));
     }
@@ -277,7 +277,7 @@ static leat_status write_elements(struct leat_gen *g, const struct leat_schema *
     const char *element = leat_gen_element(g, s, n, path);
     if (element == NULL)
         return LEAT_OK;
-    leat_status st = leat_gen_claim(g, leat_arena_printf(g->arena, "type %s", element), path);
+    leat_status st = claim(g, leat_arena_printf(g->arena, "type %s", element), path);
     if (st == LEAT_OK)
         st = write_elements(g, s, n->item, element);
     if (st != LEAT_OK)
@@ -295,7 +295,7 @@ static leat_status claim_member(struct leat_gen *g, const struct leat_gen_def *d
 {
     const char *c_name = leat_arena_printf(g->arena, "%s.%s%s", d->snake, prefix,
                                            leat_gen_member(g->arena, f->name));
-    return leat_gen_claim(g, c_name, leat_arena_printf(g->arena, "%s.%s", d->name.at, f->name.at));
+    return claim(g, c_name, leat_arena_printf(g->arena, "%s.%s", d->name.at, f->name.at));
 }
 
 static leat_status write_struct(struct leat_gen *g, const struct leat_gen_def *d)

@@ -30,13 +30,9 @@ struct leat_gen {
 LEAT_MUST_CHECK leat_status leat_gen_collect(struct leat_gen *g, const struct leat_schema *schema,
                                              uint32_t node);
 struct leat_gen_def *leat_gen_find(const struct leat_gen *g, struct leat_str name);
-/* Claims a C name; INVALID when something else has it. */
-LEAT_MUST_CHECK leat_status leat_gen_claim(struct leat_gen *g, const char *c_name,
-                                           const char *what);
 LEAT_MUST_CHECK leat_status leat_gen_write_types(struct leat_gen *g);
 /* gen_rows.c: ROWS_<EVENT>(fn), if a projection in C reads the event; a projection's own calls. */
 void leat_gen_write_rows_on(struct leat_gen *g, const struct leat_gen_def *d);
 void leat_gen_write_projection(struct leat_gen *g, const struct leat_gen_projection *p);
-void leat_gen_put_literal(struct leat_buf *out, struct leat_str text); /* "..." on one line */
 
 #endif

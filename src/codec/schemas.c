@@ -405,8 +405,9 @@ static leat_status plan_locked(struct leat_schemas *s, int32_t id, const struct 
     return LEAT_OK;
 }
 
-leat_status leat_schemas_plan(struct leat_schemas *s, int32_t id, const struct leat_type *type,
-                              const struct leat_plan **ret, struct leat_error *err)
+/* From schema `id` into the struct, compiled on first use. */
+static leat_status plan_of(struct leat_schemas *s, int32_t id, const struct leat_type *type,
+                           const struct leat_plan **ret, struct leat_error *err)
 {
     const struct leat_plan *plan = find_plan(s, id, type);
     leat_status st = LEAT_OK;
@@ -429,7 +430,7 @@ leat_status leat_schemas_decode(struct leat_schemas *s, const struct leat_type *
     if (!leat_framing_split(bytes, &id, &body))
         return leat_decode_json(type, bytes, arena, value, err);
     const struct leat_plan *plan = NULL;
-    leat_status st = leat_schemas_plan(s, id, type, &plan, err);
+    leat_status st = plan_of(s, id, type, &plan, err);
     return st == LEAT_OK ? leat_decode_avro(plan, body, arena, value, err) : st;
 }
 

@@ -28,13 +28,8 @@ const struct leat_schema *leat_schemas_by_id(const struct leat_schemas *s,
 const struct leat_schema *leat_schemas_current(const struct leat_schemas *s, struct leat_str type);
 int32_t leat_schemas_id(const struct leat_schemas *s, struct leat_str type); /* 0 = none yet */
 struct leat_str leat_schemas_text(const struct leat_schemas *s, struct leat_str type);
-/* ABSENT for an id that no row has brought: put it, try again. The plan from schema `id` into
- * `type`'s struct, compiled on first use, cached. */
-LEAT_MUST_CHECK leat_status leat_schemas_plan(struct leat_schemas *s, int32_t id,
-                                              const struct leat_type *type,
-                                              const struct leat_plan **ret, struct leat_error *err);
-/* Bytes as they travel (framed Avro or JSON) -> struct; what worker and policies call. ABSENT: see
- * leat_schemas_plan(). */
+/* Bytes as they travel (framed Avro or JSON) -> struct; what worker and policies call. ABSENT for
+ * an id that no row has brought: put it, try again. */
 LEAT_MUST_CHECK leat_status leat_schemas_decode(struct leat_schemas *s,
                                                 const struct leat_type *type, struct leat_str bytes,
                                                 struct leat_arena *arena, void *value,

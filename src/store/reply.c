@@ -184,7 +184,8 @@ struct leat_pg_list leat_reply_list_of(struct leat_pg_reply *r, int col, leat_pg
     return list;
 }
 
-const uint8_t *leat_list_next(struct leat_pg_list *l, int32_t *ret_len)
+/* *ret_len = -1 for null. */
+static const uint8_t *next_bytes(struct leat_pg_list *l, int32_t *ret_len)
 {
     static const uint8_t nothing[16];
     *ret_len = -1;
@@ -207,7 +208,7 @@ const uint8_t *leat_list_next(struct leat_pg_list *l, int32_t *ret_len)
 int64_t leat_list_int(struct leat_pg_list *l)
 {
     int32_t len = -1;
-    const uint8_t *at = leat_list_next(l, &len);
+    const uint8_t *at = next_bytes(l, &len);
     if (len < 0)
         return 0;
     if (len != 1 && len != 2 && len != 4 && len != 8) {
@@ -221,7 +222,7 @@ struct leat_uuid leat_list_uuid(struct leat_pg_list *l)
 {
     struct leat_uuid id = {{0}};
     int32_t len = -1;
-    const uint8_t *at = leat_list_next(l, &len);
+    const uint8_t *at = next_bytes(l, &len);
     if (len == 16) {
         memcpy(id.b, at, sizeof id.b);
     } else {
@@ -233,7 +234,7 @@ struct leat_uuid leat_list_uuid(struct leat_pg_list *l)
 struct leat_str leat_list_bytes(struct leat_pg_list *l)
 {
     int32_t len = -1;
-    const uint8_t *at = leat_list_next(l, &len);
+    const uint8_t *at = next_bytes(l, &len);
     if (len <= 0)
         return LEAT_STR("");
     return leat_arena_copy(l->reply->arena, (struct leat_str){(const char *)at, (uint32_t)len});

@@ -39,8 +39,7 @@ struct leat_pg_list leat_reply_list(struct leat_pg_reply *r, int col, leat_pg_ty
 /* As above, but of exactly n elements. */
 struct leat_pg_list leat_reply_list_of(struct leat_pg_reply *r, int col, leat_pg_type element,
                                        size_t n);
-/* The next element: its bytes, *ret_len = -1 for null. A list that is at its end is bad. */
-const uint8_t *leat_list_next(struct leat_pg_list *l, int32_t *ret_len);
+/* The next element. A list that is at its end is bad. */
 int64_t leat_list_int(struct leat_pg_list *l); /* int2, int4, int8, bool; null reads as 0 */
 struct leat_uuid leat_list_uuid(struct leat_pg_list *l);
 struct leat_str leat_list_bytes(struct leat_pg_list *l); /* copied into the arena */

@@ -53,7 +53,7 @@ void leat_worker_clean(struct leat_worker *w)
     struct leat_error err = {0};
     struct leat_str after = {0};
     int32_t removed = 0;
-    int64_t now_ms = leat_now_ms();
+    int64_t now_ms = leat_mono_us() / 1000;
     if (c->left == 0 || now_ms < c->due_ms || !leat_store_connected(w->store))
         return;
     c->k = next_k(c);

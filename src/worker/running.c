@@ -79,7 +79,8 @@ void leat_running_start(struct leat_running_table *t)
 {
     struct sigaction action = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask);
-    leat_assert(table == NULL && pthread_key_create(&stack_key, stack_free) == 0);
+    int failed = pthread_key_create(&stack_key, stack_free);
+    leat_assert(table == NULL && failed == 0);
     for (size_t i = 0; i < FATAL_SIGNALS; i++)
         (void)sigaction(fatal_signals[i], &action, &before[i]); /* fails for no valid signal */
     (void)atexit(on_exit_in_call);

@@ -10,7 +10,8 @@
 #include "base/thread.h"
 #include "worker/worker_internal.h"
 
-#define WORKER_END_MS 2000 /* for an executor that was told to, and is not in a batch */
+#define WORKER_JOIN_AGAIN_MS 500
+#define WORKER_END_MS        2000 /* for an executor that was told to, and is not in a batch */
 
 /* ---- callbacks on the group's thread ---- */
 
@@ -169,6 +170,15 @@ static bool quitting(struct leat_worker *w)
     return quit;
 }
 
+static void pause_before_next(struct leat_worker *w, int timeout_ms)
+{
+    struct timespec until = leat_sync_deadline(timeout_ms);
+    (void)pthread_mutex_lock(&w->mutex);
+    while (!w->quit && pthread_cond_timedwait(&w->changed, &w->mutex, &until) == 0)
+        ;
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
 static void *group_main(void *arg)
 {
     struct leat_worker *w = arg;
@@ -177,7 +187,7 @@ static void *group_main(void *arg)
         struct leat_error err = {0};
         if (w->group == NULL && join_group(w, &err) != LEAT_OK) {
             leat_log_limited(LEAT_LOG_ERROR, "worker", "join-failed", "%s", err.msg);
-            (void)leat_worker_pause(w, 500);
+            pause_before_next(w, WORKER_JOIN_AGAIN_MS);
             continue;
         }
         leat_status status = leat_group_poll(w->group, WORKER_POLL_MS, &err);
@@ -200,17 +210,6 @@ static void *group_main(void *arg)
     (void)pthread_cond_broadcast(&w->changed);
     (void)pthread_mutex_unlock(&w->mutex);
     return NULL;
-}
-
-bool leat_worker_pause(struct leat_worker *w, int timeout_ms)
-{
-    struct timespec until = leat_sync_deadline(timeout_ms);
-    (void)pthread_mutex_lock(&w->mutex);
-    while (!w->quit && pthread_cond_timedwait(&w->changed, &w->mutex, &until) == 0)
-        ;
-    bool quit = w->quit;
-    (void)pthread_mutex_unlock(&w->mutex);
-    return !quit;
 }
 
 /* ---- start and stop ---- */

@@ -104,6 +104,5 @@ void leat_worker_acquire_failed(struct leat_worker *w, const char *what,
                                 const struct leat_error *err);
 /* worker.c */
 void leat_worker_rejoin(struct leat_worker *w);
-bool leat_worker_pause(struct leat_worker *w, int timeout_ms); /* false: quitting */
 
 #endif

@@ -108,12 +108,6 @@ Test(table, agrees_with_an_array_through_random_puts_and_deletes)
         }
         cr_assert_eq(t.count, live);
     }
-    size_t cursor = 0, seen = 0;
-    struct leat_str key;
-    uint64_t value;
-    while (leat_table_next(&t, &cursor, &key, &value))
-        seen++;
-    cr_assert_eq(seen, live);
     leat_table_done(&t);
 }
 
