@@ -265,12 +265,16 @@ static void check_op(const struct check *c, struct use u, const struct leat_proj
     const char *takes = NULL;
     if (op->kind == LEAT_OP_ADD && !is_number(ret) && !leat_expr_is_constant(op->value))
         takes = "a number";
-    else if ((op->kind == LEAT_OP_MIN || op->kind == LEAT_OP_MAX) && !is_scalar(ret))
+    else if ((op->kind == LEAT_OP_MIN || op->kind == LEAT_OP_MAX) &&
+             (!is_scalar(ret) || ret->class == LEAT_FIELD_BYTES))
         takes = "a number, a text or a boolean";
     if (takes == NULL)
         return;
     wrong(c, &u, "'%s' is of type %s", show(c, op->value), ret->type);
-    leat_report_hint(c->report, "%s takes %s", op_names[op->kind], takes);
+    leat_report_hint(c->report, "%s takes %s%s", op_names[op->kind], takes,
+                     ret->class == LEAT_FIELD_BYTES
+                         ? "; of a decimal give whole units in a long, such as cents"
+                         : "");
     ret->known = false; /* said; no more about this field */
 }
 
