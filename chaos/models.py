@@ -147,6 +147,36 @@ def rebuild_under_load(t):
     t.more_checks["dropped_in_one_go"] = lambda _: dropped(t, new)
 
 
+# ---- declared-anew ----
+
+@scenario("declared-anew", before=apart, after=stop_readers, rate=RATE)
+def declared_anew(t):
+    """2,000 commands/s: a model is declared anew, the projector that builds it killed (-9) 8 times"""
+    rng, old = random.Random(t.seed), current(t)
+    t.readers = readers.start(t.fleet.port, t.seed,
+                              [name for lane in t.load.accounts for name in lane])
+    with open(t.home.path, encoding="utf-8") as f:
+        text = f.read()
+    with open(t.home.path, "w", encoding="utf-8") as f:
+        f.write(text.replace("Deposited: {set: {last: $.number}",
+                             "Deposited: {set: {last: $.number, lately: $.number}"))
+    for name in ("p1", "p2"):
+        t.fleet.terminate(name)
+    for _ in range(8):
+        t.fleet.start("p1", ready=False)
+        pause(rng.uniform(0.1, 0.7))
+        t.fleet.kill("p1")
+    t.report["state_after_kills"] = [v["state"] for v in versions(t).values()]
+    for name in ("p1", "p2"):
+        t.fleet.start(name)
+    new = wait.until(lambda: next((v for v in [current(t)] if v != old), None), 60, "the switch")
+    t.over()
+    t.report["builds"] = len(t.fleet.events("version-building"))
+    t.more_checks["former_version_is_the_fold"] = lambda facts: former(t, facts, old, new)
+    t.more_checks["stream_of_changes_is_the_model"] = lambda facts: followed(t, facts)
+    t.more_checks["readers_see_no_error_and_nothing_go_back"] = lambda _: seen(t)
+
+
 # ---- stop-reader ----
 
 def readers_of(t):
@@ -247,6 +277,7 @@ def seen(t):
     wrong = stop_readers(t)
     t.report["answers"] = {f"{type(r).__name__}{i}": r.answers for i, r in enumerate(t.stopped)}
     t.report["slowest_answer_ms"] = round(1000 * max(r.slowest_s for r in t.stopped))
+    t.report["lists_begun_again"] = sum(r.begun_again for r in t.stopped)
     t.report["versions_seen"] = max(len(r.versions) for r in t.stopped)
     return verify.some(wrong, "answers are wrong")
 

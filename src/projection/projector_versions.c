@@ -99,7 +99,8 @@ static leat_status open_version(struct leat_projector *p, const struct declared 
     const struct leat_projection *decl = d->projection;
     uint64_t hash = leat_version_hash(version);
     if (p->n_models == p->cap_models)
-        return leat_fail(err, LEAT_INVALID, "there are too many versions: leat model drop --former");
+        return leat_fail(err, LEAT_INVALID,
+                         "there are too many versions: leat model drop --former");
     LEAT_TRY(leat_version_dir(p->data_dir, decl->name, version, dir, err), err, "open");
     if (hash != decl->hash)
         LEAT_TRY(load_older(dir, hash, &older, &decl, err), err, "version %s", version);
