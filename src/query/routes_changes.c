@@ -88,7 +88,7 @@ void leat_route_changes(struct leat_request *rq)
     if (status == LEAT_OK) {
         leat_admission_guard(rq, p, &m);
         if (m.guard != NULL) {
-            leat_answer_problem(rq, 403, "Forbidden", NULL,
+            leat_answer_problem(rq, 403, "Forbidden", "forbidden",
                                 "changes are for those who may see every row and field", "");
         } else {
             status = follow(rq, p, model, &m, &err);

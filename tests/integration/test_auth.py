@@ -157,6 +157,8 @@ def a_role_may_what_it_names():
         for path in set().union(*may.values()):
             check.equal(ask(path, key).status, 200 if path in paths else 403, f"{key} {path}")
         check.equal(ask("/openapi.json", key).status, 200)
+    followed = ask("/v1/changes/orders", "acme-key")
+    check.equal((followed.status, followed.json["code"]), (403, "forbidden"), "a part of the rows")
     check.equal(ask("/v1/commands/Place", "acme-key", method="POST", body={"id": "x"}).status, 202)
     check.equal(ask("/v1/commands/Cancel", "acme-key", method="POST", body={"id": "x"}).status, 403)
     check.equal(ask("/v1/commands/Place", "boss-key", method="POST", body={"id": "x"}).status, 403)
