@@ -30,7 +30,7 @@ dev_help() {
     echo "Usage: ./dev <verb> [arguments]     ('./dev <verb> --help' says more)"
     echo
     local file verb
-    for verb in demo test up down bench crash chaos sim fuzz lint fmt build; do
+    for verb in demo test up down build package bench crash chaos sim fuzz lint fmt; do
         file=dev.d/verbs/$verb.sh
         printf '  %-7s %s\n' "$verb" "$(sed -n '1s/^# [^:]*: //p' "$file")"
     done

@@ -137,19 +137,18 @@ static leat_status take_line(struct import *m, const char *text, size_t len, str
         return LEAT_OK;
     }
     struct leat_str line = leat_arena_copy(m->arena, (struct leat_str){text, (uint32_t)len});
+    m->bytes += len; /* also of a line that is refused: the arena has it until the next flush */
     leat_status status = leat_dead_line_read(line, m->arena, &d, &why);
     if (status == LEAT_OK)
         status = place(m, &d, &why);
-    if (status == LEAT_INVALID) {
-        refuse(m, &why);
-        return LEAT_OK;
-    }
-    if (status != LEAT_OK) {
+    if (status != LEAT_OK && status != LEAT_INVALID) {
         *err = why;
         return status;
     }
-    m->rows[m->n++] = d;
-    m->bytes += len;
+    if (status == LEAT_OK)
+        m->rows[m->n++] = d;
+    else
+        refuse(m, &why);
     return m->n == BATCH_ROWS || m->bytes >= BATCH_BYTES ? flush(m, err) : LEAT_OK;
 }
 
