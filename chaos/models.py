@@ -151,7 +151,7 @@ def rebuild_under_load(t):
 
 @scenario("declared-anew", before=apart, after=stop_readers, rate=RATE)
 def declared_anew(t):
-    """2,000 commands/s: a model is declared anew, the projector that builds it killed (-9) 8 times"""
+    """2,000 commands/s: a model is declared anew, its builder (a projector) killed (-9) 8 times"""
     rng, old = random.Random(t.seed), current(t)
     t.readers = readers.start(t.fleet.port, t.seed,
                               [name for lane in t.load.accounts for name in lane])

@@ -61,7 +61,7 @@ class Reader(threading.Thread):
         body = answer.read()
         self.slowest_s = max(self.slowest_s, time.monotonic() - started)
         self.answers += 1
-        if answer.status == 400 and b"declared anew" in body:  # the one reason to begin a list again
+        if answer.status == 400 and b"declared anew" in body:  # begin again
             self.begun_again += 1
             return answer.status, None
         if answer.status not in allowed:
