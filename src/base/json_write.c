@@ -90,20 +90,32 @@ static void put_escape(struct leat_buf *b, unsigned char c)
 
 /* Eight bytes at once: printable ASCII, no quote, no backslash. A byte minus what it must not be
  * below borrows its highest bit; so does one that is zero minus one. */
-static bool is_plain_word(const char *at)
+static bool is_plain_word(uint64_t w)
 {
     const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
-    uint64_t w = 0;
-    memcpy(&w, at, sizeof w);
     uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
     return ((w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) == 0;
+}
+
+static uint64_t eight_at(const char *at)
+{
+    uint64_t w = 0;
+    memcpy(&w, at, sizeof w);
+    return w;
+}
+
+static uint64_t four_at(const char *at)
+{
+    uint32_t w = 0;
+    memcpy(&w, at, sizeof w);
+    return w;
 }
 
 /* Length of the bytes at `at` that can be copied as they are. */
 static size_t plain_run(const char *at, const char *end)
 {
     const char *p = at;
-    while (end - p >= 8 && is_plain_word(p))
+    while (end - p >= 8 && is_plain_word(eight_at(p)))
         p += 8;
     while (p < end) {
         unsigned char c = (unsigned char)*p;
@@ -119,22 +131,46 @@ static size_t plain_run(const char *at, const char *end)
     return (size_t)(p - at);
 }
 
+/* The last word overlaps with the one before. */
+static bool is_plain(struct leat_str s)
+{
+    if (s.len == 0)
+        return true;
+    const char *end = s.at + s.len;
+    if (s.len < 4)
+        return plain_run(s.at, end) == s.len;
+    if (s.len < 8)
+        return is_plain_word(four_at(s.at) | four_at(end - 4) << 32);
+    for (const char *p = s.at; end - p > 8; p += 8) {
+        if (!is_plain_word(eight_at(p)))
+            return false;
+    }
+    return is_plain_word(eight_at(end - 8));
+}
+
+static char *put_plain(char *to, struct leat_str s)
+{
+    *to++ = '"';
+    if (s.len > 0)
+        memcpy(to, s.at, s.len);
+    to += s.len;
+    *to++ = '"';
+    return to;
+}
+
 static void put_quoted(struct leat_buf *b, struct leat_str s)
 {
     const char *p = s.at;
     const char *end = s.len == 0 ? p : p + s.len;
-    size_t n = plain_run(p, end);
-    if (n == s.len) { /* as nearly all */
-        char *to = leat_buf_reserve(b, n + 2);
-        if (to == NULL)
-            return;
-        to[0] = to[n + 1] = '"';
-        if (n > 0)
-            memcpy(to + 1, p, n);
+    if (is_plain(s)) { /* as nearly all */
+        char *to = leat_buf_reserve(b, (size_t)s.len + 2);
+        if (to != NULL)
+            (void)put_plain(to, s);
         return;
     }
     leat_buf_putc(b, '"');
-    for (; p < end; n = plain_run(p, end)) {
+    while (p < end) {
+        size_t n = plain_run(p, end);
         leat_buf_put(b, p, n);
         p += n;
         if (p == end)
@@ -152,9 +188,14 @@ void leat_json_key(struct leat_json_writer *w, struct leat_str key)
 {
     leat_assert(in_object(w) && !w->after_key);
     comma(w);
+    w->after_key = true;
+    char *to = is_plain(key) ? leat_buf_reserve(w->buf, (size_t)key.len + 3) : NULL;
+    if (to != NULL) {
+        *put_plain(to, key) = ':';
+        return;
+    }
     put_quoted(w->buf, key);
     leat_buf_putc(w->buf, ':');
-    w->after_key = true;
 }
 
 void leat_json_str(struct leat_json_writer *w, struct leat_str value)

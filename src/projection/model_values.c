@@ -20,6 +20,13 @@ static uint32_t take_quoted(struct leat_str s, char to[LEAT_VALUE_BYTES_MAX], ui
     return i + (i < s.len);
 }
 
+static bool is_one_of(char c, const char *ends)
+{
+    while (*ends != 0 && *ends != c)
+        ends++;
+    return *ends != 0;
+}
+
 bool leat_given_next(struct leat_str *rest, const char *ends, char to[LEAT_VALUE_BYTES_MAX],
                      struct leat_given *ret, char *ret_end)
 {
@@ -31,9 +38,12 @@ bool leat_given_next(struct leat_str *rest, const char *ends, char to[LEAT_VALUE
     bool quoted = s.len > 0 && s.at[0] == '"';
     if (quoted)
         i = take_quoted(s, to, &len);
-    for (; i < s.len && (s.at[i] == 0 || strchr(ends, s.at[i]) == NULL); i++) {
-        if (!quoted && len < LEAT_VALUE_BYTES_MAX)
-            to[len++] = s.at[i];
+    uint32_t from = i;
+    while (i < s.len && !is_one_of(s.at[i], ends))
+        i++;
+    if (!quoted) {
+        len = i - from < LEAT_VALUE_BYTES_MAX ? i - from : LEAT_VALUE_BYTES_MAX;
+        memcpy(to, s.at + from, len);
     }
     if (i < s.len)
         *ret_end = s.at[i];

@@ -11,8 +11,8 @@
 #define LOOK_EVERY_US 1000000
 
 struct connection {
-    struct leat_connection public;     /* first: what callers hold */
-    _Atomic(int64_t) reading_since_us; /* 0 = it is being answered */
+    struct leat_connection public; /* first: what callers hold */
+    _Atomic(int64_t) until_us;     /* it reads or sends; 0: nothing is asked of the other side */
     int fd;
     struct connection *next, *previous;
 };
@@ -40,12 +40,17 @@ void leat_connections_free(struct leat_connections *cs)
     free(cs);
 }
 
+static int64_t in_seconds(int64_t s)
+{
+    return leat_mono_us() + s * 1000000;
+}
+
 struct leat_connection *leat_connection_open(struct leat_connections *cs, int fd)
 {
     struct connection *c = calloc(1, sizeof *c);
     leat_assert(c != NULL);
     c->fd = fd;
-    atomic_init(&c->reading_since_us, leat_mono_us());
+    atomic_init(&c->until_us, in_seconds(LEAT_REQUEST_TIMEOUT_S));
     (void)pthread_mutex_lock(&cs->lock);
     c->next = cs->first;
     if (c->next != NULL)
@@ -74,13 +79,20 @@ void leat_connection_close(struct leat_connections *cs, struct leat_connection *
 void leat_connection_answers(struct leat_connection *c)
 {
     if (c != NULL)
-        atomic_store(&((struct connection *)c)->reading_since_us, 0);
+        atomic_store(&((struct connection *)c)->until_us, 0);
+}
+
+void leat_connection_sends(struct leat_connection *c, size_t bytes)
+{
+    int64_t seconds = LEAT_ANSWER_TIMEOUT_S + (int64_t)(bytes / LEAT_ANSWER_BYTES_PER_S);
+    if (c != NULL)
+        atomic_store(&((struct connection *)c)->until_us, in_seconds(seconds));
 }
 
 void leat_connection_reads(struct leat_connection *c)
 {
     if (c != NULL)
-        atomic_store(&((struct connection *)c)->reading_since_us, leat_mono_us());
+        atomic_store(&((struct connection *)c)->until_us, in_seconds(LEAT_REQUEST_TIMEOUT_S));
 }
 
 int leat_connections_expire(struct leat_connections *cs, int64_t mono_us)
@@ -89,14 +101,13 @@ int leat_connections_expire(struct leat_connections *cs, int64_t mono_us)
     if (mono_us - cs->looked_us < LOOK_EVERY_US)
         return 0;
     cs->looked_us = mono_us;
-    int64_t before_us = mono_us - (int64_t)LEAT_REQUEST_TIMEOUT_S * 1000000;
     (void)pthread_mutex_lock(&cs->lock);
     for (struct connection *c = cs->first; c != NULL; c = c->next) {
-        int64_t since_us = atomic_load(&c->reading_since_us);
-        if (since_us == 0 || since_us > before_us)
+        int64_t until_us = atomic_load(&c->until_us);
+        if (until_us == 0 || until_us > mono_us)
             continue;
         (void)shutdown(c->fd, SHUT_RDWR);
-        atomic_store(&c->reading_since_us, 0); /* once is enough */
+        atomic_store(&c->until_us, 0); /* once is enough */
         cut++;
     }
     (void)pthread_mutex_unlock(&cs->lock);

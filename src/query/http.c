@@ -166,6 +166,8 @@ static void count(struct leat_request *rq)
 /* The body is not copied: the request lives until its last byte has left (on_completed). */
 static enum MHD_Result send_answer(struct leat_request *rq)
 {
+    if (rq->stream == NULL) /* the feed looks after those itself */
+        leat_connection_sends(connection_of(rq->connection), rq->out.len);
     struct MHD_Response *response =
         rq->stream != NULL
             ? LEAT_TAKE(rq->stream)

@@ -138,36 +138,49 @@ bool leat_target_param(const struct leat_target *t, const char *name, struct lea
     return false;
 }
 
-static bool in_list(const char *list, struct leat_str name, struct leat_suggest *nearest)
+/* False at the end of the list. */
+static bool next_of(const char **list, struct leat_str *ret)
 {
-    leat_suggest_start(nearest, name);
-    while (*list != 0) {
-        size_t n = strcspn(list, ",");
-        struct leat_str item = {list, (uint32_t)n};
+    const char *end = strchrnul(*list, ',');
+    *ret = (struct leat_str){*list, (uint32_t)(end - *list)};
+    *list = end + (*end == ',');
+    return ret->len > 0;
+}
+
+static bool in_list(const char *list, struct leat_str name)
+{
+    struct leat_str item;
+    while (next_of(&list, &item)) {
         if (leat_str_eq(item, name))
             return true;
-        leat_suggest_offer(nearest, item);
-        list += n + (list[n] == ',');
     }
     return false;
+}
+
+static leat_status not_in_list(const char *list, struct leat_str name, struct leat_error *err)
+{
+    struct leat_suggest nearest;
+    struct leat_str item;
+    leat_suggest_start(&nearest, name);
+    for (const char *rest = list; next_of(&rest, &item);)
+        leat_suggest_offer(&nearest, item);
+    leat_status status = leat_fail(err, LEAT_INVALID, "there is no parameter '%.*s'",
+                                   (int)(name.len < 100 ? name.len : 100), name.at);
+    if (nearest.best.len > 0) {
+        leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(nearest.best));
+    } else if (*list != 0) {
+        leat_error_hint(err, "here are: %s", list);
+    }
+    return status;
 }
 
 leat_status leat_target_allow(const struct leat_target *t, const char *allowed,
                               struct leat_error *err)
 {
     for (uint32_t i = 0; i < t->n_params; i++) {
-        struct leat_suggest nearest;
         struct leat_str name = t->params[i].name;
-        if (!in_list(allowed, name, &nearest)) {
-            leat_status status = leat_fail(err, LEAT_INVALID, "there is no parameter '%.*s'",
-                                           (int)(name.len < 100 ? name.len : 100), name.at);
-            if (nearest.best.len > 0) {
-                leat_error_hint(err, "did you mean '%.*s'?", LEAT_STR_FMT(nearest.best));
-            } else if (*allowed != 0) {
-                leat_error_hint(err, "here are: %s", allowed);
-            }
-            return status;
-        }
+        if (!in_list(allowed, name))
+            return not_in_list(allowed, name, err);
         for (uint32_t j = 0; j < i; j++) {
             if (leat_str_eq(t->params[j].name, name)) {
                 return leat_fail(err, LEAT_INVALID, "parameter '%.*s' is given twice",

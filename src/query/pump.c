@@ -292,8 +292,9 @@ static void *pump_main(void *arg)
         int cut = leat_connections_expire(p->http->connections, leat_mono_us());
         if (cut > 0) {
             leat_log_limited(LEAT_LOG_WARN, "query", "slow-clients",
-                             "%d connections were cut: no whole request in %d s", cut,
-                             LEAT_REQUEST_TIMEOUT_S);
+                             "%d connections were cut: no whole request in %d s, or an answer not "
+                             "taken in %d s and more for a large one",
+                             cut, LEAT_REQUEST_TIMEOUT_S, LEAT_ANSWER_TIMEOUT_S);
         }
     }
     return NULL;

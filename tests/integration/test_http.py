@@ -9,6 +9,7 @@ import os
 import random
 import re
 import socket
+import threading
 import time
 import uuid
 
@@ -18,6 +19,7 @@ NAME = "leat_http"
 GOOD = {"company": "Acme", "email": "a@example.com", "state": "NY", "source": "web"}
 _system = {}
 _slow = []
+_pace = threading.Event()  # never set: a client takes its time
 
 
 def dawdle(first, more):
@@ -41,13 +43,31 @@ def dawdle(first, more):
     return time.monotonic() - started, got
 
 
+def read_slowly():
+    """The same for a client that asks for much at once and takes it drop by drop."""
+    started, got = time.monotonic(), b""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(5)
+        s.connect(("127.0.0.1", _system["port"]))
+        s.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
+        try:
+            while time.monotonic() - started < 90 and (chunk := s.recv(2048)):
+                got += chunk
+                _pace.wait(0.5)
+        except OSError:
+            pass
+    return time.monotonic() - started, got
+
+
 def start_slow_clients():
     post = b"POST /v1/commands/CreateLead HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n{"
-    pool = concurrent.futures.ThreadPoolExecutor(4)
+    pool = concurrent.futures.ThreadPoolExecutor(5)
     for name, first, more in (("silent", b"GET /heal", b""), ("slow line", b"GET /", b"a"),
                               ("slow head", b"GET / HTTP/1.1\r\n", b"x: y\r\n"),
                               ("slow body", post, b" ")):
         _slow.append((name, pool.submit(dawdle, first, more)))
+    _slow.append(("slow reader", pool.submit(read_slowly)))
 
 
 def system():
@@ -433,12 +453,19 @@ def in_flight(url):
 @check.test
 def a_client_that_never_gets_to_the_point_is_cut():
     """Silence and a byte now and then, in the head and in the body: begun by the first test."""
-    for name, ended in _slow:
+    for name, ended in _slow[:4]:
         seconds, got = ended.result(40)
         assert 15 <= seconds <= 26, f"{name}: {seconds:.1f} s"
         check.equal(got, b"", name)
-    check.equal(len(_slow), 4)
+    check.equal(len(_slow), 5)
     _system["process"].await_log("slow-clients")
+
+
+@check.test
+def a_client_that_takes_its_answer_drop_by_drop_is_cut():
+    seconds, got = _slow[4][1].result(100)
+    assert 15 <= seconds < 90, f"{seconds:.1f} s"
+    check.contains(got.decode(), "HTTP/1.1 200 OK")
 
 
 @check.test
