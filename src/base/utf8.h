@@ -72,4 +72,25 @@ static inline size_t leat_utf8_put(uint32_t c, char *to)
     return 4;
 }
 
+/* One line for people, in `size` bytes: what is not UTF-8, or a control character, shows as '?'; a
+ * text that is too long is cut and ends in `more`. */
+static inline void leat_utf8_line(char *to, size_t size, struct leat_str text, const char *more)
+{
+    size_t n = 0, more_bytes = strlen(more);
+    for (uint32_t i = 0; i < text.len;) {
+        size_t bytes = leat_utf8_length(text.at + i, text.at + text.len);
+        bool plain = bytes > 0 && (uint8_t)text.at[i] >= ' ' && text.at[i] != 0x7f;
+        bytes = bytes > 0 ? bytes : 1;
+        if (n + bytes + more_bytes + 1 > size) {
+            memcpy(to + n, more, more_bytes);
+            n += more_bytes;
+            break;
+        }
+        memcpy(to + n, plain ? text.at + i : "?", plain ? bytes : 1);
+        n += plain ? bytes : 1;
+        i += (uint32_t)bytes;
+    }
+    to[n] = '\0';
+}
+
 #endif

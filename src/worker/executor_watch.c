@@ -20,22 +20,6 @@ static int64_t unix_of(int64_t at_mono_ms)
     return leat_now_ms() - (mono_ms() - at_mono_ms);
 }
 
-/* One line of valid UTF-8, without quotes that a label would have to escape. */
-static void one_line(char *to, size_t size, const char *text, size_t len)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len && text[i] != '\0';) {
-        size_t bytes = leat_utf8_length(text + i, text + len);
-        if (n + (bytes > 0 ? bytes : 1) >= size)
-            break;
-        bool plain = bytes > 0 && (unsigned char)text[i] >= ' ' && text[i] != 0x7f;
-        memcpy(to + n, plain ? text + i : "?", plain ? bytes : 1);
-        n += plain ? bytes : 1;
-        i += bytes > 0 ? bytes : 1;
-    }
-    to[n] = '\0';
-}
-
 /* ---- the executor's thread ---- */
 
 void leat_executor_doing(struct leat_executor *e, leat_doing doing)
@@ -60,7 +44,7 @@ void leat_executor_trouble(struct leat_executor *e, const struct leat_error *err
             w->at.trouble_since_ms = w->at.since_ms > 0 ? w->at.since_ms : now_ms;
         w->trouble_ms = now_ms;
         w->blocked_by = blocked_by;
-        one_line(w->trouble, sizeof w->trouble, err->msg, sizeof err->msg);
+        leat_utf8_line(w->trouble, sizeof w->trouble, leat_str_of(err->msg), "");
     }
     w->at.since_ms = mono_ms();
     (void)pthread_mutex_unlock(&e->mutex);
@@ -137,10 +121,10 @@ static leat_stall because_held(struct leat_executor *e, const struct leat_flow_h
     l->until_ms = h->until_ms;
     if (h->cause == LEAT_HELD_BY_CIRCUIT) {
         if (!open_circuits(e, l->text, sizeof l->text))
-            one_line(l->text, sizeof l->text, h->text, sizeof h->text);
+            leat_utf8_line(l->text, sizeof l->text, leat_str_of(h->text), "");
         return LEAT_STALL_PAUSED;
     }
-    one_line(l->text, sizeof l->text, h->text, sizeof h->text);
+    leat_utf8_line(l->text, sizeof l->text, leat_str_of(h->text), "");
     return h->cause == LEAT_HELD_BY_ROOM ? LEAT_STALL_PARKED : LEAT_STALL_HELD;
 }
 
@@ -152,7 +136,7 @@ static leat_stall because(struct leat_executor *e, size_t flow_lane, struct watc
     l->until_ms = 0;
     if (stopped != NULL || paused != NULL) {
         const char *why = stopped != NULL ? stopped : paused;
-        one_line(l->text, sizeof l->text, why, strlen(why));
+        leat_utf8_line(l->text, sizeof l->text, leat_str_of(why), "");
         return stopped != NULL ? LEAT_STALL_STOPPED : LEAT_STALL_PAUSED;
     }
     return h == NULL ? LEAT_STALL_NONE : because_held(e, h, l);
@@ -231,8 +215,10 @@ static void say_handler(struct leat_executor *e, int32_t runner, struct leat_sta
     if (runner < 0)
         return;
     const struct leat_running *what = &e->running[runner]->what;
-    one_line(key, sizeof key, what->key, what->key_bytes);
-    one_line(type, sizeof type, what->type, sizeof what->type);
+    struct leat_str typed = {what->type, (uint32_t)strnlen(what->type, sizeof what->type)};
+    uint32_t key_bytes = what->key_bytes < sizeof what->key ? what->key_bytes : sizeof what->key;
+    leat_utf8_line(key, sizeof key, (struct leat_str){what->key, key_bytes}, "");
+    leat_utf8_line(type, sizeof type, typed, "");
     if (atomic_load_explicit(&e->running[runner]->turn, memory_order_acquire) !=
         e->watch.turns[runner])
         return;

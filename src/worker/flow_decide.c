@@ -268,25 +268,6 @@ static void cut_lane(struct leat_flow *f, struct flow_work *w)
     l->taken = n;
 }
 
-/* One line of valid UTF-8, for people: what is not shows as '?', what is too long ends in "...". */
-static void hold_text(char *to, size_t size, struct leat_str text)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < text.len;) {
-        size_t bytes = leat_utf8_length(text.at + i, text.at + text.len);
-        if (n + (bytes > 0 ? bytes : 1) + sizeof "..." > size) {
-            memcpy(to + n, "...", 3);
-            n += 3;
-            break;
-        }
-        bool plain = bytes > 0 && (unsigned char)text.at[i] >= ' ' && text.at[i] != 0x7f;
-        memcpy(to + n, plain ? text.at + i : "?", plain ? bytes : 1);
-        n += plain ? bytes : 1;
-        i += bytes > 0 ? bytes : 1;
-    }
-    to[n] = '\0';
-}
-
 static void hold_record(struct flow_lane *l, const struct flow_work *w, int64_t now_ms,
                         struct leat_str why)
 {
@@ -298,8 +279,8 @@ static void hold_record(struct flow_lane *l, const struct flow_work *w, int64_t 
     h->cause = LEAT_HELD_BY_RETRY;
     h->id = w->id;
     h->attempt++;
-    hold_text(h->key, sizeof h->key, w->key.len > 0 ? w->key : in->key);
-    hold_text(h->text, sizeof h->text, why);
+    leat_utf8_line(h->key, sizeof h->key, w->key.len > 0 ? w->key : in->key, "...");
+    leat_utf8_line(h->text, sizeof h->text, why, "...");
 }
 
 static void hold_until(struct leat_flow *f, struct flow_work *w, int64_t until_ms, int64_t now_ms,

@@ -5,6 +5,20 @@
 #include "base/opt.h"
 #include "base/suggest.h"
 #include "base/units.h"
+#include "base/utf8.h"
+
+Test(utf8, a_line_is_valid_and_bounded)
+{
+    char to[12];
+    leat_utf8_line(to, sizeof to, LEAT_STR("a\nb\xff\xc3\xa9"), "...");
+    cr_expect_str_eq(to, "a?b?\xc3\xa9");
+    leat_utf8_line(to, sizeof to, LEAT_STR("12345678901"), "");
+    cr_expect_str_eq(to, "12345678901");
+    leat_utf8_line(to, sizeof to, LEAT_STR("123456789012"), "...");
+    cr_expect_str_eq(to, "12345678...");
+    leat_utf8_line(to, 4, LEAT_STR("12\xc3\xa9"), "");
+    cr_expect_str_eq(to, "12");
+}
 
 Test(units, durations_need_their_unit)
 {
