@@ -200,7 +200,7 @@ def busy(t):
 
 @scenario("stop-reader", before=apart, after=stop_readers, rate=RATE)
 def stop_reader(t):
-    """the HTTP process is stopped (SIGSTOP) within a read for 35 s, later killed (-9) within one"""
+    """the HTTP process is stopped (SIGSTOP) within a read until that is told, later killed (-9)"""
     t.readers = busy(t)
     pause(1)
     stop_within_a_read(t)
