@@ -18,9 +18,11 @@
 
 /* Arguments go to a command in pieces: Lua's stack holds about 8,000. HSET says how many fields it
  * made; where that is none, no key of a row is new; else key and text become score and key in
- * place. */
+ * place. A script that ends in the middle (a command the user may not call) leaves "!", which is no
+ * checkpoint: the slice is folded again. */
 static const char script_apply[] =
     LOOK "if not whole then return {2, have} end\n"
+         "redis.call('HSET', KEYS[1], '', '!')\n"
          "local at = 3\n"
          "local function list(size, f)\n"
          "  local to = at + tonumber(ARGV[at])\n"

@@ -12,9 +12,10 @@
 #include "projection/redis_pool.h"
 #include "topology/declaration.h"
 
-#define BLOCK_BYTES 16384
-#define SCAN_COUNT  1000
-#define MAKE_TRIES  100
+#define BLOCK_BYTES    16384
+#define SCAN_COUNT     1000
+#define MAKE_TRIES     100
+#define SLICE_KEYS_MAX (4 + LEAT_INDEXES_MAX + 1) /* one more: when rows end */
 
 /* ---- asking ---- */
 
@@ -276,7 +277,7 @@ static size_t keys_of_slice(const struct leat_redis_keys *keys, int32_t k, struc
 static void look_sizes(struct ask *a, const struct leat_redis_keys *keys,
                        struct leat_version_state *ret)
 {
-    struct leat_str names[4 + LEAT_INDEXES_MAX];
+    struct leat_str names[SLICE_KEYS_MAX];
     const struct leat_redis_reply *reply = NULL;
     struct leat_error ignored = {0};
     size_t n = 0;
@@ -409,7 +410,7 @@ leat_status leat_redis_version_switch(const struct leat_redis_model *m, const ch
 static leat_status unlink_slices(struct ask *a, const struct leat_redis_keys *keys,
                                  struct leat_error *err)
 {
-    struct leat_str names[4 + LEAT_INDEXES_MAX];
+    struct leat_str names[SLICE_KEYS_MAX];
     for (int32_t k = 0; k < keys->partitions; k++) {
         size_t n = keys_of_slice(keys, k, names);
         for (size_t i = 0; i < n; i++)

@@ -160,17 +160,31 @@ struct refusal { /* how the server's error begins */
     const char *code;
     leat_status status;
     bool look_elsewhere; /* another server may be the right one, or this one in another state */
+    const char *hint;    /* NULL: the server's words are enough */
 };
+#define CLUSTER_HINT                                                                               \
+    "It is one of several nodes of a cluster: redis.url needs a master that holds all slots."
+#define ACL_HINT "docs/reference/redis.md lists the commands and keys a user needs (ACL SETUSER)."
 static const struct refusal refusals[] = {
-    {"NOSCRIPT", LEAT_RETRY, true},       {"READONLY", LEAT_RETRY, true},
-    {"MASTERDOWN", LEAT_RETRY, true},     {"LOADING", LEAT_RETRY, true},
-    {"CLUSTERDOWN", LEAT_RETRY, true},    {"TRYAGAIN", LEAT_RETRY, false},
-    {"NOREPLICAS", LEAT_RETRY, false},    {"MISCONF", LEAT_RETRY, false},
-    {"BUSY ", LEAT_RETRY, false},         {"OOM", LEAT_RETRY, false},
-    {"NOAUTH", LEAT_INVALID, true},       {"WRONGPASS", LEAT_INVALID, true},
-    {"NOPERM", LEAT_INVALID, false},      {"MOVED", LEAT_INVALID, true},
-    {"ASK", LEAT_INVALID, true},          {"UNKILLABLE", LEAT_RETRY, false},
-    {"ERR max number", LEAT_RETRY, true}, {"ERR invalid password", LEAT_INVALID, true},
+    {"NOSCRIPT", LEAT_RETRY, true, NULL},
+    {"READONLY", LEAT_RETRY, true, NULL},
+    {"MASTERDOWN", LEAT_RETRY, true, NULL},
+    {"LOADING", LEAT_RETRY, true, NULL},
+    {"CLUSTERDOWN", LEAT_RETRY, true, CLUSTER_HINT},
+    {"TRYAGAIN", LEAT_RETRY, false, NULL},
+    {"NOREPLICAS", LEAT_RETRY, false, NULL},
+    {"MISCONF", LEAT_RETRY, false, NULL},
+    {"BUSY ", LEAT_RETRY, false, NULL},
+    {"OOM", LEAT_RETRY, false, NULL},
+    {"NOAUTH", LEAT_INVALID, true, "redis.url needs a password: redis://user:password@host:port/0"},
+    {"WRONGPASS", LEAT_INVALID, true, "The user and password of redis.url are not the server's."},
+    {"NOPERM", LEAT_INVALID, false, ACL_HINT},
+    {"can't run this command or subcommand", LEAT_INVALID, false, ACL_HINT}, /* in a script */
+    {"MOVED", LEAT_INVALID, true, CLUSTER_HINT},
+    {"ASK ", LEAT_INVALID, true, CLUSTER_HINT},
+    {"UNKILLABLE", LEAT_RETRY, false, NULL},
+    {"ERR max number", LEAT_RETRY, true, NULL},
+    {"ERR invalid password", LEAT_INVALID, true, NULL},
 };
 
 static leat_status refused(struct leat_redis *r, struct leat_error *err)
@@ -184,6 +198,8 @@ static leat_status refused(struct leat_redis *r, struct leat_error *err)
     }
     leat_status status = leat_fail(err, found == NULL ? LEAT_FATAL : found->status,
                                    "Redis %s: %.*s", r->server, REPLY_SHOWN, text);
+    if (found != NULL && found->hint != NULL)
+        leat_error_hint(err, "%s", found->hint);
     if (found != NULL && found->look_elsewhere)
         leat_redis_drop(r);
     return status;

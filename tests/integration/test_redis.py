@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -426,6 +427,66 @@ def a_rebuild_that_was_killed_is_gone_on_with():
     check.equal((built["events"] + built["resumed"], current(h, "totals")),
                 (events, built["version"]))
     equals_fold(h)
+
+
+@check.test
+def a_user_of_its_own_with_what_the_reference_lists_is_enough():
+    page = os.path.join(servers.ROOT, "docs", "reference", "redis.md")
+    with open(page, encoding="utf-8") as f:
+        rules = re.search(r"ACL SETUSER leat (.*)", f.read()).group(1)
+    own = redis.Server("--requirepass", "other")
+    user = rules.replace("PASSWORD", "se:cret").replace("shop", NAME).split()
+    redis.ask(own.port, "ACL", "SETUSER", "leat", *user, login="other")
+    at = f"127.0.0.1:{own.port}/0"
+    h = home(f"redis://leat:wrong@{at}")
+    some_events(keys=3)
+    publish(stored())
+    p = projector(h)
+    p.await_log("WRONGPASS", 60)
+    check.equal("wrong@" in p.log() or "se:cret" in p.log(), False, "no password is told")
+    check.contains(h.cli("get", "card", "k1").stderr, "are not the server's")
+    p.stop()
+    h.env["OWN_REDIS"] = f"redis://leat:se%3Acret@{at}"
+    p = projector(h)
+    equals_fold(h)
+    old = current(h)
+    h.must("model", "rebuild", "card", "--switch")
+    h.must("model", "diff", "card", old)
+    h.must("model", "drop", "card", old)
+    redis.ask(own.port, "ACL", "SETUSER", "leat", "-zadd", login="other")
+    append("k1", [paid("k1", 4)])
+    publish(stored()[-4:])
+    p.await_log("lists the commands and keys a user needs", 60)
+    redis.ask(own.port, "ACL", "SETUSER", "leat", "+zadd", login="other")
+    equals_fold(h)
+    check.equal(p.stop(), 0)
+    own.kill()
+
+
+@check.test
+def a_cluster_of_one_node_works_and_one_of_several_is_told():
+    first, second = (redis.Server("--cluster-enabled", "yes", "--cluster-port",
+                                  str(servers.free_port())) for _ in range(2))
+    h = home(first.url)
+    some_events(keys=3)
+    publish(stored())
+    first.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait.until(lambda: b"cluster_state:ok" in first.ask("CLUSTER", "INFO"), 60, "the cluster")
+    p = projector(h)
+    equals_fold(h)
+    check.equal(p.stop(), 0)
+    first.ask("FLUSHALL")
+    first.ask("CLUSTER", "DELSLOTSRANGE", 0, 16383)
+    p = projector(h)
+    p.await_log("needs a master that holds all slots", 60)
+    check.equal(h.cli("get", "card", "k1").returncode, 1)
+    first.ask("CLUSTER", "MEET", "127.0.0.1", second.port, int(second.options[-1]))
+    second.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait.until(lambda: b"cluster_state:ok" in first.ask("CLUSTER", "INFO"), 60, "both nodes")
+    p.await_log("MOVED", 60)
+    check.equal(p.stop(), 0)
+    first.kill()
+    second.kill()
 
 
 @check.test

@@ -34,13 +34,16 @@ def _read(f):
     return None if rest == b"-1" else [_read(f) for _ in range(int(rest))]
 
 
-def ask(port, *arguments):
+def ask(port, *arguments, login=None):
     """One command; texts come back as bytes. Raises Refused, or OSError when nobody answers."""
     words = [a if isinstance(a, bytes) else str(a).encode() for a in arguments]
     sent = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
-        s.sendall(sent)
         with s.makefile("rb") as f:
+            if login:
+                s.sendall(f"AUTH {login}\r\n".encode())
+                _read(f)
+            s.sendall(sent)
             got = _read(f)
     if isinstance(got, Refused):
         raise got
@@ -71,7 +74,9 @@ class Server:
     def answers(self):
         try:
             return ask(self.port, "PING") == "PONG"
-        except (OSError, Refused):
+        except Refused as why:
+            return "NOAUTH" in str(why)
+        except OSError:
             return False
 
     def ask(self, *arguments):
