@@ -199,17 +199,31 @@ LEAT_PROJECTION(card, 7,
 
 /* ---- tests ---- */
 
-TestSuite(coded, .init = set_up, .fini = tear_down);
+static struct leat_arena *texts; /* of events: kept until their commit */
+
+static void set_up_texts(void)
+{
+    set_up();
+    texts = leat_arena_new(65536, 0);
+}
+
+static void tear_down_texts(void)
+{
+    leat_arena_free(texts);
+    tear_down();
+}
+
+TestSuite(coded, .init = set_up_texts, .fini = tear_down_texts);
 
 static int64_t next_seq;
 
 static void did(struct leat_fold *f, const char *id, const char *what, int no)
 {
-    char *json = NULL;
-    cr_assert_gt(asprintf(&json, "{\"id\":\"%s\",\"what\":\"%s\",\"no\":%d}", id, what, no), 0);
+    const char *json =
+        leat_arena_printf(texts, "{\"id\":\"%s\",\"what\":\"%s\",\"no\":%d}", id, what, no);
     struct leat_fold_event e = event(1, ++next_seq, "Did", json);
     struct leat_seq_range hole;
-    e.meta.key = leat_str_of(strdup(id)); /* kept until the commit */
+    e.meta.key = leat_arena_copy(texts, leat_str_of(id));
     cr_assert_eq(leat_fold_take(f, &e, schemas, &hole), LEAT_SEQ_APPLY);
 }
 
