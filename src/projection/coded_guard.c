@@ -13,6 +13,7 @@
 
 #include "base/env.h"
 #include "base/log.h"
+#include "projection/coded_end.h"
 #include "projection/versions.h"
 
 #define AREA         "projection"
@@ -21,6 +22,7 @@
 struct place {           /* as it lies in the file */
     _Atomic int64_t seq; /* of the event a function is at; 0 = none */
     _Atomic int32_t slice;
+    _Atomic int ended;   /* the function ended the process, nobody from outside */
     uint32_t n_suspects; /* so far; the last ones are listed */
     struct suspect {
         int64_t seq;
@@ -76,6 +78,7 @@ static void *watch_main(void *arg)
                                     LEAT_LOG_INT("slice", atomic_load(&g->at->slice)),
                                     LEAT_LOG_INT("seq", atomic_load(&g->at->seq))),
                     "its function has been at one event for %d s: the process ends", turns);
+        atomic_store(&g->at->ended, 1);
         abort();
     }
     return NULL;
@@ -128,12 +131,12 @@ static struct suspect *find_suspect(struct place *at, int32_t slice, int64_t seq
     return NULL;
 }
 
-/* A process that is gone was at an event when it ended. */
+/* A process that is gone was at an event when it ended. One that was killed counts for nothing. */
 static void count_death(struct place *at)
 {
-    int64_t seq = atomic_load(&at->seq);
+    int64_t seq = atomic_exchange(&at->seq, 0);
     int32_t slice = atomic_load(&at->slice);
-    if (seq == 0)
+    if (atomic_exchange(&at->ended, 0) == 0 || seq == 0)
         return;
     struct suspect *s = find_suspect(at, slice, seq);
     if (s == NULL) {
@@ -141,7 +144,6 @@ static void count_death(struct place *at)
         *s = (struct suspect){.seq = seq, .slice = slice};
     }
     s->deaths++;
-    atomic_store(&at->seq, 0);
 }
 
 leat_status leat_guard_open(const char *dir, struct leat_str model, struct leat_coded_guard **ret,
@@ -151,6 +153,7 @@ leat_status leat_guard_open(const char *dir, struct leat_str model, struct leat_
     if (at == NULL)
         return leat_fail(err, LEAT_FATAL, "%s/handling: %s", dir, strerror(errno));
     count_death(at);
+    leat_coded_ends_watch();
     struct leat_coded_guard *g = calloc(1, sizeof *g);
     leat_assert(g != NULL);
     g->at = at;
@@ -193,11 +196,13 @@ bool leat_guard_enter(struct leat_coded_guard *g, int32_t slice, int64_t seq)
     atomic_store_explicit(&g->at->seq, seq, memory_order_release);
     atomic_fetch_add_explicit(&g->calls, 1, memory_order_relaxed);
     atomic_store_explicit(&g->inside, true, memory_order_release);
+    leat_coded_ends_mark(&g->at->ended);
     return true;
 }
 
 void leat_guard_leave(struct leat_coded_guard *g)
 {
+    leat_coded_ends_mark(NULL);
     atomic_store_explicit(&g->inside, false, memory_order_release);
     atomic_store_explicit(&g->at->seq, 0, memory_order_release);
 }

@@ -2,8 +2,9 @@
  * that never gets past one event.
  *
  * Which event a function is at stands in a file of the model's folder, as mapped memory: two stores
- * per event, and it outlives the process. An event that took the process along LEAT_GUARD_TRIES
- * times is not given to the function again. A function that is at one event for LEAT_GUARD_SECONDS
+ * per event, and it outlives the process. An event at which the code ended the process
+ * (coded_end.h: kill -9 counts for nothing) LEAT_GUARD_TRIES times is not given to the function
+ * again. A function that is at one event for LEAT_GUARD_SECONDS
  * ($LEAT_ROWS_DEADLINE_S) ends the process, which counts as such a time. Owner: the fold's thread.
  */
 #ifndef LEAT_PROJECTION_CODED_GUARD_H

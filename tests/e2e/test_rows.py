@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A projection in C on the real servers: its rows against a fold in Python, an event at which it
-hangs, and its next version beside the one in use."""
+"""A projection in C on the real servers: its rows against a fold in Python, events at which it
+hangs, crashes or is killed, and its next version beside the one in use."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from lib import check, kafka, leat, pg, servers, wait  # noqa: E402
 
 NAME = "rows_e2e"
 MODULES = [os.path.join(servers.BIN_DIR, "modules", name) for name in ("rows2", "rows")]
+ENDS = ("hang", "segv", "exit")
 _system = {}
 
 
@@ -19,6 +20,7 @@ def home():
         h = leat.Home("tests/e2e/topology/rows.yaml", modules=MODULES[1],
                       replace={"name: rows\n": f"name: {NAME}\n"})
         h.env["LEAT_ROWS_DEADLINE_S"] = "1"
+        h.env["ROWS_TRACE"] = os.path.join(h.dir, "trace")
         h.forget(NAME)
         h.must("apply")
         _system["home"] = h
@@ -47,7 +49,7 @@ def stored():
 def fold():
     rows = {}
     for seq, job, number, mode in stored():
-        if mode == "hang":
+        if mode in ENDS:
             continue
         key = f"{job}/{number}"
         before = sorted(k for k in rows if k.startswith(f"{job}/"))
@@ -80,14 +82,23 @@ def its_rows_are_those_of_a_fold_in_python():
 
 
 @check.test
-def an_event_at_which_it_hangs_ends_the_process_thrice_and_is_skipped():
+def an_event_at_which_it_ends_the_process_thrice_is_skipped():
     h = home()
-    send(("j1", "m1"), ("stuck", "hang"), ("stuck", "m2"), ("j1", "m2"))
-    wait.equals(lambda: as_rows(listed()), fold(), 120)
+    for mode in ENDS:
+        send(("j1", "m1"), ("stuck", mode), ("stuck", "m2"), ("j1", "m2"))
+        wait.equals(lambda: as_rows(listed()), fold(), 120)
     check.contains(_system["process"].log(), "projection-hangs")
     skipped = [s for m in h.must_json("status")["models"] for s in m["skipped"]]
-    check.equal([s["type"] for s in skipped], ["Done"])
-    check.contains(skipped[0]["reason"], "the process ended 3 times")
+    check.equal([s["type"] for s in skipped], ["Done"] * len(ENDS))
+    for one in skipped:
+        check.contains(one["reason"], "the process ended 3 times")
+
+
+@check.test
+def one_at_which_it_is_killed_from_outside_is_not():
+    send(("j1", "killed"), ("j1", "m3"))
+    wait.equals(lambda: as_rows(listed()), fold(), 120)
+    check.equal(os.path.getsize(home().env["ROWS_TRACE"]), 5)
 
 
 @check.test
