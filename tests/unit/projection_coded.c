@@ -180,6 +180,8 @@ static void did_parts(struct leat_rows *rows, const struct did *e)
         key.name = LEAT_STR("\xff\xfe");
         leat_rows_put(rows, &type_parts_row, &key);
     } else if (leat_str_eq(e->what, LEAT_STR("crash"))) {
+        abort();
+    } else if (leat_str_eq(e->what, LEAT_STR("kill"))) {
         (void)raise(SIGKILL);
     }
 }
@@ -344,11 +346,10 @@ Test(coded, a_transaction_that_is_tried_again_gives_the_same)
 }
 
 /* In a process of its own, without the test's asserts: 0 = written. */
-static int fold_three(const char *dir)
+static int fold_three(const char *dir, const char *second)
 {
-    static const char *const json[] = {"{\"id\":\"a\",\"what\":\"put\",\"no\":1}",
-                                       "{\"id\":\"a\",\"what\":\"crash\",\"no\":0}",
-                                       "{\"id\":\"b\",\"what\":\"put\",\"no\":1}"};
+    const char *const json[] = {"{\"id\":\"a\",\"what\":\"put\",\"no\":1}", second,
+                                "{\"id\":\"b\",\"what\":\"put\",\"no\":1}"};
     struct leat_fold *f = NULL;
     struct leat_error err = {0};
     struct leat_seq_range hole;
@@ -364,25 +365,39 @@ static int fold_three(const char *dir)
     return status == LEAT_OK ? 0 : 2;
 }
 
-/* The process dies at one event time and again; another one takes its place. */
-Test(coded, an_event_that_kills_the_process_three_times_is_skipped)
+/* How a process ends that folds them. */
+static int fold_in_child(const char *dir, const char *second)
 {
-    char version[LEAT_VERSION_BYTES], dir[LEAT_MODEL_PATH_BYTES];
+    int how = 0;
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(fold_three(dir, second));
+    cr_assert_eq(waitpid(child, &how, 0), child);
+    return how;
+}
+
+static void new_parts(char ret_dir[LEAT_MODEL_PATH_BYTES])
+{
+    char version[LEAT_VERSION_BYTES];
     struct leat_error err = {0};
     const struct leat_projection *p = projection("parts");
     leat_fold_close(open_fold("parts", 0));
     cr_assert_eq(leat_version_pick(data_dir, p->name, p->hash, version, &err), LEAT_OK);
-    cr_assert_eq(leat_version_dir(data_dir, p->name, version, dir, &err), LEAT_OK);
-    for (int i = 0; i < 4; i++) {
-        int how = 0;
-        (void)fflush(NULL);
-        pid_t child = fork();
-        if (child == 0)
-            _exit(fold_three(dir));
-        cr_assert_eq(waitpid(child, &how, 0), child);
-        cr_assert_eq(WIFSIGNALED(how), i < 3, "try %d: %d", i, how);
-        cr_assert(i < 3 || WEXITSTATUS(how) == 0, "%d", how);
+    cr_assert_eq(leat_version_dir(data_dir, p->name, version, ret_dir, &err), LEAT_OK);
+}
+
+/* The process dies at one event time and again; another one takes its place. */
+Test(coded, an_event_that_ends_the_process_three_times_is_skipped)
+{
+    static const char crash[] = "{\"id\":\"a\",\"what\":\"crash\",\"no\":0}";
+    char dir[LEAT_MODEL_PATH_BYTES];
+    new_parts(dir);
+    for (int i = 0; i < 3; i++) {
+        int how = fold_in_child(dir, crash);
+        cr_assert(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT, "try %d: %d", i, how);
     }
+    cr_assert_eq(fold_in_child(dir, crash), 0);
     assert_row("parts", "b/1",
                "{\"key\":\"b/1\",\"id\":\"b\",\"no\":1,\"name\":\"n1\",\"price\":1.5,"
                "\"big\":9223372036854775806,\"tags\":[\"a/b\"]}");
@@ -390,6 +405,18 @@ Test(coded, an_event_that_kills_the_process_three_times_is_skipped)
                "{\"key\":\"a/1\",\"id\":\"a\",\"no\":1,\"name\":\"n1\",\"price\":1.5,"
                "\"big\":9223372036854775806,\"tags\":[\"a/b\"]}");
     assert_skipped("parts", "ended 3 times");
+}
+
+Test(coded, one_at_which_it_is_killed_from_outside_is_not)
+{
+    char dir[LEAT_MODEL_PATH_BYTES];
+    new_parts(dir);
+    for (int i = 0; i < 5; i++) {
+        int how = fold_in_child(dir, "{\"id\":\"a\",\"what\":\"kill\",\"no\":0}");
+        cr_assert(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL, "try %d: %d", i, how);
+    }
+    cr_assert_eq(fold_in_child(dir, "{\"id\":\"a\",\"what\":\"put\",\"no\":2}"), 0);
+    assert_skipped("parts", NULL);
 }
 
 Test(coded, the_version_of_the_code_is_part_of_the_models)
