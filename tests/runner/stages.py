@@ -12,7 +12,7 @@ from .items import ROOT, Item
 from .report import StageFailed
 
 JOBS = int(os.environ.get("LEAT_JOBS") or os.cpu_count() or 2)
-SCRIPT_JOBS = JOBS + 2  # they wait for servers most of the time
+SCRIPT_JOBS = JOBS + 1  # they wait for servers most of the time
 FUZZ_SECONDS = int(os.environ.get("LEAT_FUZZ_SECONDS", "20"))
 CRASH_SCRIPT = "chaos/crash.py"
 CHAOS_SCRIPT = "chaos/chaos.py"
@@ -237,7 +237,7 @@ def tsan(context):
         context.build("tsan", "dev", "kafka_tool")
         context.build("tsan", "tsan", *integration_targets())
         env = context.servers("tsan")
-        context.run("tsan", script_items(paths, env, "tsan", "tsan", seconds=420), SCRIPT_JOBS)
+        context.run("tsan", script_items(paths, env, "tsan", "tsan", seconds=420), JOBS)
 
 
 def planted(preset, names, kind):
